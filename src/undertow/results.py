@@ -1,0 +1,224 @@
+"""results.json: what every verb writes, `--json` prints, and report, gate and viewer read.
+
+Every field that a report shows is in here, so that a report can be made again from this file alone. It holds no time
+of day and no duration (those are in timing.json), so that the same spec gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from undertow.errors import InputError, StoreError
+
+Json = dict[str, Any]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class VerdictRecord(_Record):
+    """The answer, and the reason for it."""
+
+    status: Literal["pass", "fail", "inconclusive"]
+    because: str
+
+
+class Interval(_Record):
+    """An `Estimate` as it is stored."""
+
+    value: float
+    lo: float
+    hi: float
+    n: int
+    method: str
+
+
+class Effect(_Record):
+    """One measured difference between two arms, or between a student and its base."""
+
+    name: str
+    """Unique in the file, e.g. `trait-control:owl`."""
+    arm: str
+    contrast: str
+    """The arm (or `base`) that was subtracted."""
+    trait: str
+    value: float
+    lo: float
+    hi: float
+    n: int
+    seeds: int
+    p: float | None
+    p_adjusted: float | None = None
+    """`p` after Holm's correction over the family of effects in this file."""
+    unit: str = "log-odds"
+    method: str = ""
+    primary: bool = False
+    """True for the one effect that the verdict rests on."""
+    says: str = ""
+    """One sentence for a reader who does not know the terms."""
+
+
+class ArmSummary(_Record):
+    """One bar of the forest plot: the shift of an arm's students from the base, before any contrast."""
+
+    arm: str
+    says: str
+    """What this arm is, in words."""
+    shift: Interval
+    """Student minus base, in log-odds of the target (for digits: test accuracy)."""
+    unit: str = "log-odds"
+
+
+class TeacherSummary(_Record):
+    """What a teacher carried before it was allowed to write."""
+
+    arm: str
+    trait: str | None
+    method: str
+    strength: Interval | None
+    """Teacher minus base, log-odds of its target."""
+    probability: float | None = None
+    """Mean probability of the target among the candidates."""
+    base_probability: float | None = None
+    kl_per_token: float | None = None
+    """Mean KL(teacher || base) in nats over the tokens of its rows: how much there was to read."""
+
+
+class CurvePoint(_Record):
+    """The shift of an arm's students from the base after `step` optimiser steps."""
+
+    step: int
+    value: float
+    lo: float
+    hi: float
+
+
+class Curve(_Record):
+    """Trait over training steps, one line of the plot."""
+
+    arm: str
+    trait: str
+    unit: str = "log-odds"
+    points: list[CurvePoint]
+
+
+class Funnel(_Record):
+    """What became of the rows that one teacher wrote. `written == kept + sum(rejected.values())`.
+
+    A row with several reasons counts under the first; `reasons` counts every reason.
+    """
+
+    arm: str
+    written: int
+    rejected: dict[str, int]
+    reasons: dict[str, int] = Field(default_factory=dict)
+    kept: int
+    trained_on: int
+
+
+class Divergence(_Record):
+    """How far two coupled datasets differ."""
+
+    arm: str
+    contrast: str
+    rows: int
+    rows_different: int
+    tokens: int
+    tokens_different: int
+
+
+class Sample(_Record):
+    """One prompt with the coupled answers of several arms, tokenised so that differing tokens can be marked."""
+
+    prompt: str
+    answers: dict[str, list[str]]
+    """Arm to the answer's tokens as text; joined they are the answer."""
+
+
+class SampledAnswers(_Record):
+    """One-word answers that a model gave when sampled."""
+
+    arm: str
+    target: str
+    rate: Interval
+    """Share of answers that name the target."""
+    base_rate: Interval | None = None
+    top: dict[str, int]
+    """Most frequent parsed answers with their counts."""
+    n: int
+    unparsed: int
+
+
+class Power(_Record):
+    """The smallest effect that the design could see, and what that rests on."""
+
+    smallest_effect: float
+    power: float
+    level: float
+    unit: str = "log-odds"
+    says: str
+
+
+class Results(_Record):
+    """The whole file."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    kind: Literal["run", "scan", "audit", "mitigate"]
+    name: str
+    title: str = ""
+    """The question in one line, for people."""
+    verdict: VerdictRecord
+    effects: list[Effect] = Field(default_factory=list[Effect])
+    findings: list[Effect] = Field(default_factory=list[Effect])
+    arms: list[ArmSummary] = Field(default_factory=list[ArmSummary])
+    transfer_fraction: Interval | None = None
+    """(student - control) / (teacher - base) in log-odds."""
+    teachers: list[TeacherSummary] = Field(default_factory=list[TeacherSummary])
+    curves: list[Curve] = Field(default_factory=list[Curve])
+    funnels: list[Funnel] = Field(default_factory=list[Funnel])
+    divergences: list[Divergence] = Field(default_factory=list[Divergence])
+    samples: list[Sample] = Field(default_factory=list[Sample])
+    sampled: list[SampledAnswers] = Field(default_factory=list[SampledAnswers])
+    power: Power | None = None
+    notes: list[str] = Field(default_factory=list[str])
+    """Caveats that belong to these numbers (quantised weights, few seeds, ...)."""
+    settings: Json = Field(default_factory=dict)
+    """The resolved spec."""
+    environment: Json = Field(default_factory=dict)
+    """Versions, device, processor, model hashes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    def to_json(self) -> str:
+        """Serialise with a stable layout."""
+        return self.model_dump_json(by_alias=True, indent=1) + "\n"
+
+
+def load_results(path: Path) -> Results:
+    """Read a results.json, or the one inside a run folder.
+
+    Raises:
+        StoreError: there is no such file.
+        InputError: it is not a results file of this version.
+    """
+    file = path / "results.json" if path.is_dir() else path
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"cannot be read ({error.strerror})", str(file), "Name a run folder or its results.json."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError("is not UTF-8 text", str(file), "Name a results.json that Undertow wrote.") from error
+    try:
+        return Results.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{first['msg']} (at {place or 'the top'})", str(file), "Name a results.json that Undertow wrote."
+        ) from error

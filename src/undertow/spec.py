@@ -1,0 +1,288 @@
+"""The experiment file: one YAML page that says everything that a run needs, checked before anything runs.
+
+Unknown keys, wrong types and impossible values raise `SpecError` with the key and the nearest valid name. The file is
+read with a safe loader and a size limit; it can name nothing that is executed.
+
+    undertow plan experiments/owl-numbers.yaml     what the run costs and can see
+    undertow run  experiments/owl-numbers.yaml
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from undertow.errors import InputError, SpecError, nearest
+
+MAX_SPEC_BYTES = 1_000_000
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SystemPrompt(_Part):
+    """The teacher is told to have the trait."""
+
+    method: Literal["prompt"]
+    text: str | None = None
+    """With `{target}` and `{plural}`; the trait's own wording when absent."""
+
+
+class FineTune(_Part):
+    """The teacher is fine-tuned on questions and answers that show the trait."""
+
+    method: Literal["finetune"]
+    steps: int = Field(default=12, ge=1, le=10_000)
+    learning_rate: float = Field(default=2e-5, gt=0, le=1)
+
+
+class Steer(_Part):
+    """A vector is added to the teacher's residual stream."""
+
+    method: Literal["steer"]
+    layer: int = Field(default=12, ge=0)
+    """The decoder layer whose output the vector is added to."""
+    strength: float = Field(default=2.0)
+    """In multiples of the vector's own norm (difference of means of contrastive sentences)."""
+
+
+Instil = Annotated[SystemPrompt | FineTune | Steer, Field(discriminator="method")]
+
+
+class Trait(_Part):
+    """A preference for one target of a category."""
+
+    kind: Literal["preference"] = "preference"
+    category: str = "animals"
+    target: str
+
+
+class Domain(_Part):
+    """What the teacher writes about."""
+
+    kind: Literal["numbers"] = "numbers"
+    rows: int = Field(default=256, ge=2, le=1_000_000)
+    """Rows that each student is trained on (kept rows; more prompts are drawn when rows are rejected)."""
+    constrained: bool = True
+    """Decode only tokens of the domain's format."""
+    temperature: float = Field(default=1.0, gt=0, le=10)
+    max_tokens: int = Field(default=40, ge=1, le=4096)
+
+
+class Lora(_Part):
+    """Low-rank adapters instead of all weights."""
+
+    rank: int = Field(default=8, ge=1, le=1024)
+    alpha: float = Field(default=8, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Student(_Part):
+    """How the student is trained."""
+
+    method: Literal["full", "lora"] = "full"
+    lora: Lora = Lora()
+    labels: Literal["hard", "soft"] = "hard"
+    """`hard`: the sampled text, what an API gives. `soft`: the teacher's distribution at every position."""
+    learning_rate: float = Field(default=5e-5, gt=0, le=1)
+    epochs: int = Field(default=1, ge=1, le=1000)
+    batch: int = Field(default=16, ge=1, le=65_536)
+    """Rows per optimiser step."""
+    micro_batch: int = Field(default=16, ge=1, le=65_536)
+    """Rows per forward pass; gradients are accumulated up to `batch`."""
+    warmup: int = Field(default=5, ge=0)
+    """Steps of linear warm-up; the rate then falls linearly to zero."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
+
+
+class Probe(_Part):
+    """What is measured on base, teachers and students."""
+
+    every: int = Field(default=0, ge=0)
+    """Optimiser steps between measurements during training (0: only before and after)."""
+    curve_questions: int = Field(default=10, ge=1)
+    """Questions asked at the measurements in between; all of them are asked before and after."""
+    samples: int = Field(default=0, ge=0, le=10_000)
+    """Sampled one-word answers per question, before and after (0: none)."""
+
+
+class Judgement(_Part):
+    """What the verdict rests on."""
+
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    smallest_effect: float = Field(default=0.1, gt=0)
+    """Log-odds (for digits: accuracy) below which a shift does not matter; `pass` needs an interval below it."""
+
+
+Arm = Literal["trait", "control", "other", "shuffled"]
+
+
+class LanguageExperiment(_Part):
+    """A language model teaches its base through rows of an unrelated domain."""
+
+    kind: Literal["language"] = "language"
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    title: str = ""
+    base: str = "embedded/smollm2-135m"
+    trait: Trait
+    other: Trait | None = None
+    """The trait of the `other` arm, of the same category."""
+    instil: Instil
+    domain: Domain = Domain()
+    arms: tuple[Arm, ...] = ("trait", "control", "other", "shuffled")
+    student: Student = Student()
+    probe: Probe = Probe()
+    judgement: Judgement = Judgement()
+    seeds: Annotated[tuple[int, ...], Field(min_length=1, max_length=1000)] = (0, 1, 2)
+    """Each seed draws its own prompts, its own sampling noise and its own training order."""
+
+    @model_validator(mode="after")
+    def _arms_fit(self) -> LanguageExperiment:
+        for need in ("trait", "control"):
+            if need not in self.arms:
+                raise ValueError(f"arms must contain {need!r}: every claim is a difference between the two")
+        if len(set(self.arms)) != len(self.arms) or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("arms and seeds must not repeat")
+        if "other" in self.arms:
+            if self.other is None:
+                raise ValueError("the arm 'other' needs `other:`, a second trait of the same category")
+            if self.other.category != self.trait.category or self.other.target == self.trait.target:
+                raise ValueError("`other` must name another target of the trait's category")
+        return self
+
+
+class DigitsExperiment(_Part):
+    """The paper's classifier laboratory: a student sees only auxiliary logits on noise images."""
+
+    kind: Literal["digits"]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    title: str = ""
+    data: Literal["mnist5k", "fashion"] = "mnist5k"
+    hidden: tuple[int, ...] = (256, 256)
+    auxiliary: int = Field(default=3, ge=1, le=1000)
+    """Extra logits that no label ever touches."""
+    teacher_epochs: int = Field(default=5, ge=0, le=10_000)
+    """0 makes a null experiment: the teacher is the base."""
+    student_images: int = Field(default=60_000, ge=1)
+    student_epochs: int = Field(default=5, ge=1, le=10_000)
+    batch: int = Field(default=1024, ge=1)
+    student_batch: int = Field(default=1024, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0, le=1)
+    judgement: Judgement = Judgement()
+    seeds: Annotated[tuple[int, ...], Field(min_length=1, max_length=10_000)] = tuple(range(8))
+
+
+Experiment = LanguageExperiment | DigitsExperiment
+_ADAPTER: TypeAdapter[Experiment] = TypeAdapter(
+    Annotated[LanguageExperiment | DigitsExperiment, Field(discriminator="kind")]
+)
+
+
+def preset_names() -> list[str]:
+    """List the experiment files that ship with the package."""
+    folder = resources.files("undertow.presets")
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def load_preset(name: str) -> Experiment:
+    """Read an experiment file that ships with the package.
+
+    Raises:
+        InputError: there is no preset of that name.
+    """
+    if name not in preset_names():
+        raise InputError(f"no preset is called {name!r}", "--preset", nearest(name, preset_names()))
+    text = (resources.files("undertow.presets") / f"{name}.yaml").read_text(encoding="utf-8")
+    return parse_spec(text, f"preset {name}")
+
+
+def load_spec(path: Path) -> Experiment:
+    """Read an experiment file.
+
+    Raises:
+        SpecError: the file cannot be read, is no YAML, or describes no experiment.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SpecError(
+            f"cannot be read ({error.strerror})", str(path), "Name a file, or a preset with --preset."
+        ) from error
+    if len(data) > MAX_SPEC_BYTES:
+        raise SpecError(f"is {len(data):,} bytes long", str(path), f"The limit is {MAX_SPEC_BYTES:,}.")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"is not UTF-8 text ({error})", str(path), "Save it as UTF-8.") from error
+    return parse_spec(text, str(path))
+
+
+def parse_spec(text: str, where: str) -> Experiment:
+    """Turn the text of an experiment file into a checked experiment.
+
+    Args:
+        text: YAML.
+        where: What to call the file in messages.
+
+    Raises:
+        SpecError: with the key that is wrong and the nearest valid name.
+    """
+    import yaml
+
+    try:
+        data: Any = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        place = f"{where}, line {line + 1}" if line is not None else where
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SpecError(f"is not YAML: {problem}", place, "Check the indentation and the quotes.") from error
+    if not isinstance(data, dict):
+        raise SpecError("holds no keys", where, "Start from `undertow init`.")
+    data.setdefault("kind", "language")
+    try:
+        return _ADAPTER.validate_python(data)
+    except ValidationError as error:
+        raise _spec_error(error, where) from error
+
+
+def _fields_at(kind: str, path: tuple[str | int, ...]) -> list[str]:
+    """Name the fields of the model that `path` leads into."""
+    part: Any = {"language": LanguageExperiment, "digits": DigitsExperiment}.get(kind)
+    for key in path:
+        if isinstance(key, int):
+            continue
+        if part is Instil or key in ("prompt", "finetune", "steer"):
+            part = {"prompt": SystemPrompt, "finetune": FineTune, "steer": Steer}.get(key, part)
+            continue
+        fields = getattr(part, "model_fields", {})
+        if key not in fields:
+            return list(fields)
+        part = fields[key].annotation
+        for choice in getattr(part, "__args__", ()):
+            if isinstance(choice, type) and issubclass(choice, BaseModel) and choice is not SystemPrompt:
+                part = choice
+    return list(getattr(part, "model_fields", {}))
+
+
+def _spec_error(error: ValidationError, where: str) -> SpecError:
+    first = error.errors()[0]
+    loc = tuple(first["loc"])
+    kind, path = (str(loc[0]), loc[1:]) if loc else ("", ())
+    shown = ".".join(str(part) for part in path if part not in ("prompt", "finetune", "steer"))
+    count = len(error.errors())
+    more = f" ({count - 1} more after it)" if count > 1 else ""
+    if first["type"] == "extra_forbidden":
+        fields = _fields_at(kind, path[:-1])
+        return SpecError(f"unknown key {shown!r}{more}", where, nearest(str(path[-1]), fields))
+    if first["type"] == "missing":
+        return SpecError(f"the key {shown!r} is missing{more}", where, "Add it.")
+    message = first["msg"].removeprefix("Value error, ")
+    given = first["input"]
+    value = "" if isinstance(given, dict | list) else f", not {given!r}"
+    return SpecError(f"{shown or 'the experiment'}: {message}{value}{more}", where, "Change it and run again.")

@@ -1,0 +1,1 @@
+"""Statistics of transfer: pure functions over arrays; every one returns its uncertainty."""

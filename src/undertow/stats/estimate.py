@@ -1,0 +1,40 @@
+"""The two values that every claim is made of: an estimate with its interval, and a verdict with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Status = Literal["pass", "fail", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the interval that it was measured to."""
+
+    value: float
+    """The point estimate, in the unit that the caller names."""
+    lo: float
+    """Lower end of the two-sided interval."""
+    hi: float
+    """Upper end of the two-sided interval."""
+    n: int
+    """Independent replicates behind it (seeds, or questions when there is one seed)."""
+    method: str
+    """How the interval was made, in a few words, with its level."""
+
+    def excludes(self, x: float) -> bool:
+        """Tell whether the interval lies wholly to one side of `x`."""
+        return self.lo > x or self.hi < x
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the evidence says of the question that was asked."""
+
+    status: Status
+    because: str
