@@ -1,1 +1,76 @@
-"""Statistics of transfer: pure functions over arrays; every one returns its uncertainty."""
+"""Statistics of transfer: pure functions over arrays; every one returns its uncertainty.
+
+`score_SQ` is one number per seed and probe question, for example the log-odds of the target answer for the
+student that was trained with that seed. Arms are paired: same seeds, same questions. Nothing here knows what
+was measured.
+
+    difference = paired_difference(trait_SQ, control_SQ)     # how far apart, with an interval
+    test = paired_test(trait_SQ - control_SQ, rng=rng)       # how surprising without an effect
+    verdict(difference, test.p, smallest_effect=0.1, level=0.95, unit="log-odds", what="owl")
+
+The names load on first use, so that importing this package does not import scipy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from undertow.stats.bootstrap import cluster_bootstrap
+    from undertow.stats.estimate import Estimate, Status, Verdict
+    from undertow.stats.judgement import verdict
+    from undertow.stats.multiplicity import benjamini_hochberg, holm
+    from undertow.stats.paired import mean_estimate, paired_difference
+    from undertow.stats.permutation import Test, paired_test, permutation_p
+    from undertow.stats.power import power_of, smallest_effect
+    from undertow.stats.rates import proportion
+    from undertow.stats.transfer import transfer_fraction
+
+_MODULE_OF = {
+    "Estimate": "estimate",
+    "Status": "estimate",
+    "Test": "permutation",
+    "Verdict": "estimate",
+    "benjamini_hochberg": "multiplicity",
+    "cluster_bootstrap": "bootstrap",
+    "holm": "multiplicity",
+    "mean_estimate": "paired",
+    "paired_difference": "paired",
+    "paired_test": "permutation",
+    "permutation_p": "permutation",
+    "power_of": "power",
+    "proportion": "rates",
+    "smallest_effect": "power",
+    "transfer_fraction": "transfer",
+    "verdict": "judgement",
+}
+
+__all__ = [
+    "Estimate",
+    "Status",
+    "Test",
+    "Verdict",
+    "benjamini_hochberg",
+    "cluster_bootstrap",
+    "holm",
+    "mean_estimate",
+    "paired_difference",
+    "paired_test",
+    "permutation_p",
+    "power_of",
+    "proportion",
+    "smallest_effect",
+    "transfer_fraction",
+    "verdict",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"undertow.stats.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module 'undertow.stats' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""The two values that every claim is made of: an estimate with its interval, and a verdict with its reason."""
+"""The two values that claims are made of: an estimate with its interval, and a verdict with its reason."""
 
 from __future__ import annotations
 

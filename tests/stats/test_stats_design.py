@@ -1,0 +1,208 @@
+"""Multiplicity, proportions, power and verdicts against statsmodels, and the import budget."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.proportion import proportion_confint
+
+import undertow.stats
+from undertow.errors import InputError
+from undertow.stats import (
+    Estimate,
+    benjamini_hochberg,
+    holm,
+    mean_estimate,
+    power_of,
+    proportion,
+    smallest_effect,
+    verdict,
+)
+
+p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@settings(max_examples=40)
+@given(p_lists)
+def test_holm_and_benjamini_hochberg_match_statsmodels(p):
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+    np.testing.assert_allclose(benjamini_hochberg(p), multipletests(p, method="fdr_bh")[1])
+
+
+@given(p_lists, st.randoms(use_true_random=False))
+def test_adjusted_p_follow_their_effects_and_never_fall(p, random):
+    order = list(range(len(p)))
+    random.shuffle(order)
+    for adjust in (holm, benjamini_hochberg):
+        adjusted = adjust(p)
+        np.testing.assert_allclose(adjust(np.array(p)[order]), adjusted[order])
+        assert np.all(adjusted >= np.array(p) * (1 - 1e-12))
+        assert np.all(adjusted <= 1)
+
+
+@pytest.mark.parametrize("bad", [[], [0.5, math.nan], [1.2], [-0.1], [[0.1]], ["x"]])
+def test_bad_p_values_are_refused(bad):
+    for adjust in (holm, benjamini_hochberg):
+        with pytest.raises(InputError, match=r"^p: "):
+            adjust(bad)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+def test_wilson_matches_statsmodels(counts, level):
+    successes, n = counts
+    estimate = proportion(successes, n, level=level)
+    lo, hi = proportion_confint(successes, n, alpha=1 - level, method="wilson")
+    assert (estimate.lo, estimate.hi) == pytest.approx((lo, hi), abs=1e-12)
+    assert 0 <= estimate.lo <= estimate.value <= estimate.hi <= 1
+    assert estimate.n == n
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (3, 2), (-1, 5)])
+def test_impossible_counts_are_refused(successes, n):
+    with pytest.raises(InputError):
+        proportion(successes, n)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 8, 32, 300])
+@pytest.mark.parametrize("effect", [0.01, 0.1, 0.5, 1.0, 2.0])
+def test_power_matches_statsmodels(seeds, effect):
+    oracle = TTestPower().power(effect / 0.5, seeds, 0.05)
+    if math.isnan(oracle):  # statsmodels passes on scipy's nan for a tail too small to represent
+        oracle = 1.0
+    assert power_of(effect, 0.5, seeds) == pytest.approx(oracle, abs=1e-9)
+    assert power_of(-effect, 0.5, seeds) == pytest.approx(oracle, abs=1e-9)
+
+
+@pytest.mark.parametrize("seeds", [3, 8, 32])
+def test_smallest_effect_matches_statsmodels(seeds):
+    oracle = TTestPower().solve_power(nobs=seeds, alpha=0.05, power=0.8)
+    assert smallest_effect(1.0, seeds) == pytest.approx(oracle, rel=1e-6)
+
+
+@given(st.floats(1e-6, 1e6), st.integers(2, 200), st.floats(0.51, 0.99), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
+def test_power_and_smallest_effect_are_inverses(sd, seeds, power, level):
+    effect = smallest_effect(sd, seeds, power=power, level=level)
+    assert power_of(effect, sd, seeds, level=level) == pytest.approx(power, abs=1e-6)
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 8, 32, 300])
+def test_power_grows_with_the_effect_up_to_one(seeds):
+    """Also where scipy's noncentral t returns nan for a tail that is too small."""
+    powers = [power_of(effect, 1.0, seeds) for effect in np.geomspace(1e-3, 1e6, 400)]
+    assert all(later >= earlier - 1e-9 for earlier, later in itertools.pairwise(powers))
+    assert powers[0] == pytest.approx(0.05, abs=1e-3)
+    assert powers[-1] == 1
+
+
+def test_power_without_noise_or_effect():
+    assert power_of(0.0, 1.0, 5) == pytest.approx(0.05)
+    assert power_of(0.1, 0.0, 5) == 1
+    assert power_of(1e300, 1e-300, 5) == 1
+    assert smallest_effect(0.0, 5) == 0
+
+
+def test_impossible_designs_are_refused():
+    for call, place in (
+        (lambda: smallest_effect(1.0, 1), "seeds"),
+        (lambda: smallest_effect(-1.0, 3), "sd_seed"),
+        (lambda: smallest_effect(math.nan, 3), "sd_seed"),
+        (lambda: smallest_effect(1.0, 3, power=0.01), "power"),
+        (lambda: smallest_effect(1.0, 3, power=1.0), "power"),
+        (lambda: smallest_effect(1.0, 3, level=1.0), "level"),
+        (lambda: power_of(math.inf, 1.0, 3), "effect"),
+    ):
+        with pytest.raises(InputError, match=f"^{place}: "):
+            call()
+
+
+def judge(lo: float, hi: float, method: str = "t interval over 4 seeds, 95%", **more):
+    effect = Estimate((lo + hi) / 2, lo, hi, 4, method)
+    return verdict(effect, 0.03, smallest_effect=0.1, level=0.95, unit="log-odds", what="owl", **more)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "status", "says"),
+    [
+        (0.2, 0.5, "fail", "the trait got through"),
+        (0.01, 0.5, "fail", "the trait got through"),
+        (0.01, 0.1, "fail", "the trait got through"),
+        (0.01, 0.05, "pass", "detectable, but it is smaller than 0.1 log-odds"),
+        (-0.05, 0.05, "pass", "is ruled out"),
+        (-0.5, -0.2, "pass", "goes the other way"),
+        (-0.3, 0.5, "inconclusive", "both still possible"),
+        (0.0, 0.1, "inconclusive", "both still possible"),
+    ],
+)
+def test_verdict_follows_the_interval(lo, hi, status, says):
+    answer = judge(lo, hi)
+    assert answer.status == status
+    assert says in answer.because
+    assert answer.because.startswith("owl: ")
+    assert "log-odds (95% interval" in answer.because
+    assert "p = 0.03" in answer.because
+
+
+@given(st.floats(-1, 1), st.floats(0, 1))
+def test_verdict_is_inconclusive_exactly_when_both_are_possible(lo, width):
+    hi = lo + width
+    both = lo <= 0 and hi >= 0.1
+    assert (judge(lo, hi).status == "inconclusive") == both
+
+
+def test_inconclusive_says_how_many_seeds_would_do():
+    wide = judge(-0.1, 0.2)
+    count = int(wide.because.split("About ")[1].split(" seeds")[0])
+    sd = 0.15 / 3.182446 * 2
+    assert power_of(0.1, sd, count) >= 0.8 > power_of(0.1, sd, count - 1)
+    assert "More than 1,000 seeds" in judge(-50.0, 50.0).because
+    assert "seeds and more questions" in judge(-0.1, 0.2, "t interval over 4 seeds x 9 questions, 95%").because
+
+
+def test_one_seed_decides_only_about_one_model():
+    one_seed = mean_estimate(np.full((1, 6), 3.0) + np.arange(6)).method
+    assert judge(0.2, 0.5, one_seed).status == "inconclusive"
+    assert judge(-0.05, 0.05, one_seed).status == "inconclusive"
+    assert "One seed cannot tell" in judge(0.2, 0.5, one_seed).because
+    assert judge(0.2, 0.5, one_seed, one_model=True).status == "fail"
+    assert judge(-0.05, 0.05, one_seed, one_model=True).status == "pass"
+    assert "More questions" in judge(-0.5, 0.5, one_seed, one_model=True).because
+
+
+def test_impossible_judgements_are_refused():
+    good = Estimate(0.0, -1.0, 1.0, 3, "t")
+    common = {"smallest_effect": 0.1, "level": 0.95, "unit": "", "what": ""}
+    for effect, p, change, place in (
+        (good, 0.5, {"smallest_effect": 0.0}, "smallest_effect"),
+        (good, 0.5, {"level": 1.0}, "level"),
+        (good, math.nan, {}, "p"),
+        (good, 1.5, {}, "p"),
+        (Estimate(0.0, math.nan, 1.0, 3, "t"), 0.5, {}, "effect"),
+        (Estimate(0.0, 1.0, -1.0, 3, "t"), 0.5, {}, "effect"),
+    ):
+        with pytest.raises(InputError, match=f"^{place}: "):
+            verdict(effect, p, **{**common, **change})
+
+
+def test_importing_the_package_imports_neither_scipy_nor_numpy():
+    code = (
+        "import sys, undertow.stats; assert not {'scipy', 'numpy'} & set(sys.modules); "
+        "from undertow.stats import paired_difference, verdict; assert 'scipy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_loads():
+    for name in undertow.stats.__all__:
+        assert getattr(undertow.stats, name) is not None
+    assert set(undertow.stats.__all__) <= set(dir(undertow.stats))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        undertow.stats.nothing  # noqa: B018
