@@ -1,0 +1,364 @@
+"""The run folder: hash-addressed steps that are made once, kept intact, and made again when they are not.
+
+    runs/owl-numbers-1a2b3c4d/
+      spec.yaml                       the resolved experiment file; `undertow run` takes it as it is
+      steps/<label>--<id>/            a finished step: its files, and step.json with their hashes
+      steps/<label>--<id>.part/       a step that runs, or was interrupted
+      results.json, report.html ...   top-level files, written in one piece
+      timing.json                     wall seconds; the one file that differs between two runs of a spec
+
+A step is finished when its folder has its final name, and that name is given last, after everything was
+flushed to the disk. So a run that is killed at any moment and started again gives the bytes of an undisturbed
+one, provided that each step depends on its key alone. The folder knows nothing of what steps compute.
+
+    with RunFolder.open(Path("runs"), name="owl-numbers", spec=spec) as folder:
+        rows = folder.step("rows", "rows-trait-s0", {"seed": 0}, lambda part: write_rows(part))
+        folder.write("results.json", results.to_json())
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from undertow.errors import StoreError
+from undertow.experiment._files import building, list_files, read_bytes, remove, storing, sync, write_atomic
+from undertow.experiment._step import (
+    BIG,
+    Examined,
+    Manifest,
+    Step,
+    canonical_json,
+    check_label,
+    examine,
+    locate,
+    seal,
+    step_id,
+    unseal,
+)
+from undertow.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+__all__ = ["FolderCheck", "RunFolder", "Step", "check", "step_id"]
+
+SPEC: Final = "spec.yaml"
+TIMING: Final = "timing.json"
+_STEPS: Final = "steps"
+_LOCK: Final = ".lock"
+_HOLDER: Final = ".holder"
+_PART: Final = ".part"
+_ASIDE: Final = ".damaged.part"
+_MAX_SPEC = 10_000_000
+_STEP_NAME = re.compile(r"(?P<label>[a-z0-9][a-z0-9._-]*)--(?P<id>[0-9a-f]{12})")
+
+
+@dataclass(frozen=True, eq=False)
+class RunFolder:
+    """A run folder that this process, and no other, works in. Made by `open`; left by `close` or `with`."""
+
+    path: Path
+    progress: Progress
+    _lock: BaseFileLock
+    _verified: set[Path] = field(default_factory=set[Path])
+    """Steps whose hashes this process has seen to fit; after that sizes do."""
+
+    @classmethod
+    def open(cls, root: Path, *, name: str, spec: Mapping[str, Any], progress: Progress | None = None) -> RunFolder:
+        """Make or enter the folder `<root>/<name>-<hash of the spec>` and lock it.
+
+        Args:
+            root: Where run folders lie.
+            name: The experiment's name.
+            spec: The resolved experiment as plain JSON values.
+            progress: Is told which steps are made again, and why.
+
+        Raises:
+            StoreError: another process works in it (named by its pid), it holds another spec, a link stands
+                where a folder should be, or it cannot be written.
+            InputError: the name cannot be a folder's name, or the spec is not plain JSON.
+        """
+        digest = hashlib.sha256(canonical_json(spec, name).encode()).hexdigest()
+        path = root / f"{check_label(name, 'name')}-{digest[:8]}"
+        with storing(path):
+            path.mkdir(parents=True, exist_ok=True)
+            _require_folder(path)
+            lock = _acquire(path)
+            try:
+                _settle_spec(path / SPEC, spec)
+                (path / _STEPS).mkdir(exist_ok=True)
+                _require_folder(path / _STEPS)
+            except BaseException:
+                lock.release()
+                raise
+        return cls(path, progress or Silent(), lock)
+
+    def close(self) -> None:
+        """Let other processes in."""
+        if self._lock.is_locked:
+            try:
+                with suppress(OSError):
+                    (self.path / _HOLDER).unlink(missing_ok=True)
+            finally:
+                self._lock.release()
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def step(
+        self,
+        kind: str,
+        label: str,
+        key: Mapping[str, Any],
+        build: Callable[[Path], None],
+        *,
+        resume: bool = False,
+    ) -> Path:
+        """Return the folder of a finished step, after making it if it is missing or damaged.
+
+        Args:
+            kind: What sort of step it is.
+            label: Its name for people, the same for no other step of the run.
+            key: Everything that its bytes depend on.
+            build: Writes the step's files into the empty folder that it is given.
+            resume: Give `build` what an interrupted attempt left instead of an empty folder. Every file there
+                may be cut off (`append_jsonl` bears that), and `build` must end with the bytes of an
+                undisturbed attempt.
+
+        Raises:
+            StoreError: the disk is full, a permission is missing, or the step wrote a link.
+            InputError: the label or the key cannot be stored.
+        """
+        step = locate(self.path / _STEPS, kind, label, key)
+        part = step.path.with_name(step.path.name + _PART)
+        aside = step.path.with_name(step.path.name + _ASIDE)
+        before: Manifest | None = None
+        with storing(step.path):
+            remove(aside)
+            if os.path.lexists(step.path):
+                before, damage = self._examine(step.path)
+                if not damage:
+                    return step.path
+                self.progress.note(f"{label} is made again: {damage}")
+                # Renamed first, so that a kill amid the removal leaves nothing under a name that counts.
+                step.path.rename(aside)
+                remove(aside)
+            if resume and _is_plain(part):
+                unseal(part)
+            else:
+                remove(part)
+                part.mkdir()
+        started = time.perf_counter()
+        try:
+            with building(part):
+                build(part)
+            with storing(part):
+                manifest = seal(part, kind, key)
+                self._record(label, time.perf_counter() - started)
+                part.rename(step.path)
+                sync(step.path.parent)
+        except StoreError:
+            if not resume:
+                with suppress(OSError):
+                    remove(part)
+            raise
+        self._verified.add(step.path)
+        if before is not None and before.files != manifest.files:
+            self.progress.note(
+                f"{label} has other bytes than before (other versions?), and steps that read the old ones "
+                f"are kept: delete {self.path} to make all of them again"
+            )
+        return step.path
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a top-level file in one piece: a reader, or a kill, sees the old text or the new one.
+
+        Raises:
+            StoreError: the disk is full or a permission is missing.
+            InputError: the name cannot be a file's name.
+        """
+        path = self.path / check_label(name, "name")
+        with storing(path):
+            write_atomic(path, text.encode("utf-8"))
+        return path
+
+    @contextmanager
+    def time(self, label: str) -> Generator[None]:
+        """Record the wall seconds of the block in timing.json; steps record their own."""
+        started = time.perf_counter()
+        yield
+        with storing(self.path):
+            self._record(label, time.perf_counter() - started)
+
+    def steps(self) -> list[Step]:
+        """List the finished and intact steps by label.
+
+        Raises:
+            StoreError: a step cannot be read.
+        """
+        with storing(self.path):
+            found = [(path, self._examine(path)) for path in _step_folders(self.path)]
+        return [_named(path, each.manifest) for path, each in found if each.manifest and not each.damage]
+
+    def missing(self, wanted: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[Step]:
+        """Return those of the wanted steps (kind, label, key) that `step` would have to make.
+
+        Raises:
+            StoreError: a step cannot be read.
+        """
+        planned = [locate(self.path / _STEPS, *each) for each in wanted]
+        with storing(self.path):
+            return [step for step in planned if not os.path.lexists(step.path) or self._examine(step.path).damage]
+
+    def _examine(self, path: Path) -> Examined:
+        result = examine(path, -1 if path in self._verified else BIG)
+        if not result.damage:
+            self._verified.add(path)
+        return result
+
+    def _record(self, label: str, seconds: float) -> None:
+        path = self.path / TIMING
+        times: dict[str, Any] = {}
+        with suppress(OSError, ValueError, RecursionError):
+            stored: Any = json.loads(read_bytes(path, _MAX_SPEC))
+            times = cast(dict[str, Any], stored) if isinstance(stored, dict) else {}
+        times[label] = round(seconds, 3)
+        write_atomic(path, (json.dumps(times, indent=1) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class FolderCheck:
+    """What a run folder holds below `steps/`: every entry is in one of the three."""
+
+    intact: list[Step]
+    interrupted: list[str]
+    """Begun and not finished."""
+    damaged: dict[str, str]
+    """Not what was finished, or nothing of Undertow's, with the reason."""
+
+
+def check(path: Path) -> FolderCheck:
+    """Hash every file of every step of a run folder, without locking or changing anything.
+
+    Raises:
+        StoreError: it is no run folder, or cannot be listed.
+    """
+    steps = path / _STEPS
+    intact: list[Step] = []
+    interrupted: list[str] = []
+    damaged: dict[str, str] = {}
+    with storing(path):
+        if not os.path.lexists(path / SPEC):
+            raise StoreError("is no run folder", str(path), "Name a folder that `undertow run` made.")
+        if not os.path.lexists(steps):
+            return FolderCheck([], [], {})  # killed right after it was made
+        _require_folder(steps)
+        for each in sorted(steps.iterdir()):
+            if each.name.endswith(_PART):
+                interrupted.append(each.name)
+            elif not _STEP_NAME.fullmatch(each.name):
+                damaged[each.name] = "it is no step"
+            else:
+                try:
+                    manifest, damage = examine(each, hash_up_to=float("inf"))
+                except OSError as error:
+                    manifest, damage = None, f"it cannot be read ({error.strerror})"
+                if manifest and not damage:
+                    intact.append(_named(each, manifest))
+                else:
+                    damaged[each.name] = damage
+    return FolderCheck(intact, interrupted, damaged)
+
+
+def _step_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / _STEPS).iterdir() if _STEP_NAME.fullmatch(path.name))
+
+
+def _named(path: Path, manifest: Manifest) -> Step:
+    label, _, identity = path.name.rpartition("--")
+    return Step(manifest.kind, label, identity, path)
+
+
+def _require_folder(path: Path) -> None:
+    # A stranger's run folder may hold links that lead out of it.
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        raise StoreError("is a link or no folder", str(path), "Remove it, or choose another folder.")
+
+
+def _is_plain(folder: Path) -> bool:
+    if not os.path.lexists(folder):
+        return False
+    try:
+        list_files(folder)
+    except StoreError:
+        return False
+    return True
+
+
+def _acquire(path: Path) -> BaseFileLock:
+    from filelock import FileLock, Timeout
+
+    if (path / _LOCK).is_symlink():
+        raise StoreError("is a link", str(path / _LOCK), "Remove it.")
+    # The kernel holds this lock for the process, so it goes when the process does, however that ends.
+    lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StoreError(
+            f"{_holder(path)} works in it", str(path), "Wait until that one ends, or stop it, and run again."
+        ) from error
+    try:
+        write_atomic(path / _HOLDER, f"{os.getpid()}\n".encode())
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def _holder(path: Path) -> str:
+    with suppress(OSError, ValueError):
+        return f"process {int(read_bytes(path / _HOLDER, 100))}"
+    return "another process"
+
+
+def spec_yaml(spec: Mapping[str, Any]) -> bytes:
+    """Serialise a spec, in the order of its keys, to YAML that says exactly the same when it is read."""
+    import yaml
+
+    plain = json.loads(json.dumps(dict(spec)))
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+    if yaml.safe_load(text) == plain:
+        return text.encode("utf-8")
+    # Some characters (U+0085) are lost unless they are escaped.
+    return yaml.safe_dump(plain, sort_keys=False, width=100).encode("ascii")
+
+
+def _settle_spec(path: Path, spec: Mapping[str, Any]) -> None:
+    """Write the spec, or see that it is what is there."""
+    data = spec_yaml(spec)
+    try:
+        stored = read_bytes(path, _MAX_SPEC)
+    except FileNotFoundError:
+        write_atomic(path, data)
+        return
+    # Bytes are compared, not meanings: a stranger's YAML can take minutes to parse.
+    if stored != data:
+        raise StoreError(
+            "is not the spec that this folder is named after",
+            str(path),
+            "Run your edited copy from another place, and delete this one: it is written anew.",
+        )
