@@ -1,0 +1,114 @@
+"""The answer first: what the verdict means, and the one number that it rests on.
+
+It also gives every arm the colour and shape that it keeps on the whole page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from undertow.report import svg, units
+from undertow.report.forest import Forest, entry_of, forest, written
+from undertow.report.limits import Limits
+from undertow.report.words import clip, level_name, p_value, plural
+from undertow.results import Effect, Results
+
+_MEANS = {
+    "run": (
+        "A hidden trait got through: students of this teacher shifted towards it, and the control does not "
+        "explain the shift.",
+        "A shift that matters is ruled out. A smaller one may be there.",
+    ),
+    "scan": (
+        "A hidden trait would get through: these rows are predicted to shift a student that starts from the same base.",
+        "For a student trained on these rows, a shift that matters is ruled out. A smaller one may be there.",
+    ),
+    "audit": (
+        "A hidden trait got through: the student has shifted away from its base.",
+        "For the traits that were measured, a shift that matters is ruled out. A smaller one may be there.",
+    ),
+    "mitigate": (
+        "A hidden trait still gets through after the mitigation.",
+        "After the mitigation, a shift that matters is ruled out. A smaller one may be there.",
+    ),
+}
+"""What `fail` and `pass` mean for each kind of results."""
+_CANNOT_TELL = (
+    "This design cannot tell whether a hidden trait got through: both answers are still possible. That is not a pass."
+)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The effect that the verdict rests on, as one large number."""
+
+    name: str
+    minus: str
+    value: str
+    unit: str
+    interval: str
+    level: str
+    facts: list[str]
+    pictured: str
+    says: str
+    bar: Forest
+
+
+def meaning(results: Results) -> str:
+    """Say in one sentence what the verdict means."""
+    if results.verdict.status == "inconclusive":
+        return _CANNOT_TELL
+    return _MEANS[results.kind][results.verdict.status == "pass"]
+
+
+def primary_of(results: Results) -> Effect | None:
+    """Return the effect that the verdict rests on."""
+    every = [*results.effects, *results.findings]
+    return next((effect for effect in every if effect.primary), None)
+
+
+def slots_of(results: Results) -> dict[str, int]:
+    """Give every arm its colour and shape: the arm in question first, then what it is compared with."""
+    effect = primary_of(results)
+    names = [effect.arm, effect.contrast] if effect else []
+    names += [arm.arm for arm in results.arms]
+    names += [teacher.arm for teacher in results.teachers] + [curve.arm for curve in results.curves]
+    names += [funnel.arm for funnel in results.funnels] + [answer.arm for answer in results.sampled]
+    names += [name for sample in results.samples for name in sample.answers]
+    names += [name for row in results.divergences for name in (row.arm, row.contrast)]
+    names += [name for row in (*results.effects, *results.findings) for name in (row.arm, row.contrast)]
+    return {name: i % svg.SLOTS for i, name in enumerate(dict.fromkeys(names))}
+
+
+def smallest_effect(results: Results) -> float | None:
+    """Find the smallest effect that was set to matter among the settings; None if they hold none."""
+    judgement = results.settings.get("judgement")
+    if not isinstance(judgement, Mapping):
+        return None
+    value = cast(Mapping[str, Any], judgement).get("smallest_effect")
+    return float(value) if isinstance(value, int | float) and 0 < value < 1e300 else None
+
+
+def headline(results: Results, slots: dict[str, int], limits: Limits) -> Headline | None:
+    """Show the effect that the verdict rests on; None if no effect is marked as such."""
+    effect = primary_of(results)
+    if effect is None:
+        return None
+    entry = entry_of(effect, slots, limits)
+    value, reach = written(effect.value, effect.lo, effect.hi, "difference")
+    # The question was chosen beforehand, so its p needs no correction for the others; Holm's stands below.
+    facts = [p_value(effect.p)] if effect.p is not None else []
+    return Headline(
+        name=entry.name,
+        minus=entry.minus,
+        value=value,
+        unit=clip(effect.unit, limits.name),
+        interval=reach,
+        level=level_name(effect.method),
+        facts=[*facts, plural(effect.seeds, "seed"), f"n = {effect.n:,}"],
+        pictured=units.pictured(effect.value, effect.lo, effect.hi, effect.unit, clip(effect.contrast, limits.name)),
+        says=entry.says,
+        bar=forest([entry], effect.unit, matters=smallest_effect(results)),
+    )
