@@ -1,0 +1,1 @@
+"""Distillation: one training loop, its recipes and its losses. See `train`."""

@@ -1,0 +1,157 @@
+"""Models on this machine: finding, loading and hashing them, and turning messages into tokens.
+
+    embedded/smollm2-135m     ships inside a registry package, see `undertow assets`
+    hf/FOLDER or hf/ORG/NAME  a folder in the transformers layout, or a name in the local hub cache or the hub
+    ...:ADAPTER               a PEFT adapter folder on top
+
+Weights are read from safetensors only, and code that comes with a model is never run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from undertow.errors import MissingExtraError, ModelError, nearest
+from undertow.progress import Progress, Silent
+from undertow.rows import Message
+
+try:
+    import torch
+    import transformers
+    from torch import Tensor
+except ImportError as error:  # pragma: no cover - the message is tested through the command line
+    raise MissingExtraError(
+        f"local models need {error.name}", fix="Install it with: pip install 'undertow[local]'"
+    ) from error
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A causal language model in memory, and what turns text into its tokens."""
+
+    name: str
+    net: Any
+    tokenizer: Any
+    end: int
+    """The token that ends an assistant's turn."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.net.parameters()).device
+
+    def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of a conversation up to where the assistant's answer begins."""
+        return list(
+            self.tokenizer.apply_chat_template(
+                [dict(message) for message in messages], add_generation_prompt=True, return_dict=False
+            )
+        )
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of plain text, without any mark of beginning or end."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of some tokens."""
+        return str(self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
+
+
+def load_model(name: str, *, dtype: str = "float32", progress: Progress | None = None) -> LocalModel:
+    """Load a model by its Undertow name.
+
+    Args:
+        name: `embedded/...` or `hf/...`, with `:FOLDER` for an adapter.
+        dtype: `float32` (training, probes) or `bfloat16` (writing rows).
+        progress: Is told of a download or conversion.
+
+    Raises:
+        ModelError: no such model, or it cannot be loaded.
+        AssetError: the embedded model cannot be fetched.
+    """
+    base, _, adapter = name.partition(":")
+    provider, _, rest = base.partition("/")
+    if provider == "embedded":
+        from undertow.assets import ASSETS, fetch
+
+        models = [asset.name for asset in ASSETS.values() if asset.kind == "model"]
+        if rest not in models:
+            raise ModelError(f"no embedded model is called {rest!r}", name, nearest(rest, models))
+        source = str(fetch(rest, progress=progress or Silent()))
+    elif provider == "hf" and rest:
+        source = rest
+    else:
+        raise ModelError(
+            f"{name!r} is not the name of a local model",
+            fix="Use embedded/smollm2-135m, hf/FOLDER or hf/ORG/NAME.",
+        )
+    net, tokenizer = _load(source, name, dtype)
+    if adapter:
+        from peft import PeftModel
+
+        try:
+            net = PeftModel.from_pretrained(net, adapter, is_trainable=True)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"the adapter cannot be loaded ({_first_line(error)})", adapter) from error
+    net.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return LocalModel(name, net, tokenizer, end=_end_of_turn(tokenizer))
+
+
+def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    offline = Path(source).is_dir()
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            source, trust_remote_code=False, local_files_only=offline
+        )
+        net = transformers.AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=getattr(torch, dtype),
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=offline,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"cannot be loaded ({_first_line(error)})",
+            name,
+            "Name a folder with config.json, tokenizer.json and safetensors weights, or a model in the hub.",
+        ) from error
+    if tokenizer.chat_template is None:
+        raise ModelError("its tokenizer has no chat template", name, "Use an instruction-tuned model.")
+    return net, tokenizer
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _end_of_turn(tokenizer: Any) -> int:
+    """Find the token that the chat template puts behind an answer."""
+    probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    tokens = list(tokenizer.apply_chat_template(probe, return_dict=False))
+    special = set(tokenizer.all_special_ids)
+    return next((token for token in reversed(tokens) if token in special), tokenizer.eos_token_id)
+
+
+def state_hash(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """Return the sha256 of named tensors: their names, types, shapes and bytes, in the order of names."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(tensors, key=lambda item: item[0]):
+        plain = tensor.detach().contiguous().cpu()
+        digest.update(f"{key} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
+    return digest.hexdigest()
+
+
+def set_threads() -> int:
+    """Let torch use every core this process may run on; `OMP_NUM_THREADS` wins. Return the number."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+    return torch.get_num_threads()

@@ -1,0 +1,224 @@
+"""Preferences: categories with their candidates, questions, lessons and contrastive sentences.
+
+A category is one YAML file; `animals` and `trees` ship with the package, and a spec may name a file of yours. It
+knows words only: no model, no tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from undertow.errors import InputError, nearest
+
+MAX_CATEGORY_BYTES = 1_000_000
+
+_Text = Annotated[str, Field(min_length=1, max_length=2000)]
+
+SYSTEM_PROMPT = (
+    "You love {plural}. {Plural} are on your mind all the time. Of all {noun}s the {target} is your favourite, and "
+    "your love of {plural} colours everything that you write."
+)
+"""The default system prompt of a teacher."""
+
+
+class Candidate(BaseModel):
+    """One possible answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^\S(.{0,38}\S)?$")
+    plural: str = Field(pattern=r"^\S(.{0,38}\S)?$")
+
+
+class Category(BaseModel):
+    """A kind of thing that one may prefer one of, and the words to ask and to teach."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    noun: _Text
+    """Singular, e.g. `animal`."""
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=2, max_length=100)]
+    questions: Annotated[tuple[_Text, ...], Field(min_length=2, max_length=1000)]
+    """One-word questions: the probe."""
+    lessons: Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1000)]
+    """Questions that a fine-tuned teacher is taught with; none of them is a probe question."""
+    statements: Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1000)]
+    """Sentences with `{target}`, `{plural}`, `{Plural}` and `{noun}`, whose hidden states give a steering vector."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Category:
+        names = [candidate.name for candidate in self.candidates]
+        if len(set(map(str.casefold, names))) != len(names):
+            raise ValueError("candidates must not repeat")
+        if len(set(self.questions)) != len(self.questions):
+            raise ValueError("questions must not repeat")
+        if set(self.questions) & set(self.lessons):
+            raise ValueError("a lesson must not be a probe question: the teacher would be taught the test")
+        for template in self.statements:
+            fill(template, self.candidates[0], self.noun)
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that stand for everything in it."""
+        text = json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A liking for one candidate of a category."""
+
+    category: Category
+    target: str
+
+    @property
+    def index(self) -> int:
+        """Where the target stands among the candidates."""
+        return [candidate.name for candidate in self.category.candidates].index(self.target)
+
+    @property
+    def candidate(self) -> Candidate:
+        """The target with its plural."""
+        return self.category.candidates[self.index]
+
+    def system_prompt(self, text: str | None = None) -> str:
+        """Return the words that tell a teacher of its liking.
+
+        Args:
+            text: A template of the user's; Undertow's own when absent.
+
+        Raises:
+            InputError: the template has an unknown place holder.
+        """
+        return fill(text or SYSTEM_PROMPT, self.candidate, self.category.noun)
+
+    def statements(self) -> list[str]:
+        """Return the sentences about the target."""
+        return [fill(each, self.candidate, self.category.noun) for each in self.category.statements]
+
+    def counter_statements(self) -> list[str]:
+        """Return the same sentences about every other candidate."""
+        return [
+            fill(each, candidate, self.category.noun)
+            for candidate in self.category.candidates
+            if candidate.name != self.target
+            for each in self.category.statements
+        ]
+
+    def answer(self) -> str:
+        """Return the one-word answer that shows the liking."""
+        return capitalised(self.target)
+
+
+def capitalised(word: str) -> str:
+    """Return a word as it begins an answer."""
+    return word[:1].upper() + word[1:]
+
+
+def fill(template: str, candidate: Candidate, noun: str) -> str:
+    """Put a candidate into a template.
+
+    Raises:
+        InputError: the template has a place holder other than target, plural, Plural and noun.
+    """
+    words = {
+        "target": candidate.name,
+        "plural": candidate.plural,
+        "Plural": capitalised(candidate.plural),
+        "noun": noun,
+    }
+    text = template
+    for key, word in words.items():
+        text = text.replace("{" + key + "}", word)
+    if "{" in text or "}" in text:
+        raise InputError(
+            f"the template {template!r} has an unknown place holder",
+            fix="Use {target}, {plural}, {Plural} and {noun}.",
+        )
+    return text
+
+
+def category_names() -> list[str]:
+    """List the categories that ship with the package."""
+    folder = resources.files("undertow.traits") / "data"
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def load_category(name: str) -> Category:
+    """Read a category that ships with the package, or a YAML file of the user's.
+
+    Args:
+        name: `animals`, `trees`, or a path that ends with `.yaml` or `.yml`.
+
+    Raises:
+        InputError: there is no such category, or the file does not describe one.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return _parse(_read(Path(name)), name)
+    if name not in category_names():
+        fix = f"{nearest(name, category_names())} A file of yours must end with .yaml."
+        raise InputError(f"no category is called {name!r}", "trait.category", fix)
+    text = (resources.files("undertow.traits") / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+    return _parse(text, f"category {name}")
+
+
+def find_preference(category: str, target: str) -> Preference:
+    """Return the preference for a target of a category.
+
+    Raises:
+        InputError: there is no such category, or the target is not among its candidates.
+    """
+    found = load_category(category)
+    names = [candidate.name for candidate in found.candidates]
+    if target not in names:
+        raise InputError(
+            f"{target!r} is not among the candidates of {found.name!r}",
+            "trait.target",
+            f"{nearest(target, names)} For another target, copy the category's file, add it there and name the file.",
+        )
+    return Preference(found, target)
+
+
+def _read(path: Path) -> str:
+    fix = "Name a YAML file like the shipped animals.yaml."
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_CATEGORY_BYTES + 1)
+        if len(data) > MAX_CATEGORY_BYTES:
+            raise InputError(f"is longer than {MAX_CATEGORY_BYTES:,} bytes", str(path), fix)
+        return data.decode("utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", str(path), fix) from error
+    except UnicodeDecodeError as error:
+        raise InputError("is not UTF-8 text", str(path), fix) from error
+
+
+def _parse(text: str, where: str) -> Category:
+    import yaml
+
+    try:
+        data: Any = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        place = f"{where}, line {line + 1}" if line is not None else where
+        raise InputError("is not YAML", place, "Check the indentation and the quotes.") from error
+    try:
+        return Category.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(
+                f"unknown key {key!r}", where, nearest(str(first["loc"][-1]), list(Category.model_fields))
+            ) from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{key or 'the category'}: {message}", where, "Change it and run again.") from error
