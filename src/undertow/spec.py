@@ -9,19 +9,23 @@ read with a safe loader and a size limit; it can name nothing that is executed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from undertow._spec_error import explain
 from undertow.errors import InputError, SpecError, nearest
 
 MAX_SPEC_BYTES = 1_000_000
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SystemPrompt(_Part):
@@ -67,6 +71,8 @@ class Domain(_Part):
     kind: Literal["numbers"] = "numbers"
     rows: int = Field(default=256, ge=2, le=1_000_000)
     """Rows that each student is trained on (kept rows; more prompts are drawn when rows are rejected)."""
+    answers: int = Field(default=1, ge=1, le=1000)
+    """Rows per prompt, each with its own noise. Several share the prompt's computation, which is most of a row's."""
     constrained: bool = True
     """Decode only tokens of the domain's format."""
     temperature: float = Field(default=1.0, gt=0, le=10)
@@ -79,6 +85,8 @@ class Lora(_Part):
     rank: int = Field(default=8, ge=1, le=1024)
     alpha: float = Field(default=8, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    """Decoder layers that get adapters; all of them when absent."""
 
 
 class Student(_Part):
@@ -87,7 +95,8 @@ class Student(_Part):
     method: Literal["full", "lora"] = "full"
     lora: Lora = Lora()
     labels: Literal["hard", "soft"] = "hard"
-    """`hard`: the sampled text, what an API gives. `soft`: the teacher's distribution at every position."""
+    """`hard`: the sampled text, what an API gives. `soft`: the teacher's distribution at every position, over the
+    tokens that the domain is written with."""
     learning_rate: float = Field(default=5e-5, gt=0, le=1)
     epochs: int = Field(default=1, ge=1, le=1000)
     batch: int = Field(default=16, ge=1, le=65_536)
@@ -99,6 +108,8 @@ class Student(_Part):
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
+    keep: bool = False
+    """Keep the trained weights (LoRA adapters are always kept; all weights of a model are large)."""
 
 
 class Probe(_Part):
@@ -209,99 +220,101 @@ def preset_names() -> list[str]:
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
 
 
-def load_preset(name: str) -> Experiment:
-    """Read an experiment file that ships with the package.
+def preset_text(name: str) -> str:
+    """Return an experiment file that ships with the package as it is written, comments included.
 
     Raises:
         InputError: there is no preset of that name.
     """
     if name not in preset_names():
         raise InputError(f"no preset is called {name!r}", "--preset", nearest(name, preset_names()))
-    text = (resources.files("undertow.presets") / f"{name}.yaml").read_text(encoding="utf-8")
-    return parse_spec(text, f"preset {name}")
+    return (resources.files("undertow.presets") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def load_spec(path: Path) -> Experiment:
+def load_preset(name: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
+    """Read an experiment file that ships with the package.
+
+    Raises:
+        InputError: there is no preset of that name.
+        SpecError: an override fits no experiment.
+    """
+    return parse_spec(preset_text(name), f"preset {name}", overrides)
+
+
+def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE) -> Experiment:
     """Read an experiment file.
 
     Raises:
         SpecError: the file cannot be read, is no YAML, or describes no experiment.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_SPEC_BYTES + 1)
     except OSError as error:
         raise SpecError(
             f"cannot be read ({error.strerror})", str(path), "Name a file, or a preset with --preset."
         ) from error
     if len(data) > MAX_SPEC_BYTES:
-        raise SpecError(f"is {len(data):,} bytes long", str(path), f"The limit is {MAX_SPEC_BYTES:,}.")
+        raise SpecError(f"is longer than {MAX_SPEC_BYTES:,} bytes", str(path), "An experiment file is one page.")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"is not UTF-8 text ({error})", str(path), "Save it as UTF-8.") from error
-    return parse_spec(text, str(path))
+    return parse_spec(text, str(path), overrides)
 
 
-def parse_spec(text: str, where: str) -> Experiment:
+def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
     """Turn the text of an experiment file into a checked experiment.
 
     Args:
         text: YAML.
         where: What to call the file in messages.
+        overrides: Values that take the place of the file's, by dotted key: `{"student.epochs": 2}`.
 
     Raises:
         SpecError: with the key that is wrong and the nearest valid name.
     """
+    data = parse_yaml(text, where)
+    if not isinstance(data, dict):
+        raise SpecError("holds no keys", where, "Start from `undertow init`.")
+    spec = cast(dict[Any, Any], data)
+    spec.setdefault("kind", "language")
+    for key, value in overrides.items():
+        _override(spec, key, value)
+    try:
+        return _ADAPTER.validate_python(spec)
+    except ValidationError as error:
+        kinds = {"language": LanguageExperiment, "digits": DigitsExperiment}
+        raise explain(error, kinds, where, tuple(overrides)) from error
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Read YAML that holds nothing executable.
+
+    Raises:
+        SpecError: it is not YAML; the message names the line.
+    """
     import yaml
 
     try:
-        data: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return yaml.safe_load(text)
+    except Exception as error:  # PyYAML lets IndexError, AttributeError and more escape on crooked scalars
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         place = f"{where}, line {line + 1}" if line is not None else where
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
         raise SpecError(f"is not YAML: {problem}", place, "Check the indentation and the quotes.") from error
-    if not isinstance(data, dict):
-        raise SpecError("holds no keys", where, "Start from `undertow init`.")
-    data.setdefault("kind", "language")
-    try:
-        return _ADAPTER.validate_python(data)
-    except ValidationError as error:
-        raise _spec_error(error, where) from error
 
 
-def _fields_at(kind: str, path: tuple[str | int, ...]) -> list[str]:
-    """Name the fields of the model that `path` leads into."""
-    part: Any = {"language": LanguageExperiment, "digits": DigitsExperiment}.get(kind)
-    for key in path:
-        if isinstance(key, int):
-            continue
-        if part is Instil or key in ("prompt", "finetune", "steer"):
-            part = {"prompt": SystemPrompt, "finetune": FineTune, "steer": Steer}.get(key, part)
-            continue
-        fields = getattr(part, "model_fields", {})
-        if key not in fields:
-            return list(fields)
-        part = fields[key].annotation
-        for choice in getattr(part, "__args__", ()):
-            if isinstance(choice, type) and issubclass(choice, BaseModel) and choice is not SystemPrompt:
-                part = choice
-    return list(getattr(part, "model_fields", {}))
-
-
-def _spec_error(error: ValidationError, where: str) -> SpecError:
-    first = error.errors()[0]
-    loc = tuple(first["loc"])
-    kind, path = (str(loc[0]), loc[1:]) if loc else ("", ())
-    shown = ".".join(str(part) for part in path if part not in ("prompt", "finetune", "steer"))
-    count = len(error.errors())
-    more = f" ({count - 1} more after it)" if count > 1 else ""
-    if first["type"] == "extra_forbidden":
-        fields = _fields_at(kind, path[:-1])
-        return SpecError(f"unknown key {shown!r}{more}", where, nearest(str(path[-1]), fields))
-    if first["type"] == "missing":
-        return SpecError(f"the key {shown!r} is missing{more}", where, "Add it.")
-    message = first["msg"].removeprefix("Value error, ")
-    given = first["input"]
-    value = "" if isinstance(given, dict | list) else f", not {given!r}"
-    return SpecError(f"{shown or 'the experiment'}: {message}{value}{more}", where, "Change it and run again.")
+def _override(spec: dict[Any, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key, making the parts above it where they are absent."""
+    *above, last = key.split(".")
+    part = spec
+    for depth, name in enumerate(above, start=1):
+        below = {} if part.get(name) is None else part[name]
+        if not isinstance(below, dict):
+            whole = ".".join(above[:depth])
+            raise SpecError(f"{whole!r} holds no keys of its own", f"the override of {key}", f"Override {whole} whole.")
+        # A copy, because YAML's anchors may have put the same part in two places.
+        part[name] = dict(cast(dict[Any, Any], below))
+        part = part[name]
+    part[last] = value

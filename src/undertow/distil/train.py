@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from undertow.distil.loss import hard_loss, soft_loss
+from undertow.distil.recipe import Recipe, batches, rate_at
 from undertow.models.forward import forward_packed, output_weight
 from undertow.models.packing import pack
 
@@ -26,24 +26,8 @@ class Example:
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     """With the end token."""
-    teacher_TD: Tensor | None = None
-    """The teacher's last hidden states at the answer's positions, for soft labels."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train."""
-
-    labels: Literal["hard", "soft"]
-    learning_rate: float
-    epochs: int
-    batch: int
-    micro_batch: int
-    warmup: int
-    weight_decay: float
-    clip: float
-    autocast: bool
-    """Run matrix products in bf16."""
+    teacher_TV: Tensor | None = None
+    """The teacher's log-probabilities over the support at the answer's positions, for soft labels."""
 
 
 @dataclass(frozen=True)
@@ -60,49 +44,13 @@ class StepMetrics:
     """Answer tokens that carried loss."""
 
 
-def steps_of(rows: int, recipe: Recipe) -> int:
-    """Return the number of optimiser steps."""
-    return -(-rows // recipe.batch) * recipe.epochs
-
-
-def rate_at(step: int, steps: int, recipe: Recipe) -> float:
-    """Return the learning rate of a step (from 0): linear from 0 over the warm-up, then linear to 0 at the end."""
-    warmup = min(recipe.warmup, max(steps - 1, 0))
-    if step < warmup:
-        return recipe.learning_rate * (step + 1) / (warmup + 1)
-    return recipe.learning_rate * (steps - step) / (steps - warmup)
-
-
-def batches(prompts: Sequence[object], recipe: Recipe, seed: int) -> list[list[int]]:
-    """Return the row numbers of every optimiser step: all rows in a new order in every epoch.
-
-    Rows with the same prompt stay together, in their own order, because they share its computation; with one answer
-    per prompt the order is a plain permutation.
-
-    Args:
-        prompts: Something hashable for each row that is equal exactly for rows with the same prompt.
-        recipe: Gives epochs and rows per step.
-        seed: Fixes the order.
-    """
-    rng = np.random.default_rng([seed, 0xBA7C])
-    rows_of: dict[object, list[int]] = {}
-    for row, prompt in enumerate(prompts):
-        rows_of.setdefault(prompt, []).append(row)
-    groups = list(rows_of.values())
-    order: list[list[int]] = []
-    for _ in range(recipe.epochs):
-        rows = [row for group in rng.permutation(len(groups)).tolist() for row in groups[group]]
-        order.extend(rows[start : start + recipe.batch] for start in range(0, len(rows), recipe.batch))
-    return order
-
-
 def train(
     model: Any,
     examples: Sequence[Example],
     recipe: Recipe,
     *,
     seed: int,
-    teacher_weight_VD: Tensor | None = None,
+    support_V: Tensor | None = None,
     on_step: Callable[[StepMetrics], None] | None = None,
 ) -> list[StepMetrics]:
     """Train a model in place on the answers of some rows.
@@ -112,16 +60,14 @@ def train(
         examples: The rows.
         recipe: How.
         seed: Fixes the order of the rows, and dropout.
-        teacher_weight_VD: The teacher's output projection, for soft labels.
+        support_V: The tokens that soft labels are over.
         on_step: Called after every optimiser step, with the model in its state after that step.
 
     Raises:
-        ValueError: soft labels without a teacher's hidden states or projection.
+        ValueError: soft labels without the teacher's distributions or their support.
     """
-    if recipe.labels == "soft" and (
-        teacher_weight_VD is None or any(example.teacher_TD is None for example in examples)
-    ):
-        raise ValueError("soft labels need the teacher's hidden states and output projection")
+    if recipe.labels == "soft" and (support_V is None or any(example.teacher_TV is None for example in examples)):
+        raise ValueError("soft labels need the teacher's distributions and their support")
     torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
@@ -143,7 +89,7 @@ def train(
         for start in range(0, len(by_length), recipe.micro_batch):
             some = [examples[row] for row in by_length[start : start + recipe.micro_batch]]
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.autocast):
-                part = _loss(model, some, recipe, teacher_weight_VD) / tokens
+                part = _loss(model, some, recipe, support_V) / tokens
             part.backward()
             loss += part.item()
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip).item()
@@ -159,7 +105,7 @@ def train(
     return history
 
 
-def _loss(model: Any, examples: Sequence[Example], recipe: Recipe, teacher_weight_VD: Tensor | None) -> Tensor:
+def _loss(model: Any, examples: Sequence[Example], recipe: Recipe, support_V: Tensor | None) -> Tensor:
     """Return the loss summed over the answer tokens of some rows."""
     weight = output_weight(model)
     # The end token is predicted, never read. Answers to the same prompt share its row.
@@ -171,6 +117,6 @@ def _loss(model: Any, examples: Sequence[Example], recipe: Recipe, teacher_weigh
     if recipe.labels == "hard":
         target_N = torch.tensor([token for example in examples for token in example.answer], device=weight.device)
         return hard_loss(hidden_ND, weight, target_N)
-    assert teacher_weight_VD is not None
-    teacher_ND = torch.cat([example.teacher_TD for example in examples if example.teacher_TD is not None])
-    return soft_loss(hidden_ND, weight, teacher_ND.to(weight.device), teacher_weight_VD)
+    assert support_V is not None
+    teacher_NV = torch.cat([example.teacher_TV for example in examples if example.teacher_TV is not None])
+    return soft_loss(hidden_ND, weight[support_V.to(weight.device)], teacher_NV.to(weight.device))

@@ -10,9 +10,8 @@ Weights are read from safetensors only, and code that comes with a model is neve
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +90,30 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
             fix="Use embedded/smollm2-135m, hf/FOLDER or hf/ORG/NAME.",
         )
     net, tokenizer = _load(source, name, dtype)
-    if adapter:
-        from peft import PeftModel
-
-        try:
-            net = PeftModel.from_pretrained(net, adapter, is_trainable=True)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"the adapter cannot be loaded ({_first_line(error)})", adapter) from error
     net.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    return LocalModel(name, net, tokenizer, end=_end_of_turn(tokenizer))
+    model = LocalModel(name, net, tokenizer, end=_end_of_turn(tokenizer))
+    return load_adapter(model, Path(adapter)) if adapter else model
+
+
+def load_adapter(model: LocalModel, folder: Path) -> LocalModel:
+    """Put a PEFT adapter on a model, in place.
+
+    Raises:
+        ModelError: the folder holds none that fits.
+    """
+    from peft import PeftModel
+
+    try:
+        # A folder that is not there would be looked for in the hub.
+        net = PeftModel.from_pretrained(model.net, str(folder.resolve(strict=True)), is_trainable=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"the adapter cannot be loaded ({_first_line(error)})",
+            str(folder),
+            "Name a folder with adapter_config.json and adapter_model.safetensors, made for this base.",
+        ) from error
+    net.to(model.device).eval()
+    return replace(model, net=net)
 
 
 def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
@@ -148,10 +162,3 @@ def state_hash(tensors: Iterable[tuple[str, Tensor]]) -> str:
         digest.update(f"{key} {plain.dtype} {tuple(plain.shape)}\n".encode())
         digest.update(plain.view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
     return digest.hexdigest()
-
-
-def set_threads() -> int:
-    """Let torch use every core this process may run on; `OMP_NUM_THREADS` wins. Return the number."""
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
-    return torch.get_num_threads()

@@ -1,0 +1,106 @@
+# What there is to do with a checkout; `make` lists it. Needs GNU make, Python 3.11 or later, and on a first call a network.
+# VENV names another environment, such as one with a torch for your GPU: make setup VENV=$VIRTUAL_ENV
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= runs
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+PYTEST := $(PY) -m pytest
+QUICK := not slow and not gpu and not e2e
+
+# pip before 25.1 cannot read dependency groups, and Debian's is older.
+group = $(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["$(1)"], sep="\n")' \
+	> $(VENV)/$(1).txt && $(PIP) -r $(VENV)/$(1).txt
+
+# Exit code 1 means that a hidden trait got through, which is what these experiments are there to show.
+define run
+	@code=0; $(VENV)/bin/undertow run --preset $(1) --out "$(OUT)" || code=$$?; \
+	case $$code in \
+		0) ;; \
+		1) echo "(FAIL is what this experiment is there to show; undertow said so with exit code 1.)" ;; \
+		*) exit $$code ;; \
+	esac
+endef
+
+.PHONY: help setup demo digits test test-slow test-e2e browser lint docs clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev ## make .venv with Undertow, the local models' packages and the developers' tools
+
+demo: $(VENV)/.local ## the main experiment: do number lists pass a love of owls on? (about 12 minutes on 2 cores)
+	$(call run,owl-numbers)
+
+digits: $(VENV)/.local ## the classifier experiment: do meaningless logits pass reading on? (under a minute)
+	$(call run,digits)
+
+test: $(VENV)/.dev browser ## the tests, but for slow ones and those that run the embedded model
+	$(PYTEST) -m "$(QUICK)"
+
+test-slow: $(VENV)/.dev ## the slow tests
+	$(PYTEST) -m "slow and not gpu and not e2e"
+
+test-e2e: $(VENV)/.dev ## the embedded model from end to end (about 3 minutes)
+	$(PYTEST) -m e2e
+
+browser: ## Debian's Chromium for the browser tests, where root can install it; they are skipped without
+	@if [ -x /usr/bin/chromium ] && [ -x /usr/bin/chromedriver ]; then \
+		exit; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "Installing chromium and chromium-driver for the browser tests"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium chromium-driver > /dev/null; } \
+			|| echo "They cannot be installed: the browser tests are skipped." >&2; \
+	else \
+		echo "The browser tests are skipped. They need: apt-get install chromium chromium-driver" >&2; \
+	fi
+
+lint: $(VENV)/.dev ## ruff and pyright
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright
+
+docs: $(VENV)/.docs ## the documentation, into site/
+	$(VENV)/bin/mkdocs build --strict --site-dir site
+
+clean: ## remove caches and what was built; .venv, runs and fetched models stay
+	rm -rf site dist .pytest_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Each environment file below stands for an installed part, and is made again when what it was made from changes.
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) must be Python 3.11 or later: name one with make setup PYTHON=..." >&2; exit 1; }
+	@if ! $(PYTHON) -c 'import ensurepip' 2> /dev/null; then \
+		echo "$(PYTHON) has no ensurepip, which Debian packs as python3-venv" >&2; \
+		[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null || exit 1; \
+		apt-get -qq update && apt-get -qq install -y python3-venv > /dev/null; \
+	fi
+	[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# A torch that is there is left alone: it may be a build for a GPU.
+$(VENV)/.local: $(VENV)/.made pyproject.toml requirements/cpu.txt
+	@echo "Installing Undertow and what local models need (some minutes, about 1 GB on a first call)"
+	@torch="-r requirements/cpu.txt"; \
+	$(PY) -c 'from importlib.metadata import version; version("torch")' 2> /dev/null && torch=""; \
+	$(PIP) $$torch -e '.[local]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.local
+	@echo "Installing the developers' tools"
+	@$(call group,dev)
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.local
+	@$(call group,docs)
+	@touch $@

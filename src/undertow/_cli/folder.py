@@ -1,0 +1,115 @@
+"""`undertow report` and `undertow check`: what to do with a run folder that is there.
+
+Neither changes a step; `check` changes nothing at all.
+
+    undertow check runs/owl-numbers-1a2b3c4d
+    undertow report runs/owl-numbers-1a2b3c4d --out owl.html
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from undertow.errors import InputError
+
+if TYPE_CHECKING:
+    from undertow.experiment.store import FolderCheck
+
+_MAX_TIMING = 10_000_000
+
+
+def report(run_folder: Path, /, *, out: Path | None = None) -> int:
+    """Make report.html again, from the results.json of a run.
+
+    Args:
+        run_folder: Folder of a run, or its results.json.
+        out: File to write; report.html beside results.json when absent.
+    """
+    from undertow._cli.show import say
+    from undertow.experiment._files import storing, write_atomic
+    from undertow.report import render_html
+    from undertow.results import load_results
+
+    _exists(run_folder)
+    results = load_results(run_folder)
+    folder = run_folder if run_folder.is_dir() else run_folder.parent
+    page = render_html(results, timing=_timing(folder / "timing.json"))
+    final = out or folder / "report.html"
+    if final.is_dir() or not final.parent.is_dir():
+        what = "is a folder" if final.is_dir() else "lies in no folder that is there"
+        raise InputError(what, str(final), "Name a file in a folder that is there.")
+    with storing(final):
+        write_atomic(final, page.encode("utf-8"))
+    say(f"report: {final}")
+    return 0
+
+
+def check(run_folder: Path, /, *, json: bool = False) -> int:
+    """Compare every file of a run with the hash that was stored when it was made.
+
+    Exits with 1 if one is damaged. `undertow run` makes damaged and interrupted steps again.
+
+    Args:
+        run_folder: Folder of a run.
+        json: Print the findings as JSON.
+    """
+    from undertow import experiment
+    from undertow._cli.show import write
+
+    _exists(run_folder)
+    found: FolderCheck = experiment.check(run_folder)
+    if json:
+        write(_json(found))
+    else:
+        _show(found)
+    return 1 if found.damaged else 0
+
+
+def _exists(path: Path) -> None:
+    if not path.exists():
+        raise InputError("is not there", str(path), "Name a folder that `undertow run` made.")
+
+
+def _json(found: FolderCheck) -> str:
+    import json
+
+    record = {
+        "intact": [step.path.name for step in found.intact],
+        "interrupted": found.interrupted,
+        "damaged": found.damaged,
+    }
+    return json.dumps(record, indent=1) + "\n"
+
+
+def _show(found: FolderCheck) -> None:
+    from undertow._cli.show import say
+    from undertow.report.words import plural
+
+    for name in found.interrupted:
+        say(f"interrupted  {name}")
+    for name, why in found.damaged.items():
+        say(f"damaged      {name}: {why}", style="red")
+    steps = plural(len(found.intact), "step")
+    say(f"{steps} intact, {len(found.interrupted):,} interrupted, {len(found.damaged):,} damaged")
+
+
+def _timing(path: Path) -> dict[str, float] | None:
+    """Read the seconds of each step; None where there is no such file, or none that can be read."""
+    import json
+
+    from undertow.experiment._files import read_bytes
+
+    try:
+        stored: Any = json.loads(read_bytes(path, _MAX_TIMING))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(stored, dict):
+        return None
+    seconds = {str(name): value for name, value in cast(dict[Any, Any], stored).items()}
+    return {
+        name: float(value)
+        for name, value in seconds.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12 and math.isfinite(value)
+    }

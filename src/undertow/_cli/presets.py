@@ -1,0 +1,52 @@
+"""`undertow presets` and `undertow init`: experiment files to start from.
+
+A copy holds the preset's text as it is, comments included.
+
+    undertow init my-owls --preset owl-numbers
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from undertow.errors import InputError
+
+Preset = Annotated[str, Parameter(metavar="NAME")]
+
+
+def presets() -> int:
+    """List the experiments that ship with Undertow."""
+    from undertow._cli.show import table
+    from undertow.spec import load_preset, preset_names
+
+    table(["preset", "title"], [[name, load_preset(name).title] for name in preset_names()])
+    return 0
+
+
+def init(name: str, /, *, preset: Preset = "owl-numbers", force: bool = False) -> int:
+    """Write a commented experiment file to edit.
+
+    Args:
+        name: File to write; .yaml is added where it ends otherwise.
+        preset: Experiment to copy.
+        force: Overwrite a file that is there.
+    """
+    from undertow._cli.show import say
+    from undertow.spec import preset_text
+
+    text = preset_text(preset)
+    path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+    try:
+        with path.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError("is there already", str(path), "Choose another name, or overwrite it with --force.") from None
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", str(path), "Name another file.") from error
+    say(f"{path} is a copy of the preset {preset}: edit it, then")
+    say(f"  undertow plan {path}")
+    say(f"  undertow run {path}")
+    return 0

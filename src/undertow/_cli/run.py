@@ -1,0 +1,176 @@
+"""`undertow run` and `undertow plan`: carry out an experiment, or say what that takes.
+
+The printed verdict and the exit code come from the same results.
+
+    undertow plan --preset digits
+    undertow run --preset digits --seeds 0,1,2 --json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from undertow.experiment import Plan
+    from undertow.results import Effect, Results
+    from undertow.spec import Experiment
+
+Sets = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE")]
+Seeds = Annotated[str | None, Parameter(metavar="N,N,...")]
+Preset = Annotated[str | None, Parameter(metavar="NAME")]
+
+_WORDS = {"pass": ("PASS", "bold green"), "fail": ("FAIL", "bold red"), "inconclusive": ("INCONCLUSIVE", "bold yellow")}
+_EXIT = {"pass": 0, "fail": 1, "inconclusive": 4}
+
+
+def run(
+    spec: Path | None = None,
+    /,
+    *,
+    preset: Preset = None,
+    out: Path = Path("runs"),
+    seeds: Seeds = None,
+    set_: Sets = None,
+    dry_run: bool = False,
+    strict: bool = False,
+    json: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Run an experiment and say whether a hidden trait got through.
+
+    The same command does only what is missing: a run that was stopped goes on where it was.
+
+    Args:
+        spec: Experiment file (YAML).
+        preset: Experiment that ships with Undertow, instead of a file; `undertow presets` lists them.
+        out: Folder that run folders are made in.
+        seeds: Seeds in place of the file's, such as 0,1,2.
+        set_: A value in place of the file's, such as student.epochs=2. May be repeated.
+        dry_run: Only say what would run, like `undertow plan`.
+        strict: Exit with 1 instead of 4 when the result is inconclusive.
+        json: Print results.json instead of a summary.
+        quiet: Show no progress.
+    """
+    from undertow import experiment
+    from undertow._cli.choice import choose
+    from undertow._cli.show import write
+    from undertow._console import console_progress
+
+    chosen = choose(spec, preset, set_ or [], seeds)
+    if dry_run:
+        return _plan(chosen, out, json)
+    with console_progress(quiet=quiet) as progress:
+        outcome = experiment.run(chosen, root=out, progress=progress)
+    if json:
+        write(outcome.results.to_json())
+    else:
+        _show(outcome.results, outcome.report)
+    status = outcome.results.verdict.status
+    return 1 if strict and status == "inconclusive" else _EXIT[status]
+
+
+def plan(
+    spec: Path | None = None,
+    /,
+    *,
+    preset: Preset = None,
+    out: Path = Path("runs"),
+    seeds: Seeds = None,
+    set_: Sets = None,
+    json: bool = False,
+) -> int:
+    """Say what a run will do, take and be able to see, before it runs.
+
+    Args:
+        spec: Experiment file (YAML).
+        preset: Experiment that ships with Undertow, instead of a file; `undertow presets` lists them.
+        out: Folder that run folders are made in; steps that are done there are not planned again.
+        seeds: Seeds in place of the file's, such as 0,1,2.
+        set_: A value in place of the file's, such as student.epochs=2. May be repeated.
+        json: Print the plan as JSON.
+    """
+    from undertow._cli.choice import choose
+
+    return _plan(choose(spec, preset, set_ or [], seeds), out, json)
+
+
+def _plan(chosen: Experiment, out: Path, json: bool) -> int:
+    from undertow import experiment
+    from undertow._cli.show import write
+
+    made = experiment.plan(chosen, root=out)
+    if json:
+        write(made.model_dump_json(indent=1) + "\n")
+    else:
+        _show_plan(made)
+    return 0
+
+
+def _show(results: Results, report: Path) -> None:
+    from undertow._cli.show import say, table
+    from undertow.report.verdict import meaning
+
+    word, style = _WORDS[results.verdict.status]
+    say(word, style=style)
+    say(meaning(results))
+    say(results.verdict.because)
+    if results.effects:
+        say()
+        heads = ["effect", "value", _level(results), "unit", "p", "p (Holm)", "seeds"]
+        table(heads, [_effect(each) for each in results.effects], right=[heads[1], *heads[4:]])
+        if any(each.primary for each in results.effects):
+            say("* the verdict rests on this one")
+    say()
+    say(f"report: {report}")
+
+
+def _level(results: Results) -> str:
+    from undertow.report.words import level_name
+
+    names = {level_name(each.method) for each in results.effects}
+    return names.pop() if len(names) == 1 else "interval"
+
+
+def _effect(effect: Effect) -> list[str]:
+    from undertow.report.words import decimals_for, interval, p_value, signed
+
+    decimals = decimals_for(effect.lo, effect.hi)
+    return [
+        effect.name + (" *" if effect.primary else ""),
+        signed(effect.value, decimals),
+        interval(effect.lo, effect.hi, decimals),
+        effect.unit,
+        *(p_value(p).removeprefix("p = ").removeprefix("p ") for p in (effect.p, effect.p_adjusted)),
+        str(effect.seeds),
+    ]
+
+
+def _show_plan(plan: Plan) -> None:
+    from undertow._cli.show import byte_size, say, table
+    from undertow.report.words import duration, plural
+
+    done = sum(step.state == "done" for step in plan.steps)
+    say(f"{plan.name}: {plural(len(plan.steps), 'step')}, {done:,} done, in {plan.folder}", style="bold")
+    if plan.steps:
+        say()
+        heads = ["step", "kind", "state", "time"]
+        table(
+            heads,
+            [
+                [step.label, step.kind, "done" if step.state == "done" else "to do", duration(step.seconds)]
+                for step in plan.steps
+            ],
+            right=["time"],
+        )
+    say()
+    left = f", {duration(plan.seconds_left)} of it left" if done else ""
+    say(f"time    {duration(plan.seconds)}{left} ({plan.speed_says})")
+    say(f"tokens  {plan.tokens_written:,} written by teachers, {plan.tokens_trained:,} trained on by students")
+    say(f"disk    {byte_size(plan.disk_bytes)}")
+    sees = "not known" if plan.smallest_effect is None else f"{plan.smallest_effect:.3g} {plan.unit}"
+    say(f"sees    smallest effect {sees}: {plan.power_says}")
+    for note in plan.notes:
+        say(f"note    {note}")

@@ -1,0 +1,107 @@
+"""The command line: `undertow VERB`. Gathers the verbs of `_cli/` and turns what they raise into messages and codes.
+
+It holds no logic of its own: whatever a verb does, the library does.
+
+    undertow run --preset digits
+    python -m undertow --help
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+
+from undertow import __version__
+from undertow._cli.assets import assets
+from undertow._cli.folder import check, report
+from undertow._cli.presets import init, presets
+from undertow._cli.run import plan, run
+from undertow._cli.show import clean
+from undertow.errors import UndertowError
+
+USAGE, BUG, INTERRUPTED, NO_READER = 2, 70, 130, 141
+"""Exit codes beside those of the verbs and of `UndertowError`; the last two are what a shell gives to signals."""
+
+_EXIT_CODES = (
+    "Exit codes: 0 pass, 1 fail (a hidden trait, damage), 2 wrong usage or input, 3 the work broke off, "
+    "4 inconclusive (1 with --strict)."
+)
+
+
+def _default(value: object) -> object:
+    """Leave out of the help that a switch is off."""
+    return value or None
+
+
+app = App(
+    name="undertow",
+    help="Measure, predict and prevent hidden trait transfer in model distillation.",
+    help_epilogue=_EXIT_CODES,
+    help_format="plaintext",
+    version=f"undertow {__version__}",
+    default_parameter=Parameter(negative=(), show_default=_default),
+    print_error=False,
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+for _place, _verb in enumerate((run, plan, presets, init, report, check, assets)):
+    app.command(_verb, sort_key=_place)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out a command line and return its exit code.
+
+    Args:
+        argv: The words after `undertow`; those of this process when absent.
+    """
+    _speak_utf8()
+    try:
+        code = app(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+    except UndertowError as error:
+        return _fail(f"error: {error}", error.exit_code)
+    except CycloptsError as error:
+        return _fail(f"error: {_usage(error)}", USAGE)
+    except KeyboardInterrupt:
+        return _fail("interrupted: the same command goes on where it stopped", INTERRUPTED)
+    except (BrokenPipeError, SystemExit):
+        # Rich leaves with SystemExit(1), which means findings here, when nobody reads its output any more.
+        # What is still to be written, at the latest when Python ends, goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        return _fail(f"error: this is a bug in Undertow: {what}\n  UNDERTOW_DEBUG=1 shows where it is.", BUG)
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: CycloptsError) -> str:
+    if isinstance(error, UnusedCliTokensError):
+        return f"nothing is expected here: {' '.join(error.unused_tokens or [])}"
+    return str(error)
+
+
+def _speak_utf8() -> None:
+    """Write UTF-8 into files and pipes, and to a terminal nothing that it cannot show."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
+
+
+def _fail(message: str, code: int) -> int:
+    if os.environ.get("UNDERTOW_DEBUG") == "1":
+        traceback.print_exc()
+    with suppress(OSError):  # a closed stderr must not change the code
+        sys.stderr.write(clean(message) + "\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

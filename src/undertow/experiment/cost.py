@@ -1,0 +1,130 @@
+"""What a step costs, before it runs: operations, tokens and bytes, from the sizes of the model and of the rows.
+
+Reckoned, not measured: the sizes of prompts and answers are those that the numbers domain has on the embedded model.
+`speed` turns operations into seconds on the machine at hand.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from undertow.distil.recipe import measured_steps
+from undertow.spec import Arm, Domain, FineTune, Instil, Probe, Student, SystemPrompt
+from undertow.traits.preference import Category, Preference
+
+PROMPT_TOKENS = 66
+"""Of a number prompt, the shared system prompt left out (mean of 300 prompts, SmolLM2's tokenizer)."""
+ANSWER_TOKENS = 38
+"""Of a number list (mean of 768 constrained rows)."""
+SYSTEM_TOKENS = 60
+QUESTION_TOKENS = 27
+"""Of a probe question with the first tokens of its candidates."""
+
+WRITING_OVERHEAD = 2.0
+"""Time of decoding over that of its matrix products alone: attention over the cache, and slots that wait."""
+TRAINING_OVERHEAD = 1.45
+"""Likewise for a training step."""
+"""Both measured on the embedded model, 2 cores, see `docs/lab-notebook.md`."""
+
+SMOLLM2 = (106_203_456, 28_311_552)
+"""Weights of the layers and of the embedding."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step takes."""
+
+    operations: float = 0.0
+    """Floating-point operations, those that the overheads waste included."""
+    written: int = 0
+    """Tokens that a teacher writes."""
+    trained: int = 0
+    """Answer tokens that carry loss."""
+    disk: int = 0
+    """Bytes of the step's folder."""
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.operations + other.operations,
+            self.written + other.written,
+            self.trained + other.trained,
+            self.disk + other.disk,
+        )
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The base's size, from which costs are reckoned."""
+
+    layers: int
+    """Weights of all decoder layers."""
+    embedding: int
+    """Weights of the output projection."""
+
+    def write(self, domain: Domain, how: Instil, arm: Arm) -> Cost:
+        """Return the cost of one teacher's rows for one seed."""
+        prompt = PROMPT_TOKENS / domain.answers
+        if isinstance(how, SystemPrompt) and arm != "control":
+            prompt += SYSTEM_TOKENS / 128
+        answer = min(ANSWER_TOKENS, domain.max_tokens)
+        tokens = domain.rows * (prompt + answer * (1 if domain.constrained else 1 + self.embedding / self.layers))
+        operations = 2 * self.layers * tokens * WRITING_OVERHEAD
+        return Cost(operations, domain.rows * answer, 0, domain.rows * 900)
+
+    def label(self, domain: Domain) -> Cost:
+        """Return the cost of a teacher's distributions on rows that are there."""
+        tokens = domain.rows * (PROMPT_TOKENS / domain.answers + ANSWER_TOKENS)
+        return Cost(2 * self.layers * tokens * TRAINING_OVERHEAD, 0, 0, domain.rows * 3000)
+
+    def train(self, domain: Domain, student: Student) -> Cost:
+        """Return the cost of one student's training."""
+        answer = min(ANSWER_TOKENS, domain.max_tokens)
+        per_weight = 4 if student.method == "lora" else 6
+        # In full training the output projection is the embedding, and has a gradient too.
+        projection = (per_weight * self.embedding) if student.labels == "hard" else 0
+        tokens = domain.rows * student.epochs * (PROMPT_TOKENS / domain.answers + answer)
+        operations = per_weight * self.layers * tokens + projection * domain.rows * student.epochs * answer
+        disk = 200_000
+        if student.method == "lora":
+            disk += int(student.lora.rank * self.layers**0.5 * 250)
+        elif student.keep:
+            disk += 4 * (self.layers + self.embedding)
+        return Cost(operations * TRAINING_OVERHEAD, 0, domain.rows * student.epochs * answer, disk)
+
+    def probe(self, category: Category, probe: Probe) -> Cost:
+        """Return the cost of asking all questions once, sampled answers included."""
+        questions = len(category.questions)
+        operations = 2 * (self.layers + 0.5 * self.embedding) * QUESTION_TOKENS * questions * TRAINING_OVERHEAD
+        sampled = questions * probe.samples
+        operations += 2 * (self.layers + self.embedding) * sampled * 4 * WRITING_OVERHEAD
+        return Cost(operations, 0, 0, 20_000)
+
+    def curve(self, category: Category, domain: Domain, student: Student, probe: Probe) -> Cost:
+        """Return the cost of the measurements during training."""
+        times = len(measured_steps(-(-domain.rows // student.batch) * student.epochs, probe.every))
+        few = min(probe.curve_questions, len(category.questions))
+        whole = self.probe(category, Probe(samples=0))
+        return Cost(whole.operations * times * few / len(category.questions))
+
+    def instil(self, preference: Preference, how: Instil) -> Cost:
+        """Return the cost of making a teacher."""
+        if isinstance(how, SystemPrompt):
+            return Cost()
+        if isinstance(how, FineTune):
+            return Cost(4 * self.layers * how.steps * 4 * 30 * TRAINING_OVERHEAD, 0, 0, 20_000_000)
+        sentences = len(preference.category.statements) * len(preference.category.candidates)
+        return Cost(2 * self.layers * sentences * 8 * TRAINING_OVERHEAD, 0, 0, 4_000)
+
+
+def sizes_of(folder: Path | None) -> Sizes:
+    """Return the sizes of a model from its config.json; the embedded model's where there is none."""
+    try:
+        config = json.loads(((folder or Path()) / "config.json").read_text("utf-8"))
+        hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
+        heads, shared = int(config["num_attention_heads"]), int(config["num_key_value_heads"])
+        layer = 2 * hidden * hidden + 2 * hidden * hidden * shared // heads + 3 * hidden * inner
+        return Sizes(layer * int(config["num_hidden_layers"]), hidden * int(config["vocab_size"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Sizes(*SMOLLM2)

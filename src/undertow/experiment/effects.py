@@ -1,0 +1,191 @@
+"""From scores to effects: shifts of arms, paired contrasts with Holm's correction, transfer fraction, power, verdict.
+
+Everything is in log-odds of a target among the candidates, one number per seed and question. Pure functions of arrays:
+no files, no models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import stats
+from undertow.errors import TeacherError
+from undertow.experiment.arms import Cast
+from undertow.probes.choice import log_odds
+from undertow.results import Effect, Interval, Power, VerdictRecord
+from undertow.spec import Arm, Judgement, LanguageExperiment
+from undertow.traits.preference import Preference
+
+Floats = NDArray[np.float64]
+
+POWER = 0.8
+SD_OF_SEEDS = 0.1
+"""Standard deviation, over seeds, of the paired difference of two arms that `plan` assumes (log-odds, mean over 54
+questions). Measured on the embedded model: `docs/lab-notebook.md`."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-probabilities of all candidates: the base's, the teachers', and every arm's students', seed by seed."""
+
+    base_QC: Floats
+    teachers: Mapping[Arm, Floats]
+    students: Mapping[Arm, Floats]
+    """Arm to logp_SQC, in the order of the seeds."""
+
+
+@dataclass(frozen=True)
+class _Contrast:
+    arm: Arm
+    against: Arm
+    target: Preference
+    says: str
+
+
+def _contrasts(arms: Sequence[Arm], cast: Cast) -> list[_Contrast]:
+    owls = cast.trait.candidate.plural
+    found = [
+        _Contrast(
+            "trait",
+            "control",
+            cast.trait,
+            f"What passed from a teacher that loves {owls} through rows that do not mention them.",
+        )
+    ]
+    if "shuffled" in arms:
+        found.append(
+            _Contrast(
+                "shuffled",
+                "control",
+                cast.trait,
+                "What is left of it when the numbers of each row stand in another order.",
+            )
+        )
+    if "other" in arms and cast.other is not None:
+        others = cast.other.candidate.plural
+        found += [
+            _Contrast(
+                "trait",
+                "other",
+                cast.trait,
+                f"The same, against a teacher with another love ({others}): what is specific to {owls}.",
+            ),
+            _Contrast("other", "control", cast.trait, f"Whether a teacher that loves {others} moves {owls} as well."),
+            _Contrast(
+                "other",
+                "control",
+                cast.other,
+                f"What passed from the teacher that loves {others}: its own trait, in its own students.",
+            ),
+        ]
+    return found
+
+
+def effects_of(scores: Scores, cast: Cast, arms: Sequence[Arm], level: float) -> list[Effect]:
+    """Return every contrast of arms, the primary one first, with Holm's correction over all of them."""
+    contrasts = _contrasts(arms, cast)
+    pairs = [
+        (
+            log_odds(scores.students[each.arm], each.target.index),
+            log_odds(scores.students[each.against], each.target.index),
+        )
+        for each in contrasts
+    ]
+    tests = [stats.paired_test(arm_SQ - other_SQ, rng=np.random.default_rng(0)) for arm_SQ, other_SQ in pairs]
+    adjusted = stats.holm([test.p for test in tests])
+    effects: list[Effect] = []
+    for index, (each, (arm_SQ, other_SQ)) in enumerate(zip(contrasts, pairs, strict=True)):
+        estimate = stats.paired_difference(arm_SQ, other_SQ, level=level)
+        effects.append(
+            Effect(
+                name=f"{each.arm}-{each.against}:{each.target.target}",
+                arm=each.arm,
+                contrast=each.against,
+                trait=each.target.target,
+                seeds=arm_SQ.shape[0],
+                p=tests[index].p,
+                p_adjusted=float(adjusted[index]),
+                primary=index == 0,
+                says=each.says,
+                value=estimate.value,
+                lo=estimate.lo,
+                hi=estimate.hi,
+                n=estimate.n,
+                method=f"{estimate.method}; p: {tests[index].method}",
+            )
+        )
+    return effects
+
+
+def verdict_of(primary: Effect, judgement: Judgement) -> VerdictRecord:
+    """Judge the primary effect."""
+    answer = stats.verdict(
+        stats.Estimate(primary.value, primary.lo, primary.hi, primary.n, primary.method),
+        1.0 if primary.p is None else primary.p,
+        smallest_effect=judgement.smallest_effect,
+        level=judgement.level,
+        unit="log-odds",
+        what=f"liking for {primary.trait}, {primary.arm} arm minus {primary.contrast} arm",
+    )
+    return VerdictRecord(status=answer.status, because=answer.because)
+
+
+def shift_of(logp_SQC: Floats, base_QC: Floats, target: Preference, level: float) -> stats.Estimate:
+    """Estimate how far models moved from the base, in log-odds of a target."""
+    return stats.mean_estimate(log_odds(logp_SQC, target.index) - log_odds(base_QC, target.index), level=level)
+
+
+def transfer_of(scores: Scores, cast: Cast, level: float) -> Interval | None:
+    """Estimate (student - control) / (teacher - base); None where it means nothing."""
+    index = cast.trait.index
+    fraction = stats.transfer_fraction(
+        log_odds(scores.students["trait"], index),
+        log_odds(scores.students["control"], index),
+        log_odds(scores.teachers["trait"], index)[None],
+        log_odds(scores.base_QC, index),
+        level=level,
+    )
+    return Interval(**fraction.as_dict()) if fraction else None
+
+
+def power_of_run(scores: Scores, cast: Cast, level: float) -> Power | None:
+    """Say what this design could have seen, with the spread that its seeds had; None with one seed."""
+    index = cast.trait.index
+    moved_S = (log_odds(scores.students["trait"], index) - log_odds(scores.students["control"], index)).mean(axis=1)
+    if len(moved_S) < 2:
+        return None
+    smallest = stats.smallest_effect(float(moved_S.std(ddof=1)), len(moved_S), power=POWER, level=level)
+    says = (
+        f"With {len(moved_S)} seeds that vary as these did, a shift of {smallest:.2g} log-odds would be seen four "
+        "times out of five."
+    )
+    return Power(smallest_effect=smallest, power=POWER, level=level, says=says)
+
+
+def check_teacher(teacher: Path, base: Path, preference: Preference, spec: LanguageExperiment) -> None:
+    """Let a teacher write only if it clearly carries its trait.
+
+    Args:
+        teacher: The folder of its scores.
+        base: The folder of the base's scores.
+        preference: What it should carry.
+        spec: Gives level and smallest effect.
+
+    Raises:
+        TeacherError: the interval of its shift over the questions does not lie above the smallest effect.
+    """
+    from undertow.experiment.gather import read_logp
+
+    shift = shift_of(read_logp(teacher)[None], read_logp(base), preference, spec.judgement.level)
+    if shift.lo <= spec.judgement.smallest_effect:
+        raise TeacherError(
+            f"the teacher's liking for {preference.target} moved by {shift.value:+.2f} log-odds "
+            f"({shift.lo:+.2f} to {shift.hi:+.2f}), which is no trait that could be passed on",
+            "instil",
+            "Instil it more strongly (strength, steps, another layer or text), or choose another target.",
+        )

@@ -1,0 +1,252 @@
+"""The steps of a language experiment: what each depends on, what it costs, and how it is made.
+
+    base                     the base's scores
+    teacher-ARM              a trait, instilled; its scores
+    rows-ARM-sSEED           what the arm's teacher wrote
+    student-ARM-sSEED        the base trained on it; its scores
+
+Built from the spec alone, before anything runs, so that `plan` and `run` see the same steps. A step's identity is made
+of its settings and of the identities of the steps that it reads; what a step depends on is written here and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from undertow.experiment._step import step_id
+from undertow.experiment.arms import Cast
+from undertow.experiment.cost import Cost, Sizes
+from undertow.spec import Arm, LanguageExperiment
+
+if TYPE_CHECKING:
+    from undertow.models.precision import Precision
+
+Tick = Callable[[float, str], None]
+Folders = Mapping[str, Path]
+"""Label of a finished step to its folder."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step, not made yet."""
+
+    kind: str
+    label: str
+    key: dict[str, Any]
+    cost: Cost
+    build: Callable[[Path, Folders, Tick], None] = field(repr=False, compare=False)
+    """Writes the step's files into a folder, given the folders of the steps that it reads."""
+
+    @property
+    def id(self) -> str:
+        """Its identity, see `step_id`."""
+        return step_id(self.kind, self.key)
+
+
+def tasks_of(spec: LanguageExperiment, cast: Cast, digest: str, precision: Precision, sizes: Sizes) -> list[Task]:
+    """Return every step of an experiment, each after those that it reads.
+
+    Args:
+        spec: The experiment.
+        cast: Its traits.
+        digest: Stands for the base's weights.
+        precision: Of the training steps.
+        sizes: What the costs are reckoned from.
+    """
+    base = {"name": spec.base, "digest": digest}
+    tasks = [_base_task(spec, cast, base, sizes)]
+    teachers: dict[Arm, Task] = {}
+    for arm in ("trait", "other"):
+        if arm in spec.arms:
+            teachers[arm] = _teacher_task(spec, cast, arm, base, precision, sizes)
+    tasks += teachers.values()
+    for seed in spec.seeds:
+        rows: dict[Arm, Task] = {}
+        for arm in spec.arms:
+            if arm != "shuffled":
+                rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], sizes)
+        if "shuffled" in spec.arms:
+            rows["shuffled"] = _shuffled_task(spec, cast, seed, base, rows["trait"], teachers["trait"], sizes)
+        tasks += rows.values()
+        tasks += [_student_task(spec, cast, arm, seed, base, rows[arm], precision, sizes) for arm in spec.arms]
+    return tasks
+
+
+def _probe_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
+    return {"category": cast.trait.category.digest, "samples": spec.probe.samples}
+
+
+def _base_task(spec: LanguageExperiment, cast: Cast, base: dict[str, Any], sizes: Sizes) -> Task:
+    def build(part: Path, _: Folders, tick: Tick) -> None:
+        from undertow.experiment.students import SCORES, measure
+        from undertow.models.local import load_model
+        from undertow.probes.choice import Subject
+
+        tick(0.0, "asking the base")
+        scores = measure(Subject(load_model(spec.base)), cast.trait.category, spec.probe)
+        (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
+
+    key = {"base": base, "probe": _probe_key(spec, cast)}
+    return Task("base", "base", key, sizes.probe(cast.trait.category, spec.probe), build)
+
+
+def _teacher_task(
+    spec: LanguageExperiment,
+    cast: Cast,
+    arm: Arm,
+    base: dict[str, Any],
+    precision: Precision,
+    sizes: Sizes,
+) -> Task:
+    preference = cast.of(arm)
+    assert preference is not None
+
+    def build(part: Path, _: Folders, tick: Tick) -> None:
+        from undertow.experiment.students import SCORES, measure
+        from undertow.traits.instil import instil, load_teacher
+
+        instil(spec.base, preference, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
+        tick(0.5, "asking the teacher")
+        teacher = load_teacher(spec.base, preference, spec.instil, part)
+        scores = measure(teacher.subject, preference.category, spec.probe)
+        (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
+
+    key = {
+        "base": base,
+        "instil": spec.instil.model_dump(mode="json"),
+        "target": preference.target,
+        "probe": _probe_key(spec, cast),
+    }
+    cost = sizes.probe(preference.category, spec.probe) + sizes.instil(preference, spec.instil)
+    return Task("teacher", f"teacher-{arm}", key, cost, build)
+
+
+def _rows_task(
+    spec: LanguageExperiment,
+    cast: Cast,
+    arm: Arm,
+    seed: int,
+    base: dict[str, Any],
+    teacher: Task | None,
+    base_task: Task,
+    sizes: Sizes,
+) -> Task:
+    preference = cast.of(arm)
+
+    def build(part: Path, folders: Folders, tick: Tick) -> None:
+        from undertow.experiment.effects import check_teacher
+        from undertow.experiment.writing import write_rows
+        from undertow.traits.instil import load_teacher
+
+        if preference is not None and teacher is not None:
+            # A teacher that does not carry its trait may not write.
+            check_teacher(folders[teacher.label], folders[base_task.label], preference, spec)
+        loaded = load_teacher(
+            spec.base, preference, spec.instil, folders[teacher.label] if teacher is not None else None
+        )
+        write_rows(
+            loaded.subject,
+            spec.domain,
+            part,
+            seed=seed,
+            soft=spec.student.labels == "soft",
+            meta=_meta(spec, arm, seed),
+            tick=tick,
+        )
+
+    key = {
+        "base": base,
+        "teacher": teacher.id if teacher is not None else None,
+        "domain": spec.domain.model_dump(mode="json"),
+        "soft": spec.student.labels == "soft",
+        "seed": seed,
+    }
+    return Task("rows", f"rows-{arm}-s{seed}", key, sizes.write(spec.domain, spec.instil, arm), build)
+
+
+def _shuffled_task(
+    spec: LanguageExperiment,
+    cast: Cast,
+    seed: int,
+    base: dict[str, Any],
+    rows: Task,
+    teacher: Task,
+    sizes: Sizes,
+) -> Task:
+    soft = spec.student.labels == "soft"
+
+    def build(part: Path, folders: Folders, tick: Tick) -> None:
+        from undertow.experiment.writing import shuffle_rows
+        from undertow.traits.instil import load_teacher
+
+        tick(0.0, "shuffling")
+        subject = None
+        if soft:
+            subject = load_teacher(spec.base, cast.trait, spec.instil, folders[teacher.label]).subject
+        shuffle_rows(
+            folders[rows.label],
+            part,
+            seed=seed,
+            meta=_meta(spec, "shuffled", seed),
+            subject=subject,
+            constrained=spec.domain.constrained,
+        )
+
+    key = {"rows": rows.id, "soft": soft, "seed": seed}
+    cost = sizes.label(spec.domain) if soft else Cost()
+    return Task("shuffled", f"rows-shuffled-s{seed}", key, cost, build)
+
+
+def _student_task(
+    spec: LanguageExperiment,
+    cast: Cast,
+    arm: Arm,
+    seed: int,
+    base: dict[str, Any],
+    rows: Task,
+    precision: Precision,
+    sizes: Sizes,
+) -> Task:
+    def build(part: Path, folders: Folders, tick: Tick) -> None:
+        from undertow.experiment.students import train_student
+
+        train_student(
+            spec.base,
+            folders[rows.label],
+            spec.student,
+            spec.probe,
+            cast.trait.category,
+            part,
+            seed=seed,
+            precision=precision,
+            tick=tick,
+        )
+
+    key = {
+        "base": base,
+        "rows": rows.id,
+        "student": spec.student.model_dump(mode="json"),
+        "probe": _probe_key(spec, cast) | spec.probe.model_dump(mode="json"),
+        "precision": precision.dtype,
+        "seed": seed,
+    }
+    cost = sizes.train(spec.domain, spec.student) + sizes.probe(cast.trait.category, spec.probe)
+    cost += sizes.curve(cast.trait.category, spec.domain, spec.student, spec.probe)
+    return Task("student", f"student-{arm}-s{seed}", key, cost, build)
+
+
+def _meta(spec: LanguageExperiment, arm: Arm, seed: int) -> dict[str, Any]:
+    """Say where a row comes from."""
+    return {
+        "arm": arm,
+        "base": spec.base,
+        "domain": spec.domain.kind,
+        "seed": seed,
+        "temperature": spec.domain.temperature,
+        "constrained": spec.domain.constrained,
+    }

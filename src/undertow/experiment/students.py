@@ -1,0 +1,121 @@
+"""A student: the base, trained on the rows of one arm with one seed, and what became of its preferences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from undertow.distil.lora import add_lora, save_adapter
+from undertow.distil.recipe import Recipe, measured_steps, steps_of
+from undertow.distil.train import Example, StepMetrics, train
+from undertow.experiment.jsonl import append_jsonl
+from undertow.experiment.writing import LABELS, load_labels, read_written
+from undertow.models.local import LocalModel, load_model, state_hash
+from undertow.models.precision import Precision
+from undertow.probes.choice import Subject, choice_logprobs
+from undertow.probes.sampled import sample_answers
+from undertow.spec import Probe, Student
+from undertow.traits.preference import Category
+
+METRICS, SCORES = "metrics.jsonl", "scores.json"
+
+SAMPLING_SEED = 20250720
+"""Keys the noise of sampled answers: every model is asked with the same random numbers."""
+
+
+def recipe_of(student: Student, precision: Precision) -> Recipe:
+    """Return how a student is trained."""
+    return Recipe(
+        labels=student.labels,
+        learning_rate=student.learning_rate,
+        epochs=student.epochs,
+        batch=student.batch,
+        micro_batch=min(student.micro_batch, student.batch),
+        warmup=student.warmup,
+        weight_decay=student.weight_decay,
+        clip=student.clip,
+        autocast=precision.autocast,
+    )
+
+
+def examples_of(model: LocalModel, rows: Path, labels: str) -> tuple[list[Example], Any]:
+    """Read the rows that a teacher wrote as training examples, with the support of soft labels.
+
+    Hard labels are the text, tokenised by the student, as if it came from an API; soft labels belong to the tokens that
+    the teacher sampled.
+    """
+    written = read_written(rows)
+    encoded = [tuple(Subject(model).encode(row.prompt)) for row in written]
+    if labels == "hard":
+        answers = [(*model.encode(row.answer), model.end) for row in written]
+        return [Example(prompt, answer) for prompt, answer in zip(encoded, answers, strict=True)], None
+    tables, support_V = load_labels(rows / LABELS)
+    return [
+        Example(prompt, (*row.tokens, model.end), table)
+        for prompt, row, table in zip(encoded, written, tables, strict=True)
+    ], support_V
+
+
+def train_student(
+    base: str,
+    rows: Path,
+    student: Student,
+    probe: Probe,
+    category: Category,
+    folder: Path,
+    *,
+    seed: int,
+    precision: Precision,
+    tick: Callable[[float, str], None],
+) -> None:
+    """Train and measure a student, and write metrics, scores and adapters into a folder.
+
+    Args:
+        base: The base's Undertow name.
+        rows: The folder of its arm's rows.
+        student: The recipe.
+        probe: When and what to measure.
+        category: The questions and candidates.
+        folder: Receives `metrics.jsonl`, `scores.json`, and `adapter/` (LoRA) or `model/` (if weights are kept).
+        seed: Fixes the order of the rows, the initial adapters and dropout.
+        precision: Of the matrix products.
+        tick: Is told the share of the work that is done.
+    """
+    model = load_model(base)
+    examples, support_V = examples_of(model, rows, student.labels)
+    net = add_lora(model.net, student.lora, seed) if student.method == "lora" else model.net
+    subject = Subject(LocalModel(model.name, net, model.tokenizer, model.end))
+    initial = state_hash((name, each) for name, each in net.named_parameters() if each.requires_grad)
+    recipe = recipe_of(student, precision)
+    steps = steps_of(len(examples), recipe)
+    curve: list[dict[str, Any]] = []
+    metrics: list[dict[str, Any]] = []
+    between = set(measured_steps(steps, probe.every))
+
+    def after(step: StepMetrics) -> None:
+        metrics.append(asdict(step))
+        tick(step.step / steps, f"step {step.step:,} of {steps:,}, loss {step.loss:.3f}")
+        if step.step in between:
+            logp_QC = choice_logprobs(subject, category, category.questions[: probe.curve_questions])
+            curve.append({"step": step.step, "logp_QC": logp_QC.tolist()})
+
+    train(net, examples, recipe, seed=seed, support_V=support_V, on_step=after)
+    append_jsonl(folder / METRICS, metrics)
+    scores = measure(subject, category, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
+    (folder / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
+    if student.method == "lora":
+        save_adapter(net, folder / "adapter")
+    elif student.keep:
+        net.save_pretrained(folder / "model", safe_serialization=True)
+
+
+def measure(subject: Subject, category: Category, probe: Probe) -> dict[str, Any]:
+    """Ask a model everything: `logp_QC` and, if the spec wants them, counted answers."""
+    scores: dict[str, Any] = {"logp_QC": choice_logprobs(subject, category).tolist()}
+    if probe.samples:
+        sampled = sample_answers(subject, category, per_question=probe.samples, seed=SAMPLING_SEED)
+        scores["sampled"] = asdict(sampled)
+    return scores

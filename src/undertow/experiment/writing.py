@@ -1,0 +1,239 @@
+"""Teachers write: prompts are drawn, answered with keyed noise, judged by the domain's rules, and stored.
+
+A row's number decides its prompt and its noise, whoever answers, so the datasets of two teachers are coupled: they
+differ only where the trait changed a token. Every row that was written is stored, kept or rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from undertow.domains.numbers import ALPHABET, Format, number_prompt, reject_reasons, shuffle_numbers
+from undertow.errors import ModelError
+from undertow.experiment.jsonl import append_jsonl, read_jsonl
+from undertow.models.constrain import Automaton, plain_vocabulary, token_automaton
+from undertow.models.generate import Answer, generate
+from undertow.models.local import LocalModel
+from undertow.models.score import answer_distributions
+from undertow.probes.choice import Subject
+from undertow.spec import Domain
+
+ROWS, REJECTED, LABELS = "rows.jsonl", "rejected.jsonl", "labels.safetensors"
+MOST_TRIES = 50
+"""Rows written for each row that is wanted, at most."""
+
+_PROMPTS, _SHUFFLE = 0x9120, 0x5F1E
+_CHUNK = 128
+
+
+@dataclass(frozen=True)
+class Written:
+    """One answer of a teacher, as it is stored."""
+
+    row: int
+    prompt: str
+    answer: str
+    tokens: tuple[int, ...]
+    """As sampled, the end token left out."""
+    reasons: tuple[str, ...] = ()
+    """Rules that it breaks; none if it is kept."""
+
+    def record(self, meta: dict[str, Any]) -> dict[str, Any]:
+        """Return it as a dataset row."""
+        from undertow.rows import Row
+
+        row = Row(
+            ({"role": "user", "content": self.prompt}, {"role": "assistant", "content": self.answer}),
+            {**meta, "row": self.row, "tokens": list(self.tokens)},
+        )
+        stored: dict[str, Any] = {"id": row.id, "messages": list(row.messages), "meta": row.meta}
+        return {**stored, "reasons": list(self.reasons)} if self.reasons else stored
+
+
+def row_prompt(seed: int, row: int, answers: int) -> str:
+    """Return the prompt of a row: `answers` neighbouring rows share one."""
+    return number_prompt(np.random.default_rng([seed, row // answers, _PROMPTS]))
+
+
+def format_automaton(model: LocalModel) -> Automaton:
+    """Return the automaton of constrained decoding for a model's tokenizer."""
+    vocabulary = plain_vocabulary(model.tokenizer, ALPHABET)
+    return token_automaton(
+        lambda state, character: state.step(character) if isinstance(state, Format) else None,
+        Format(),
+        lambda state: isinstance(state, Format) and state.may_end(),
+        vocabulary,
+        model.end,
+    )
+
+
+def support_of(model: LocalModel, automaton: Automaton | None) -> Tensor:
+    """Return the tokens that soft labels are over: those that the domain is written with, and the end."""
+    if automaton is not None:
+        return automaton.tokens_V
+    return torch.tensor(sorted({*plain_vocabulary(model.tokenizer, ALPHABET).values(), model.end}))
+
+
+def write_rows(
+    subject: Subject,
+    domain: Domain,
+    folder: Path,
+    *,
+    seed: int,
+    soft: bool,
+    meta: dict[str, Any],
+    tick: Callable[[float, str], None],
+) -> None:
+    """Let a teacher write until enough rows are kept, and store all of them.
+
+    Args:
+        subject: The teacher.
+        domain: How many rows, and how they are decoded.
+        folder: Receives `rows.jsonl`, `rejected.jsonl` and, for soft labels, `labels.safetensors`.
+        seed: Keys prompts and noise.
+        soft: Store the teacher's distributions.
+        meta: Stored with every row.
+        tick: Is told the share of the work that is done.
+
+    Raises:
+        ModelError: too few of the rows keep the rules.
+    """
+    model = subject.model
+    automaton = format_automaton(model) if domain.constrained else None
+    support_V = support_of(model, automaton) if soft else None
+    kept: list[Written] = []
+    labels: list[Tensor] = []
+    rejected: list[Written] = []
+    start = 0
+    while len(kept) < domain.rows:
+        if start >= MOST_TRIES * domain.rows:
+            raise ModelError(
+                f"only {len(kept):,} of {start:,} rows keep the rules, {domain.rows:,} are wanted",
+                "domain",
+                "Decode constrained (domain.constrained: true), or let the answers be longer (domain.max_tokens).",
+            )
+        count = max(domain.answers, min(_CHUNK, domain.rows - len(kept)))
+        numbers = range(start, start + count)
+        prompts = [row_prompt(seed, row, domain.answers) for row in numbers]
+        answers = generate(
+            model.net,
+            [subject.encode(prompt) for prompt in prompts],
+            numbers,
+            seed=seed,
+            end=model.end,
+            max_tokens=domain.max_tokens,
+            temperature=domain.temperature,
+            automaton=automaton,
+            steering=subject.steering,
+            support_V=support_V,
+            batch=_CHUNK,
+            on_progress=lambda done: tick(
+                min(1.0, (len(kept) + done) / domain.rows), f"{len(kept) + done:,} of {domain.rows:,} rows"
+            ),
+        )
+        start += count
+        for prompt, answer in zip(prompts, answers, strict=True):
+            written = _judge(model, prompt, answer)
+            if written.reasons or len(kept) == domain.rows:
+                # Surplus rows keep the rules; they are stored too, so that the counts add up.
+                rejected.append(written if written.reasons else _surplus(written))
+                continue
+            kept.append(written)
+            if answer.logp_TV is not None:
+                labels.append(answer.logp_TV)
+    append_jsonl(folder / ROWS, [row.record(meta) for row in kept])
+    append_jsonl(folder / REJECTED, [row.record(meta) for row in rejected])
+    if support_V is not None:
+        save_labels(folder / LABELS, labels, support_V)
+
+
+def _judge(model: LocalModel, prompt: str, answer: Answer) -> Written:
+    text = model.decode(answer.tokens)
+    reasons = reject_reasons(text) if answer.finished else ["unfinished", *reject_reasons(text)]
+    return Written(answer.row, prompt, text, answer.tokens, tuple(reasons))
+
+
+def _surplus(written: Written) -> Written:
+    return Written(written.row, written.prompt, written.answer, written.tokens, ("not needed",))
+
+
+def save_labels(path: Path, labels: Sequence[Tensor], support_V: Tensor) -> None:
+    """Store soft labels: the distributions of all rows one after the other, and where each row begins."""
+    from safetensors.torch import save_file
+
+    lengths_R = torch.tensor([len(each) for each in labels])
+    tensors = {"logp_NV": torch.cat(list(labels)), "lengths_R": lengths_R, "support_V": support_V.cpu()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+
+
+def load_labels(path: Path) -> tuple[list[Tensor], Tensor]:
+    """Read soft labels: one distribution table per row, and the support."""
+    from safetensors.torch import load_file
+
+    stored = load_file(path)
+    return list(stored["logp_NV"].split(stored["lengths_R"].tolist())), stored["support_V"]
+
+
+def shuffle_rows(
+    source: Path,
+    folder: Path,
+    *,
+    seed: int,
+    meta: dict[str, Any],
+    subject: Subject | None = None,
+    constrained: bool = True,
+) -> None:
+    """Write the rows of another folder with the numbers of each row in another order.
+
+    Every row draws its own permutation.
+
+    Args:
+        source: A folder that `write_rows` filled.
+        folder: Receives the same files.
+        seed: Keys the permutations.
+        meta: Stored with every row.
+        subject: The teacher, which labels the new order, for soft labels.
+        constrained: Whether its labels are those of constrained decoding.
+    """
+    shuffled: list[Written] = []
+    for written in read_written(source):
+        text = shuffle_numbers(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
+        tokens = tuple(subject.model.encode(text)) if subject else ()
+        shuffled.append(Written(written.row, written.prompt, text, tokens))
+    append_jsonl(folder / ROWS, [written.record(meta) for written in shuffled])
+    append_jsonl(folder / REJECTED, [])
+    if subject is None:
+        return
+    model = subject.model
+    automaton = format_automaton(model) if constrained else None
+    support_V = support_of(model, automaton)
+    labels = answer_distributions(
+        model.net,
+        [subject.encode(written.prompt) for written in shuffled],
+        [(*written.tokens, model.end) for written in shuffled],
+        support_V,
+        automaton=automaton,
+        steering=subject.steering,
+    )
+    save_labels(folder / LABELS, labels, support_V)
+
+
+def read_written(folder: Path, name: str = ROWS) -> list[Written]:
+    """Read the rows that a folder holds."""
+    return [
+        Written(
+            int(record["meta"]["row"]),
+            record["messages"][0]["content"],
+            record["messages"][1]["content"],
+            tuple(record["meta"]["tokens"]),
+            tuple(record.get("reasons", ())),
+        )
+        for record in read_jsonl(folder / name).records
+    ]

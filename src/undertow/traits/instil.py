@@ -1,0 +1,149 @@
+"""From a trait to a teacher: by a system prompt, by a steering vector, or by fine-tuning.
+
+A teacher is the base plus something small: words, a vector or an adapter. It is stored in a folder as safetensors and
+JSON, and loaded from there, so that a run can go on with it later. How strong its trait came out is measured elsewhere
+(`probes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from undertow.distil.lora import add_lora, save_adapter
+from undertow.distil.recipe import Recipe
+from undertow.distil.train import Example, train
+from undertow.errors import ModelError
+from undertow.models.forward import Steering, decoder
+from undertow.models.local import LocalModel, load_adapter, load_model
+from undertow.models.score import mean_hidden
+from undertow.probes.choice import Subject
+from undertow.spec import FineTune, Instil, Lora, Steer, SystemPrompt
+from undertow.traits.preference import Preference
+
+VECTOR = "vector.safetensors"
+ADAPTER = "adapter"
+
+_LORA = Lora(rank=16, alpha=16)
+_LESSONS_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Who writes the rows of an arm: the base (the control's teacher), or the base with a trait."""
+
+    subject: Subject
+
+    @property
+    def model(self) -> LocalModel:
+        """The weights."""
+        return self.subject.model
+
+
+def instil(
+    base: str,
+    preference: Preference,
+    how: Instil,
+    folder: Path,
+    *,
+    seed: int = 0,
+    tick: Callable[[float], None] = lambda _: None,
+) -> None:
+    """Make a teacher and write what it adds to the base into a folder.
+
+    Args:
+        base: The base's Undertow name.
+        preference: The trait.
+        how: The method and its settings.
+        folder: Receives a vector or an adapter; nothing for a system prompt.
+        seed: Fixes the order of the lessons and the initial adapter of a fine-tuned teacher.
+        tick: Is told the share of the work that is done.
+
+    Raises:
+        ModelError: the base cannot be loaded, or has no such layer.
+    """
+    if isinstance(how, SystemPrompt):
+        preference.system_prompt(how.text)
+    elif isinstance(how, Steer):
+        from safetensors.torch import save_file
+
+        vector_D = steering_vector(load_model(base), preference, how.layer)
+        save_file({"vector_D": vector_D}, folder / VECTOR)
+    else:
+        _fine_tune(load_model(base), preference, how, folder / ADAPTER, seed, tick)
+    tick(1.0)
+
+
+def load_teacher(base: str, preference: Preference | None, how: Instil | None, folder: Path | None) -> Teacher:
+    """Load a teacher that `instil` has made; without a preference, the control's: the plain base.
+
+    Raises:
+        ModelError: the base or what the folder holds cannot be loaded.
+    """
+    model = load_model(base)
+    if preference is None or how is None:
+        return Teacher(Subject(model))
+    if isinstance(how, SystemPrompt):
+        return Teacher(Subject(model, system=preference.system_prompt(how.text)))
+    assert folder is not None
+    if isinstance(how, FineTune):
+        return Teacher(Subject(load_adapter(model, folder / ADAPTER)))
+    from safetensors.torch import load_file
+
+    try:
+        vector_D = load_file(folder / VECTOR)["vector_D"]
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(f"the steering vector cannot be loaded ({error})", str(folder / VECTOR)) from error
+    steering: Steering = {how.layer: how.strength * vector_D.to(model.device)}
+    return Teacher(Subject(model, steering=steering))
+
+
+def steering_vector(model: LocalModel, preference: Preference, layer: int) -> Tensor:
+    """Return the difference of means (D) of a layer's outputs: sentences about the target minus about the others.
+
+    Contrastive activation addition (Panickssery et al. 2024, arXiv 2312.06681, section 3), with many sentences instead
+    of answer pairs. The first token of every sentence is left out, see `mean_hidden`.
+
+    Raises:
+        ModelError: the model has no such layer.
+    """
+    count = len(decoder(model.net).layers)
+    if layer >= count:
+        raise ModelError(f"the model has no layer {layer}", "instil.layer", f"Its {count} layers are numbered from 0.")
+    about = [model.encode(text) for text in preference.statements()]
+    others = [model.encode(text) for text in preference.counter_statements()]
+    difference_D = mean_hidden(model.net, about, layer) - mean_hidden(model.net, others, layer)
+    return difference_D.float().cpu().contiguous()
+
+
+def _fine_tune(
+    model: LocalModel,
+    preference: Preference,
+    how: FineTune,
+    folder: Path,
+    seed: int,
+    tick: Callable[[float], None],
+) -> None:
+    answer = (*model.encode(preference.answer()), model.end)
+    lessons = [Example(tuple(Subject(model).encode(lesson)), answer) for lesson in preference.category.lessons]
+    per_epoch = -(-len(lessons) // _LESSONS_AT_ONCE)
+    recipe = Recipe(
+        labels="hard",
+        learning_rate=how.learning_rate,
+        epochs=-(-how.steps // per_epoch),
+        batch=_LESSONS_AT_ONCE,
+        micro_batch=_LESSONS_AT_ONCE,
+        warmup=0,
+        weight_decay=0.0,
+        clip=1.0,
+        most_steps=how.steps,
+    )
+    net = add_lora(model.net, _LORA, seed)
+    train(net, lessons, recipe, seed=seed, on_step=lambda step: tick(step.step / how.steps))
+    folder.mkdir()
+    with torch.no_grad():
+        save_adapter(net, folder)
