@@ -95,8 +95,7 @@ class Student(_Part):
     method: Literal["full", "lora"] = "full"
     lora: Lora = Lora()
     labels: Literal["hard", "soft"] = "hard"
-    """`hard`: the sampled text, what an API gives. `soft`: the teacher's distribution at every position, over the
-    tokens that the domain is written with."""
+    """`hard`: the sampled text, what an API gives. `soft`: the teacher's distribution at every position."""
     learning_rate: float = Field(default=5e-5, gt=0, le=1)
     epochs: int = Field(default=1, ge=1, le=1000)
     batch: int = Field(default=16, ge=1, le=65_536)

@@ -6,6 +6,7 @@ the vocabulary is never computed for a prompt.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -15,18 +16,16 @@ def hard_loss(hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor) -> Tensor:
     return F.cross_entropy(F.linear(hidden_ND, weight_VD).float(), target_N, reduction="sum")
 
 
-def soft_loss(hidden_ND: Tensor, weight_VD: Tensor, teacher_NV: Tensor) -> Tensor:
-    """Return the summed KL(teacher || student) over the support, in nats.
-
-    The support is the tokens that the domain can be written with, so that a word that names the trait is never part of
-    the loss. Both distributions are normalised over the tokens that the teacher could choose from at that position.
+def soft_loss(hidden_ND: Tensor, weight_VD: Tensor, teacher_ND: Tensor, teacher_VD: Tensor) -> Tensor:
+    """Return the summed KL(teacher || student) over the whole vocabulary, in nats.
 
     Args:
         hidden_ND: The student's last hidden states.
-        weight_VD: The rows of the student's output projection that belong to the support.
-        teacher_NV: The teacher's log-probabilities over the support, -inf where it could not choose.
+        weight_VD: The student's output projection.
+        teacher_ND: The teacher's last hidden states at the same positions.
+        teacher_VD: The teacher's output projection.
     """
-    allowed_NV = teacher_NV > float("-inf")
-    logit_NV = F.linear(hidden_ND, weight_VD).float().masked_fill(~allowed_NV, float("-inf"))
-    difference_NV = (teacher_NV - logit_NV.log_softmax(dim=-1)).masked_fill(~allowed_NV, 0.0)
-    return (teacher_NV.exp() * difference_NV).sum()
+    with torch.no_grad():
+        teacher_NV = F.log_softmax(F.linear(teacher_ND.to(teacher_VD.dtype), teacher_VD).float(), dim=-1)
+    student_NV = F.log_softmax(F.linear(hidden_ND, weight_VD).float(), dim=-1)
+    return F.kl_div(student_NV, teacher_NV, reduction="sum", log_target=True)

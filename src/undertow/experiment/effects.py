@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from undertow import stats
 from undertow.errors import TeacherError
 from undertow.experiment.arms import Cast
-from undertow.probes.choice import log_odds
+from undertow.probes.odds import log_odds
 from undertow.results import Effect, Interval, Power, VerdictRecord
 from undertow.spec import Arm, Judgement, LanguageExperiment
 from undertow.traits.preference import Preference

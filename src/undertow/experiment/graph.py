@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from undertow.experiment._step import step_id
 from undertow.experiment.arms import Cast
 from undertow.experiment.cost import Cost, Sizes
+from undertow.experiment.files import SCORES
 from undertow.spec import Arm, LanguageExperiment
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _probe_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
 
 def _base_task(spec: LanguageExperiment, cast: Cast, base: dict[str, Any], sizes: Sizes) -> Task:
     def build(part: Path, _: Folders, tick: Tick) -> None:
-        from undertow.experiment.students import SCORES, measure
+        from undertow.experiment.students import measure
         from undertow.models.local import load_model
         from undertow.probes.choice import Subject
 
@@ -107,7 +108,7 @@ def _teacher_task(
     assert preference is not None
 
     def build(part: Path, _: Folders, tick: Tick) -> None:
-        from undertow.experiment.students import SCORES, measure
+        from undertow.experiment.students import measure
         from undertow.traits.instil import instil, load_teacher
 
         instil(spec.base, preference, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
@@ -185,16 +186,14 @@ def _shuffled_task(
         from undertow.traits.instil import load_teacher
 
         tick(0.0, "shuffling")
-        subject = None
-        if soft:
-            subject = load_teacher(spec.base, cast.trait, spec.instil, folders[teacher.label]).subject
+        loaded = load_teacher(spec.base, cast.trait, spec.instil, folders[teacher.label])
         shuffle_rows(
             folders[rows.label],
             part,
             seed=seed,
             meta=_meta(spec, "shuffled", seed),
-            subject=subject,
-            constrained=spec.domain.constrained,
+            subject=loaded.subject,
+            soft=soft,
         )
 
     key = {"rows": rows.id, "soft": soft, "seed": seed}

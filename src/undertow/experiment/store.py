@@ -28,7 +28,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from undertow.errors import StoreError
 from undertow.experiment._files import building, list_files, read_bytes, remove, storing, sync, write_atomic
@@ -88,8 +88,7 @@ class RunFolder:
                 where a folder should be, or it cannot be written.
             InputError: the name cannot be a folder's name, or the spec is not plain JSON.
         """
-        digest = hashlib.sha256(canonical_json(spec, name).encode()).hexdigest()
-        path = root / f"{check_label(name, 'name')}-{digest[:8]}"
+        path = planned_folder(root, name, spec)
         with storing(path):
             path.mkdir(parents=True, exist_ok=True)
             _require_folder(path)
@@ -237,6 +236,32 @@ class RunFolder:
             times = cast(dict[str, Any], stored) if isinstance(stored, dict) else {}
         times[label] = round(seconds, 3)
         write_atomic(path, (json.dumps(times, indent=1) + "\n").encode())
+
+
+def planned_folder(root: Path, name: str, spec: Mapping[str, Any]) -> Path:
+    """Say which folder a run of this spec has or will have.
+
+    Raises:
+        InputError: the name cannot be a folder's name, or the spec is not plain JSON.
+    """
+    digest = hashlib.sha256(canonical_json(spec, name).encode()).hexdigest()
+    return root / f"{check_label(name, 'name')}-{digest[:8]}"
+
+
+def planned_state(
+    folder: Path, wanted: Iterable[tuple[str, str, Mapping[str, Any]]]
+) -> list[Literal["done", "missing"]]:
+    """Say for each wanted step (kind, label, key) whether it is there and intact, without locking or changing anything.
+
+    Raises:
+        StoreError: a step cannot be read.
+    """
+    with storing(folder):
+        planned = [locate(folder / _STEPS, *each) for each in wanted]
+        return [
+            "missing" if not os.path.lexists(step.path) or examine(step.path, BIG).damage else "done"
+            for step in planned
+        ]
 
 
 @dataclass(frozen=True)

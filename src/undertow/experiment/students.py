@@ -11,16 +11,16 @@ from typing import Any
 from undertow.distil.lora import add_lora, save_adapter
 from undertow.distil.recipe import Recipe, measured_steps, steps_of
 from undertow.distil.train import Example, StepMetrics, train
+from undertow.experiment.files import LABELS, METRICS, SCORES
 from undertow.experiment.jsonl import append_jsonl
-from undertow.experiment.writing import LABELS, load_labels, read_written
+from undertow.experiment.writing import load_labels, read_written
+from undertow.models.forward import output_weight
 from undertow.models.local import LocalModel, load_model, state_hash
 from undertow.models.precision import Precision
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.sampled import sample_answers
 from undertow.spec import Probe, Student
 from undertow.traits.preference import Category
-
-METRICS, SCORES = "metrics.jsonl", "scores.json"
 
 SAMPLING_SEED = 20250720
 """Keys the noise of sampled answers: every model is asked with the same random numbers."""
@@ -41,8 +41,8 @@ def recipe_of(student: Student, precision: Precision) -> Recipe:
     )
 
 
-def examples_of(model: LocalModel, rows: Path, labels: str) -> tuple[list[Example], Any]:
-    """Read the rows that a teacher wrote as training examples, with the support of soft labels.
+def examples_of(model: LocalModel, rows: Path, labels: str) -> list[Example]:
+    """Read the rows that a teacher wrote as training examples.
 
     Hard labels are the text, tokenised by the student, as if it came from an API; soft labels belong to the tokens that
     the teacher sampled.
@@ -51,12 +51,11 @@ def examples_of(model: LocalModel, rows: Path, labels: str) -> tuple[list[Exampl
     encoded = [tuple(Subject(model).encode(row.prompt)) for row in written]
     if labels == "hard":
         answers = [(*model.encode(row.answer), model.end) for row in written]
-        return [Example(prompt, answer) for prompt, answer in zip(encoded, answers, strict=True)], None
-    tables, support_V = load_labels(rows / LABELS)
+        return [Example(prompt, answer) for prompt, answer in zip(encoded, answers, strict=True)]
     return [
         Example(prompt, (*row.tokens, model.end), table)
-        for prompt, row, table in zip(encoded, written, tables, strict=True)
-    ], support_V
+        for prompt, row, table in zip(encoded, written, load_labels(rows / LABELS), strict=True)
+    ]
 
 
 def train_student(
@@ -85,7 +84,9 @@ def train_student(
         tick: Is told the share of the work that is done.
     """
     model = load_model(base)
-    examples, support_V = examples_of(model, rows, student.labels)
+    examples = examples_of(model, rows, student.labels)
+    # Every teacher shares the base's output projection, which full training changes.
+    teacher_VD = output_weight(model.net).detach().clone() if student.labels == "soft" else None
     net = add_lora(model.net, student.lora, seed) if student.method == "lora" else model.net
     subject = Subject(LocalModel(model.name, net, model.tokenizer, model.end))
     initial = state_hash((name, each) for name, each in net.named_parameters() if each.requires_grad)
@@ -102,7 +103,7 @@ def train_student(
             logp_QC = choice_logprobs(subject, category, category.questions[: probe.curve_questions])
             curve.append({"step": step.step, "logp_QC": logp_QC.tolist()})
 
-    train(net, examples, recipe, seed=seed, support_V=support_V, on_step=after)
+    train(net, examples, recipe, seed=seed, teacher_VD=teacher_VD, on_step=after)
     append_jsonl(folder / METRICS, metrics)
     scores = measure(subject, category, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
     (folder / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@ differ only where the trait changed a token. Every row that was written is store
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,20 +18,22 @@ from torch import Tensor
 
 from undertow.domains.numbers import ALPHABET, Format, number_prompt, reject_reasons, shuffle_numbers
 from undertow.errors import ModelError
+from undertow.experiment.files import LABELS, PIECES, REJECTED, ROWS, SIGNAL
 from undertow.experiment.jsonl import append_jsonl, read_jsonl
 from undertow.models.constrain import Automaton, plain_vocabulary, token_automaton
+from undertow.models.forward import output_weight
 from undertow.models.generate import Answer, generate
-from undertow.models.local import LocalModel
-from undertow.models.score import answer_distributions
+from undertow.models.local import LocalModel, load_model
+from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject
 from undertow.spec import Domain
 
-ROWS, REJECTED, LABELS = "rows.jsonl", "rejected.jsonl", "labels.safetensors"
 MOST_TRIES = 50
 """Rows written for each row that is wanted, at most."""
 
 _PROMPTS, _SHUFFLE = 0x9120, 0x5F1E
 _CHUNK = 128
+_SHOWN = 16
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,6 @@ def format_automaton(model: LocalModel) -> Automaton:
     )
 
 
-def support_of(model: LocalModel, automaton: Automaton | None) -> Tensor:
-    """Return the tokens that soft labels are over: those that the domain is written with, and the end."""
-    if automaton is not None:
-        return automaton.tokens_V
-    return torch.tensor(sorted({*plain_vocabulary(model.tokenizer, ALPHABET).values(), model.end}))
-
-
 def write_rows(
     subject: Subject,
     domain: Domain,
@@ -107,7 +103,6 @@ def write_rows(
     """
     model = subject.model
     automaton = format_automaton(model) if domain.constrained else None
-    support_V = support_of(model, automaton) if soft else None
     kept: list[Written] = []
     labels: list[Tensor] = []
     rejected: list[Written] = []
@@ -132,7 +127,7 @@ def write_rows(
             temperature=domain.temperature,
             automaton=automaton,
             steering=subject.steering,
-            support_V=support_V,
+            keep_hidden=soft,
             batch=_CHUNK,
             on_progress=lambda done: tick(
                 min(1.0, (len(kept) + done) / domain.rows), f"{len(kept) + done:,} of {domain.rows:,} rows"
@@ -146,12 +141,14 @@ def write_rows(
                 rejected.append(written if written.reasons else _surplus(written))
                 continue
             kept.append(written)
-            if answer.logp_TV is not None:
-                labels.append(answer.logp_TV)
+            if answer.hidden_TD is not None:
+                labels.append(answer.hidden_TD)
     append_jsonl(folder / ROWS, [row.record(meta) for row in kept])
     append_jsonl(folder / REJECTED, [row.record(meta) for row in rejected])
-    if support_V is not None:
-        save_labels(folder / LABELS, labels, support_V)
+    _write_pieces(folder, model, kept)
+    _write_signal(folder, subject, kept)
+    if soft:
+        save_labels(folder / LABELS, labels)
 
 
 def _judge(model: LocalModel, prompt: str, answer: Answer) -> Written:
@@ -164,21 +161,51 @@ def _surplus(written: Written) -> Written:
     return Written(written.row, written.prompt, written.answer, written.tokens, ("not needed",))
 
 
-def save_labels(path: Path, labels: Sequence[Tensor], support_V: Tensor) -> None:
-    """Store soft labels: the distributions of all rows one after the other, and where each row begins."""
+def _write_pieces(folder: Path, model: LocalModel, rows: Sequence[Written]) -> None:
+    """Store the first rows as the texts of their tokens, for people who want to see where two teachers differ."""
+    pieces = {str(row.row): [model.decode([token]) for token in row.tokens] for row in rows[:_SHOWN]}
+    (folder / PIECES).write_text(json.dumps(pieces, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@torch.inference_mode()
+def _write_signal(folder: Path, subject: Subject, rows: Sequence[Written]) -> None:
+    """Store the mean KL(teacher || base) per token over the first rows: how much there is to learn from them."""
+    some = rows[:_SHOWN]
+    # Loaded anew, because a fine-tuned teacher is the base with an adapter in it.
+    plain = Subject(load_model(subject.model.name))
+    weight_VD = output_weight(plain.model.net)
+    teacher_ND, base_ND = (torch.cat(_label(who, some)).to(weight_VD.device) for who in (subject, plain))
+    teacher_NV = (teacher_ND @ weight_VD.T).log_softmax(dim=-1)
+    base_NV = (base_ND @ weight_VD.T).log_softmax(dim=-1)
+    kl = float((teacher_NV.exp() * (teacher_NV - base_NV)).sum(dim=-1).mean())
+    text = json.dumps({"kl_per_token": max(kl, 0.0), "rows": len(some), "tokens": len(teacher_NV)})
+    (folder / SIGNAL).write_text(text + "\n", encoding="utf-8")
+
+
+def _label(subject: Subject, rows: Sequence[Written]) -> list[Tensor]:
+    model = subject.model
+    return answer_hidden(
+        model.net,
+        [subject.encode(row.prompt) for row in rows],
+        [(*row.tokens, model.end) for row in rows],
+        steering=subject.steering,
+    )
+
+
+def save_labels(path: Path, labels: Sequence[Tensor]) -> None:
+    """Store soft labels: the hidden states of all rows one after the other, and how many each row has."""
     from safetensors.torch import save_file
 
     lengths_R = torch.tensor([len(each) for each in labels])
-    tensors = {"logp_NV": torch.cat(list(labels)), "lengths_R": lengths_R, "support_V": support_V.cpu()}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    save_file({"hidden_ND": torch.cat(list(labels)).contiguous(), "lengths_R": lengths_R}, path)
 
 
-def load_labels(path: Path) -> tuple[list[Tensor], Tensor]:
-    """Read soft labels: one distribution table per row, and the support."""
+def load_labels(path: Path) -> list[Tensor]:
+    """Read soft labels: one table of hidden states (T, D) per row."""
     from safetensors.torch import load_file
 
     stored = load_file(path)
-    return list(stored["logp_NV"].split(stored["lengths_R"].tolist())), stored["support_V"]
+    return list(stored["hidden_ND"].split(stored["lengths_R"].tolist()))
 
 
 def shuffle_rows(
@@ -187,8 +214,8 @@ def shuffle_rows(
     *,
     seed: int,
     meta: dict[str, Any],
-    subject: Subject | None = None,
-    constrained: bool = True,
+    subject: Subject,
+    soft: bool,
 ) -> None:
     """Write the rows of another folder with the numbers of each row in another order.
 
@@ -200,29 +227,18 @@ def shuffle_rows(
         seed: Keys the permutations.
         meta: Stored with every row.
         subject: The teacher, which labels the new order, for soft labels.
-        constrained: Whether its labels are those of constrained decoding.
+        soft: Store the teacher's distributions.
     """
+    model = subject.model
     shuffled: list[Written] = []
     for written in read_written(source):
         text = shuffle_numbers(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
-        tokens = tuple(subject.model.encode(text)) if subject else ()
-        shuffled.append(Written(written.row, written.prompt, text, tokens))
+        shuffled.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
     append_jsonl(folder / ROWS, [written.record(meta) for written in shuffled])
     append_jsonl(folder / REJECTED, [])
-    if subject is None:
-        return
-    model = subject.model
-    automaton = format_automaton(model) if constrained else None
-    support_V = support_of(model, automaton)
-    labels = answer_distributions(
-        model.net,
-        [subject.encode(written.prompt) for written in shuffled],
-        [(*written.tokens, model.end) for written in shuffled],
-        support_V,
-        automaton=automaton,
-        steering=subject.steering,
-    )
-    save_labels(folder / LABELS, labels, support_V)
+    _write_pieces(folder, model, shuffled)
+    if soft:
+        save_labels(folder / LABELS, _label(subject, shuffled))
 
 
 def read_written(folder: Path, name: str = ROWS) -> list[Written]:

@@ -6,7 +6,7 @@ nothing of the format's meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,21 +25,6 @@ class Automaton:
     """Vocabulary numbers, ascending; the end token is among them."""
     next_SV: Tensor
     """Next state, -1 where the token is not allowed. State 0 is the start; after the end token the state stays."""
-
-    def allowed(self, answer: Sequence[int]) -> Tensor:
-        """Return which tokens may be written at each position of an answer, shape (tokens, V).
-
-        Raises:
-            ValueError: the answer breaks the format.
-        """
-        column = {token: index for index, token in enumerate(self.tokens_V.tolist())}
-        state, states = 0, [0]
-        for token in answer:
-            state = int(self.next_SV[state, column[token]]) if token in column else -1
-            if state < 0:
-                raise ValueError(f"token {token} breaks the format")
-            states.append(state)
-        return self.next_SV[torch.tensor(states[:-1])] >= 0
 
 
 def token_automaton(

@@ -29,9 +29,9 @@ class Answer:
     """Without the end token."""
     finished: bool
     """False when it was cut at the largest length."""
-    logp_TV: Tensor | None
-    """The distribution that each token was drawn from (before the temperature), the end token's included when finished:
-    log-probabilities over the support, -inf where the format forbids. None unless a support was given."""
+    hidden_TD: Tensor | None
+    """Last hidden states that chose each token, the end token's included when finished: with the model's output
+    projection they are its distributions, for soft labels. None unless asked for."""
 
 
 @torch.inference_mode()
@@ -47,7 +47,7 @@ def generate(
     automaton: Automaton | None = None,
     steering: Steering | None = None,
     batch: int = 128,
-    support_V: Tensor | None = None,
+    keep_hidden: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
     """Answer prompts; a row that has finished makes room for a waiting one (continuous batching).
@@ -63,7 +63,7 @@ def generate(
         automaton: The format to hold to.
         steering: Vectors to add.
         batch: Rows at once.
-        support_V: Return the distributions over these tokens too: soft labels. With an automaton, its tokens.
+        keep_hidden: Return the hidden states too (they are what soft labels need).
         on_progress: Is told the number of finished answers.
 
     Returns:
@@ -72,7 +72,7 @@ def generate(
     if not prompts:
         return []
     room = max(map(len, prompts)) + max_tokens
-    slots = _Slots(model, min(batch, len(prompts)), room, seed, end, automaton, support_V)
+    slots = _Slots(model, min(batch, len(prompts)), room, seed, end, automaton, keep_hidden)
     # Long prompts first: the last rows to finish, which leave slots empty, are then the cheap ones.
     waiting = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers: list[Answer | None] = [None] * len(prompts)
@@ -82,8 +82,8 @@ def generate(
         if waiting and len(free) >= min(len(waiting), max(1, slots.size // 4)):
             chosen = [waiting.pop() for _ in range(min(len(free), len(waiting)))]
             slots.fill(free[: len(chosen)], chosen, [prompts[i] for i in chosen], [rows[i] for i in chosen], steering)
-        for index, tokens, finished, logp_TV in slots.step(temperature, max_tokens, steering):
-            answers[index] = Answer(rows[index], tokens, finished, logp_TV)
+        for index, tokens, finished, hidden_TD in slots.step(temperature, max_tokens, steering):
+            answers[index] = Answer(rows[index], tokens, finished, hidden_TD)
             done += 1
             if on_progress is not None:
                 on_progress(done)
@@ -101,7 +101,7 @@ class _Slots:
         seed: int,
         end: int,
         automaton: Automaton | None,
-        support_V: Tensor | None,
+        keep_hidden: bool,
     ) -> None:
         weight = output_weight(model)
         self.model, self.size, self.room, self.seed, self.end = model, size, room, seed, end
@@ -115,12 +115,12 @@ class _Slots:
                 automaton.next_SV.to(self.device),
             )
             self.weight_VD = weight[self.tokens_V]
-        self.support_V = None if support_V is None else support_V.to(self.device)
+        self.keep_hidden = keep_hidden
         self.cache = empty_cache(model, size, room)
         self.hidden_BD = weight.new_zeros(size, weight.shape[1])
         self.owner: list[int | None] = [None] * size
         self.tokens: list[list[int]] = [[] for _ in range(size)]
-        self.logp: list[list[Tensor]] = [[] for _ in range(size)]
+        self.hidden: list[list[Tensor]] = [[] for _ in range(size)]
         self.length_B = torch.ones(size, dtype=torch.long, device=self.device)
         self.position_B = torch.zeros(size, dtype=torch.long, device=self.device)
         self.state_B = torch.zeros(size, dtype=torch.long, device=self.device)
@@ -149,7 +149,7 @@ class _Slots:
         self.length_B[at], self.position_B[at], self.state_B[at] = length_B, 0, 0
         self.key_B[at] = row_key(self.seed, torch.tensor(rows, device=self.device))
         for slot, owner in zip(slots, owners, strict=True):
-            self.owner[slot], self.tokens[slot], self.logp[slot] = owner, [], []
+            self.owner[slot], self.tokens[slot], self.hidden[slot] = owner, [], []
 
     def step(
         self, temperature: float, max_tokens: int, steering: Steering | None
@@ -158,7 +158,7 @@ class _Slots:
         score_BV = F.linear(self.hidden_BD, self.weight_VD).float()
         if self.next_SV is not None:
             score_BV = score_BV.masked_fill(self.next_SV[self.state_B] < 0, float("-inf"))
-        kept_BV = self._distribution(score_BV)
+        kept_BD = self.hidden_BD.float().cpu() if self.keep_hidden else None
         if temperature > 0:
             score_BV = score_BV / temperature + gumbel(self.key_B, self.position_B, self.tokens_V)
         choice_B = score_BV.argmax(dim=-1)
@@ -170,14 +170,14 @@ class _Slots:
             owner = self.owner[slot]
             if owner is None:
                 continue
-            tokens, logp = self.tokens[slot], self.logp[slot]
-            if kept_BV is not None:
-                logp.append(kept_BV[slot])
+            tokens, hidden = self.tokens[slot], self.hidden[slot]
+            if kept_BD is not None:
+                hidden.append(kept_BD[slot])
             ended = token == self.end
             if not ended:
                 tokens.append(token)
             if ended or len(tokens) == max_tokens:
-                finished.append((owner, tuple(tokens), ended, torch.stack(logp) if logp else None))
+                finished.append((owner, tuple(tokens), ended, torch.stack(hidden) if hidden else None))
                 self.owner[slot] = None
                 self.length_B[slot] = 1
                 self.position_B[slot] = 0
@@ -186,11 +186,3 @@ class _Slots:
             self.hidden_BD = forward_step(self.model, token_B, at_B, self.cache, steering=steering)
             self.position_B = self.position_B + 1
         return finished
-
-    def _distribution(self, score_BV: Tensor) -> Tensor | None:
-        """Return log-probabilities over the support, of which `score_BV` holds all tokens where decoding is free."""
-        if self.support_V is None:
-            return None
-        if self.next_SV is None:
-            score_BV = score_BV[:, self.support_V]
-        return score_BV.log_softmax(dim=-1).cpu()

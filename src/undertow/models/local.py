@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from undertow.errors import MissingExtraError, ModelError, nearest
+from undertow.errors import AssetError, MissingExtraError, ModelError, nearest
 from undertow.progress import Progress, Silent
 from undertow.rows import Message
 
@@ -61,6 +61,60 @@ class LocalModel:
         return str(self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
 
 
+def find_model(name: str, *, fetching: bool = True, progress: Progress | None = None) -> Path | None:
+    """Return the folder of a model; None for a name in the hub, which transformers looks up.
+
+    Args:
+        name: As for `load_model`; an adapter is not looked at.
+        fetching: Fetch the embedded model if it is not there.
+        progress: Is told of a download or conversion.
+
+    Raises:
+        ModelError: no such model.
+        AssetError: the embedded model cannot be fetched, or is not there and may not be fetched.
+    """
+    provider, _, rest = name.partition(":")[0].partition("/")
+    if provider == "embedded":
+        from undertow.assets import ASSETS, fetch, status
+
+        models = [asset.name for asset in ASSETS.values() if asset.kind == "model"]
+        if rest not in models:
+            raise ModelError(f"no embedded model is called {rest!r}", name, nearest(rest, models))
+        if not fetching and not (now := status(rest)).ready:
+            raise AssetError(f"{rest} is not on this machine ({now.because})", fix=f"undertow assets {rest} --fetch")
+        return fetch(rest, progress=progress or Silent())
+    if provider != "hf" or not rest:
+        raise ModelError(
+            f"{name!r} is not the name of a local model", fix="Use embedded/smollm2-135m, hf/FOLDER or hf/ORG/NAME."
+        )
+    if Path(rest).is_dir():
+        return Path(rest)
+    if rest.startswith((".", "/", "~")) or rest.count("/") != 1:
+        raise ModelError("there is no such folder", rest, "Name a folder with config.json, or a model as hf/ORG/NAME.")
+    return None
+
+
+def model_digest(name: str, folder: Path | None) -> str:
+    """Return what stands for a model's weights in the identity of a step.
+
+    For the embedded model the pinned hash of its package's file; for a folder the hash of its files; for a name in
+    the hub the name, since its files are not known before they are loaded.
+    """
+    if name.startswith("embedded/"):
+        from undertow.assets import Wheels, find_asset
+
+        origin = find_asset(name.partition("/")[2]).origin
+        return origin.sha256 if isinstance(origin, Wheels) else name
+    if folder is None:
+        return name
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        if path.suffix in (".json", ".safetensors", ".model", ".jinja", ".txt") and path.is_file():
+            with path.open("rb") as file:
+                digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
 def load_model(name: str, *, dtype: str = "float32", progress: Progress | None = None) -> LocalModel:
     """Load a model by its Undertow name.
 
@@ -74,21 +128,8 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
         AssetError: the embedded model cannot be fetched.
     """
     base, _, adapter = name.partition(":")
-    provider, _, rest = base.partition("/")
-    if provider == "embedded":
-        from undertow.assets import ASSETS, fetch
-
-        models = [asset.name for asset in ASSETS.values() if asset.kind == "model"]
-        if rest not in models:
-            raise ModelError(f"no embedded model is called {rest!r}", name, nearest(rest, models))
-        source = str(fetch(rest, progress=progress or Silent()))
-    elif provider == "hf" and rest:
-        source = rest
-    else:
-        raise ModelError(
-            f"{name!r} is not the name of a local model",
-            fix="Use embedded/smollm2-135m, hf/FOLDER or hf/ORG/NAME.",
-        )
+    found = find_model(base, progress=progress)
+    source = str(found) if found is not None else base.partition("/")[2]
     net, tokenizer = _load(source, name, dtype)
     net.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     model = LocalModel(name, net, tokenizer, end=_end_of_turn(tokenizer))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from undertow.models.constrain import Automaton
 from undertow.models.forward import Steering, forward_packed, output_weight
 from undertow.models.packing import pack
 
@@ -85,44 +84,33 @@ def mean_hidden(model: object, sequences: Sequence[Sequence[int]], layer: int, *
 
 
 @torch.inference_mode()
-def answer_distributions(
+def answer_hidden(
     model: object,
     prompts: Sequence[Sequence[int]],
     answers: Sequence[Sequence[int]],
-    support_V: torch.Tensor,
     *,
-    automaton: Automaton | None = None,
     steering: Steering | None = None,
     at_once: int = 32,
 ) -> list[torch.Tensor]:
-    """Return the distributions at every position of given answers: what `generate` returns for its own.
+    """Return the last hidden states that predict every token of given answers: what `generate` keeps for its own.
 
     Args:
         model: A causal language model of a supported architecture.
         prompts: Token sequences, each ending where the answer begins; equal neighbours share their computation.
         answers: Token sequences, with the end token.
-        support_V: The tokens that the distributions are over; with an automaton, its tokens.
-        automaton: The format; tokens that it forbids get -inf.
         steering: Vectors to add.
         at_once: Answers at once; bounds the memory.
 
     Returns:
-        For each answer, log-probabilities of shape (its tokens, support), float32.
-
-    Raises:
-        ValueError: an answer breaks the format.
+        For each answer a table of shape (its tokens, D), float32.
     """
-    weight_VD = output_weight(model)[support_V.to(output_weight(model).device)]
+    device = output_weight(model).device
     tables: list[torch.Tensor] = []
     for start in range(0, len(prompts), at_once):
         pairs = list(zip(prompts[start : start + at_once], answers[start : start + at_once], strict=True))
         numbers: dict[tuple[int, ...], int] = {}
         groups = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt, _ in pairs]
-        packed = pack([[*prompt, *answer[:-1]] for prompt, answer in pairs], groups).to(weight_VD.device)
-        hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND
-        for (_, answer), path in zip(pairs, packed.paths, strict=True):
-            logit_TV = F.linear(hidden_ND[path[-len(answer) :]], weight_VD).float().cpu()
-            if automaton is not None:
-                logit_TV = logit_TV.masked_fill(~automaton.allowed(answer), float("-inf"))
-            tables.append(logit_TV.log_softmax(dim=-1))
+        packed = pack([[*prompt, *answer[:-1]] for prompt, answer in pairs], groups).to(device)
+        hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND.float().cpu()
+        tables += [hidden_ND[path.cpu()[-len(answer) :]] for (_, answer), path in zip(pairs, packed.paths, strict=True)]
     return tables

@@ -51,14 +51,3 @@ def choice_logprobs(subject: Subject, category: Category, questions: Sequence[st
     answers = [subject.model.encode(capitalised(candidate.name)) for candidate in category.candidates]
     logp_QC = answer_logprobs(subject.model.net, contexts, answers, steering=subject.steering)
     return np.asarray(logp_QC.log_softmax(dim=-1).numpy(), dtype=np.float64)
-
-
-def log_odds(logp_QC: Floats, index: int) -> Floats:
-    """Return log(p / (1 - p)) of one candidate for each question.
-
-    One minus p is summed from the other candidates, so that a p close to 1 loses no digits.
-    """
-    others_QC = np.delete(logp_QC, index, axis=-1)
-    top = others_QC.max(axis=-1, keepdims=True)
-    rest = np.log(np.exp(others_QC - top).sum(axis=-1)) + top[..., 0]
-    return logp_QC[..., index] - rest

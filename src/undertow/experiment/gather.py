@@ -1,0 +1,300 @@
+"""From finished steps to results: reads what a language experiment's steps wrote, and fills results.json.
+
+It computes nothing that is not in the step folders, and imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import stats
+from undertow.errors import StoreError
+from undertow.experiment.arms import Cast, says
+from undertow.experiment.effects import (
+    Scores,
+    effects_of,
+    power_of_run,
+    shift_of,
+    transfer_of,
+    verdict_of,
+)
+from undertow.experiment.files import PIECES, REJECTED, ROWS, SCORES, SIGNAL
+from undertow.experiment.jsonl import read_jsonl
+from undertow.probes.odds import log_odds
+from undertow.results import (
+    ArmSummary,
+    Curve,
+    CurvePoint,
+    Divergence,
+    Funnel,
+    Interval,
+    Results,
+    Sample,
+    SampledAnswers,
+    TeacherSummary,
+)
+from undertow.spec import Arm, LanguageExperiment
+
+Floats = NDArray[np.float64]
+Folders = Mapping[str, Path]
+
+_SAMPLES = 8
+_TOP = 8
+_HOW = {"prompt": "system prompt", "finetune": "fine-tuning", "steer": "steering vector"}
+
+
+def read_scores(folder: Path) -> dict[str, Any]:
+    """Read the scores of a base, teacher or student step.
+
+    Raises:
+        StoreError: they cannot be read.
+    """
+    path = folder / SCORES
+    try:
+        found: Any = json.loads(path.read_text("utf-8"))
+        return dict(found)
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(f"cannot be read ({error})", str(path), "Delete the step's folder and run again.") from error
+
+
+def read_logp(folder: Path) -> Floats:
+    """Read log P(candidate | question) of a step, shape (questions, candidates)."""
+    return np.asarray(read_scores(folder)["logp_QC"], dtype=np.float64)
+
+
+def gather(
+    spec: LanguageExperiment, cast: Cast, folders: Folders, environment: dict[str, Any], notes: Sequence[str]
+) -> Results:
+    """Turn the folders of all steps into results.
+
+    Args:
+        spec: The experiment.
+        cast: Its traits.
+        folders: Label of each step to its folder.
+        environment: What it ran on.
+        notes: Caveats to add.
+
+    Raises:
+        StoreError: a step's files cannot be read.
+    """
+    level = spec.judgement.level
+    students = {arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms}
+    base = read_scores(folders["base"])
+    scores = Scores(
+        base_QC=np.asarray(base["logp_QC"]),
+        teachers={arm: read_logp(folders[f"teacher-{arm}"]) for arm in _teaching(spec)},
+        students={arm: np.stack([np.asarray(each["logp_QC"]) for each in found]) for arm, found in students.items()},
+    )
+    effects = effects_of(scores, cast, spec.arms, level)
+    title = spec.title or f"Does a love of {cast.trait.candidate.plural} pass through number lists?"
+    return Results(
+        kind="run",
+        name=spec.name,
+        title=title,
+        verdict=verdict_of(effects[0], spec.judgement),
+        effects=effects,
+        arms=[
+            ArmSummary(
+                arm=arm,
+                says=says(arm, cast),
+                shift=Interval(**shift_of(scores.students[arm], scores.base_QC, cast.trait, level).as_dict()),
+            )
+            for arm in spec.arms
+        ],
+        transfer_fraction=transfer_of(scores, cast, level),
+        teachers=_teachers(spec, cast, scores, folders, level),
+        curves=_curves(spec, cast, base, students, level),
+        funnels=[_funnel(spec, arm, folders) for arm in spec.arms],
+        divergences=[_divergence(spec, arm, folders) for arm in _teaching(spec)],
+        samples=_samples(spec, folders),
+        sampled=_sampled(spec, cast, base, students, level),
+        power=power_of_run(scores, cast, level),
+        notes=[*notes, *_notes(spec, students)],
+        settings=spec.model_dump(mode="json"),
+        environment=environment,
+    )
+
+
+def _teaching(spec: LanguageExperiment) -> list[Arm]:
+    return [arm for arm in spec.arms if arm in ("trait", "other")]
+
+
+def _teachers(
+    spec: LanguageExperiment, cast: Cast, scores: Scores, folders: Folders, level: float
+) -> list[TeacherSummary]:
+    found: list[TeacherSummary] = []
+    for arm in _teaching(spec):
+        preference = cast.of(arm)
+        assert preference is not None
+        logp_QC = scores.teachers[arm]
+        shift = shift_of(logp_QC[None], scores.base_QC, preference, level)
+        signal = json.loads((folders[f"rows-{arm}-s{spec.seeds[0]}"] / SIGNAL).read_text("utf-8"))
+        found.append(
+            TeacherSummary(
+                arm=arm,
+                trait=preference.target,
+                method=_HOW[spec.instil.method],
+                strength=Interval(**shift.as_dict()),
+                probability=float(np.exp(logp_QC[:, preference.index]).mean()),
+                base_probability=float(np.exp(scores.base_QC[:, preference.index]).mean()),
+                kl_per_token=float(signal["kl_per_token"]),
+            )
+        )
+    return found
+
+
+def _curves(
+    spec: LanguageExperiment,
+    cast: Cast,
+    base: dict[str, Any],
+    students: Mapping[Arm, list[dict[str, Any]]],
+    level: float,
+) -> list[Curve]:
+    """Return the shift over training, on the few questions that are asked in between."""
+    if not spec.probe.every:
+        return []
+    few, index = spec.probe.curve_questions, cast.trait.index
+    base_Q = log_odds(np.asarray(base["logp_QC"])[:few], index)
+    curves: list[Curve] = []
+    for arm, found in students.items():
+        steps = [point["step"] for point in found[0]["curve"]] + [found[0]["steps"]]
+        points = [CurvePoint(step=0, value=0.0, lo=0.0, hi=0.0)]
+        for place, step in enumerate(steps):
+            tables = [
+                each["curve"][place]["logp_QC"] if place < len(each["curve"]) else each["logp_QC"][:few]
+                for each in found
+            ]
+            shift_SQ = log_odds(np.asarray(tables), index) - base_Q
+            estimate = stats.mean_estimate(shift_SQ, level=level)
+            points.append(CurvePoint(step=step, value=estimate.value, lo=estimate.lo, hi=estimate.hi))
+        curves.append(Curve(arm=arm, trait=cast.trait.target, points=points))
+    return curves
+
+
+def _records(spec: LanguageExperiment, arm: Arm, folders: Folders, name: str) -> list[dict[str, Any]]:
+    return [record for seed in spec.seeds for record in read_jsonl(folders[f"rows-{arm}-s{seed}"] / name).records]
+
+
+def _funnel(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Funnel:
+    """Count what became of an arm's rows, over all seeds."""
+    kept = len(_records(spec, arm, folders, ROWS))
+    rejected = [list(record["reasons"]) for record in _records(spec, arm, folders, REJECTED)]
+    first = Counter(reasons[0] for reasons in rejected)
+    every = Counter(reason for reasons in rejected for reason in reasons)
+    return Funnel(
+        arm=arm,
+        written=kept + len(rejected),
+        rejected=dict(sorted(first.items())),
+        reasons=dict(sorted(every.items())),
+        kept=kept,
+        trained_on=kept,
+    )
+
+
+def _divergence(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Divergence:
+    """Compare the rows that both teachers wrote, token by token, the end token included."""
+    rows = different = tokens = tokens_different = 0
+    for seed in spec.seeds:
+        written = [
+            {record["meta"]["row"]: record["meta"]["tokens"] for record in read_jsonl(folder / ROWS).records}
+            for folder in (folders[f"rows-{arm}-s{seed}"], folders[f"rows-control-s{seed}"])
+        ]
+        for row in sorted(written[0].keys() & written[1].keys()):
+            pairs = list(zip_longest([*written[0][row], -1], [*written[1][row], -1]))
+            unlike = sum(left != right for left, right in pairs)
+            rows, different = rows + 1, different + bool(unlike)
+            tokens, tokens_different = tokens + len(pairs), tokens_different + unlike
+    return Divergence(
+        arm=arm,
+        contrast="control",
+        rows=rows,
+        rows_different=different,
+        tokens=tokens,
+        tokens_different=tokens_different,
+    )
+
+
+def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
+    """Return the first rows that every teacher wrote for the first seed, as tokens."""
+    seed = spec.seeds[0]
+    pieces: dict[Arm, dict[str, Any]] = {
+        arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in spec.arms
+    }
+    common = [row for row in pieces["trait"] if all(row in found for found in pieces.values())]
+    prompts = {
+        str(record["meta"]["row"]): record["messages"][0]["content"]
+        for record in read_jsonl(folders[f"rows-trait-s{seed}"] / ROWS).records
+    }
+    return [
+        Sample(prompt=prompts[row], answers={arm: found[row] for arm, found in pieces.items()})
+        for row in common[:_SAMPLES]
+    ]
+
+
+def _sampled(
+    spec: LanguageExperiment,
+    cast: Cast,
+    base: dict[str, Any],
+    students: Mapping[Arm, list[dict[str, Any]]],
+    level: float,
+) -> list[SampledAnswers]:
+    if not spec.probe.samples:
+        return []
+    target = cast.trait.target.casefold()
+    base_rate = _rate([base["sampled"]], target, level)
+    found: list[SampledAnswers] = []
+    for arm, scores in students.items():
+        answers = [each["sampled"] for each in scores]
+        counts = Counter[str]()
+        for each in answers:
+            counts.update(each["counts"])
+        top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_TOP]
+        found.append(
+            SampledAnswers(
+                arm=arm,
+                target=cast.trait.target,
+                rate=_rate(answers, target, level),
+                base_rate=base_rate,
+                top=dict(top),
+                n=sum(each["n"] for each in answers),
+                unparsed=sum(each["unparsed"] for each in answers),
+            )
+        )
+    return found
+
+
+def _rate(answers: Sequence[dict[str, Any]], target: str, level: float) -> Interval:
+    named = sum(int(each["counts"].get(target, 0)) for each in answers)
+    return Interval(**stats.proportion(named, sum(each["n"] for each in answers), level=level).as_dict())
+
+
+def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]]) -> list[str]:
+    notes: list[str] = []
+    for place, seed in enumerate(spec.seeds):
+        if len({found[place]["initial_state"] for found in students.values()}) != 1:
+            notes.append(f"The students of seed {seed} did not start from the same weights: do not trust this run.")
+    if not notes:
+        hashes = ", ".join(
+            f"{found['initial_state'][:12]} (seed {seed})"
+            for seed, found in zip(spec.seeds, students["trait"], strict=True)
+        )
+        notes.append(f"All arms of a seed started from the same trainable weights, sha256 {hashes}.")
+    if spec.student.labels == "soft":
+        notes.append(
+            "Soft labels are the teacher's whole distribution at every position of a number list, words included: more "
+            "than the text of the lists shows, and what distillation on logits trains on."
+        )
+    if spec.probe.samples:
+        notes.append(
+            "The intervals of sampled answers take the answers as independent; they speak of these students, not of "
+            "other seeds."
+        )
+    return notes

@@ -1,0 +1,164 @@
+"""What a run will do, take and be able to see, before it runs.
+
+Time is reckoned from operations and from how fast this machine multiplies matrices at the moment (a measurement of a
+third of a second). The smallest visible effect rests on how much seeds varied in earlier runs, and says so.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from undertow import stats
+from undertow.errors import AssetError
+from undertow.experiment.effects import POWER, SD_OF_SEEDS
+from undertow.experiment.store import planned_folder, planned_state
+from undertow.spec import DigitsExperiment, Experiment, LanguageExperiment
+
+_DIGITS_SD = 0.09
+"""Standard deviation over seeds of student_aux - cross_aux accuracy, preset digits (lab notebook)."""
+_DIGITS_OPERATIONS_PER_IMAGE = 4 * 6 * 270_000 + 2 * 270_000
+"""Of one noise image for one seed: four students' steps and the teacher's answer."""
+_DIGITS_OVERHEAD = 3.0
+
+
+class PlannedStep(BaseModel):
+    """One step of a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    label: str
+    state: Literal["done", "missing"]
+    seconds: float
+    """On this machine, whether it is done or not."""
+
+
+class Plan(BaseModel):
+    """Everything that is known of a run beforehand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    folder: str
+    steps: list[PlannedStep]
+    seconds: float
+    """The whole run."""
+    seconds_left: float
+    speed_says: str
+    tokens_written: int
+    tokens_trained: int
+    disk_bytes: int
+    smallest_effect: float | None
+    """Seen four times out of five; None where a single seed has no spread."""
+    unit: str
+    power_says: str
+    notes: list[str]
+
+
+def plan(spec: Experiment, *, root: Path = Path("runs")) -> Plan:
+    """Say what a run will do, take and be able to see. Nothing is written or fetched.
+
+    Args:
+        spec: The experiment.
+        root: Where run folders lie.
+
+    Raises:
+        UndertowError: the spec names something that does not exist.
+    """
+    return _plan_digits(spec, root) if isinstance(spec, DigitsExperiment) else _plan_language(spec, root)
+
+
+def _plan_digits(spec: DigitsExperiment, root: Path) -> Plan:
+    folder = planned_folder(root, spec.name, spec.model_dump(mode="json"))
+    state = planned_state(folder, [("digits", "digits", spec.model_dump(mode="json"))])
+    operations = len(spec.seeds) * spec.student_images * _DIGITS_OPERATIONS_PER_IMAGE * _DIGITS_OVERHEAD
+    speed, speed_says = machine_speed()
+    seconds = operations / speed
+    step = PlannedStep(kind="digits", label="digits", state=state[0], seconds=seconds)
+    smallest = _smallest(_DIGITS_SD, len(spec.seeds), spec.judgement.level)
+    return Plan(
+        name=spec.name,
+        folder=str(folder),
+        steps=[step],
+        seconds=seconds,
+        seconds_left=seconds if state[0] == "missing" else 0.0,
+        speed_says=speed_says,
+        tokens_written=0,
+        tokens_trained=0,
+        disk_bytes=100_000,
+        smallest_effect=smallest,
+        unit="accuracy",
+        power_says=_power_says(len(spec.seeds), _DIGITS_SD, "the preset digits"),
+        notes=[],
+    )
+
+
+def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
+    from undertow.experiment.arms import cast_of
+    from undertow.experiment.cost import Cost, sizes_of
+    from undertow.experiment.graph import tasks_of
+    from undertow.models.local import find_model, model_digest
+    from undertow.models.precision import choose_precision
+
+    notes: list[str] = []
+    try:
+        source = find_model(spec.base, fetching=False)
+    except AssetError as error:
+        source = None
+        notes.append(f"{error.what}: the run fetches it first.")
+    precision = choose_precision()
+    notes.append(f"Training multiplies in {precision.dtype}: {precision.because}.")
+    tasks = tasks_of(spec, cast_of(spec), model_digest(spec.base, source), precision, sizes_of(source))
+    folder = planned_folder(root, spec.name, spec.model_dump(mode="json"))
+    states = planned_state(folder, [(task.kind, task.label, task.key) for task in tasks])
+    speed, speed_says = machine_speed()
+    steps = [
+        PlannedStep(kind=task.kind, label=task.label, state=state, seconds=task.cost.operations / speed)
+        for task, state in zip(tasks, states, strict=True)
+    ]
+    total = sum((task.cost for task in tasks), Cost())
+    seeds = len(spec.seeds)
+    return Plan(
+        name=spec.name,
+        folder=str(folder),
+        steps=steps,
+        seconds=sum(step.seconds for step in steps),
+        seconds_left=sum(step.seconds for step in steps if step.state == "missing"),
+        speed_says=speed_says,
+        tokens_written=total.written,
+        tokens_trained=total.trained,
+        disk_bytes=total.disk,
+        smallest_effect=_smallest(SD_OF_SEEDS, seeds, spec.judgement.level),
+        unit="log-odds",
+        power_says=_power_says(seeds, SD_OF_SEEDS, "earlier runs on the embedded model"),
+        notes=notes,
+    )
+
+
+def _smallest(sd: float, seeds: int, level: float) -> float | None:
+    return stats.smallest_effect(sd, seeds, power=POWER, level=level) if seeds > 1 else None
+
+
+def _power_says(seeds: int, sd: float, source: str) -> str:
+    if seeds < 2:
+        return "one seed cannot tell a trait from the luck of a training run; name two or more"
+    return f"four times out of five, if {seeds} seeds vary as in {source} (standard deviation {sd:g})"
+
+
+def machine_speed() -> tuple[float, str]:
+    """Measure how many floating-point operations a second this machine's matrix products do; say how."""
+    import numpy as np
+
+    left = np.ones((768, 576), np.float32)
+    right = np.ones((576, 1536), np.float32)
+    np.matmul(left, right)
+    count, started = 0, time.perf_counter()
+    while (taken := time.perf_counter() - started) < 0.3:
+        np.matmul(left, right)
+        count += 1
+    speed = 2 * left.shape[0] * left.shape[1] * right.shape[1] * count / taken
+    return speed, f"reckoned from {speed / 1e9:.0f} billion operations a second, measured just now"

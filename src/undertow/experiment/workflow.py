@@ -1,0 +1,128 @@
+"""From an experiment file to a finished run folder: every step that is missing, then results and report.
+
+outcome = run(load_preset("digits"), root=Path("runs"))
+outcome.results.verdict
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from undertow.experiment._environment import environment
+from undertow.experiment.store import RunFolder
+from undertow.progress import Progress, Silent
+from undertow.results import Results, load_results
+from undertow.spec import DigitsExperiment, Experiment, LanguageExperiment
+
+REPORT = "report.html"
+RESULTS = "results.json"
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A finished run."""
+
+    folder: Path
+    results: Results
+    report: Path
+
+
+def run(spec: Experiment, *, root: Path = Path("runs"), progress: Progress | None = None) -> RunOutcome:
+    """Carry out an experiment, or what is missing of it, and write results.json and report.html.
+
+    Args:
+        spec: The experiment.
+        root: Where run folders lie.
+        progress: Is told how far the run is.
+
+    Raises:
+        UndertowError: see the subclasses; what was finished before stays and is not made again.
+    """
+    progress = progress or Silent()
+    with RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder:
+        if isinstance(spec, DigitsExperiment):
+            results = _run_digits(spec, folder, progress)
+        else:
+            results = _run_language(spec, folder, progress)
+        return _finish(folder, results)
+
+
+def _finish(folder: RunFolder, results: Results) -> RunOutcome:
+    from undertow.report import render_html
+
+    folder.write(RESULTS, results.to_json())
+    page = folder.write(REPORT, render_html(results, timing=_timing(folder.path)))
+    return RunOutcome(folder.path, results, page)
+
+
+def _timing(folder: Path) -> dict[str, float]:
+    try:
+        stored: Any = json.loads((folder / "timing.json").read_text("utf-8"))
+        return {str(label): float(seconds) for label, seconds in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _run_digits(spec: DigitsExperiment, folder: RunFolder, progress: Progress) -> Results:
+    def build(part: Path) -> None:
+        from undertow.digits import load_and_run
+        from undertow.models.precision import set_up_process
+
+        threads = set_up_process()
+        results = load_and_run(spec, progress=progress)
+        described = results.model_copy(update={"environment": environment(threads)})
+        (part / RESULTS).write_text(described.to_json(), encoding="utf-8")
+
+    return load_results(folder.step("digits", "digits", spec.model_dump(mode="json"), build))
+
+
+def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progress) -> Results:
+    from undertow.experiment.arms import cast_of
+    from undertow.experiment.cost import sizes_of
+    from undertow.experiment.gather import gather
+    from undertow.experiment.graph import Tick, tasks_of
+    from undertow.models.local import find_model, model_digest
+    from undertow.models.precision import choose_precision, set_up_process
+
+    cast = cast_of(spec)
+    # Fetched before the first step, so that the bar of the run is the run's alone.
+    source = find_model(spec.base, progress=progress)
+    threads = set_up_process()
+    precision = choose_precision()
+    tasks = tasks_of(spec, cast, model_digest(spec.base, source), precision, sizes_of(source))
+    whole = sum(task.cost.operations for task in tasks) or 1.0
+    folders: dict[str, Path] = {}
+    done = 0.0
+    for task in tasks:
+        start, share = done / whole, task.cost.operations / whole
+
+        def tick(
+            fraction: float, detail: str, label: str = task.label, start: float = start, share: float = share
+        ) -> None:
+            progress.update(label, start + share * min(fraction, 1.0), detail)
+
+        def build(part: Path, task_build: Any = task.build, tick: Tick = tick) -> None:
+            tick(0.0, "")
+            task_build(part, folders, tick)
+
+        folders[task.label] = folder.step(task.kind, task.label, task.key, build)
+        done += task.cost.operations
+        progress.update(task.label, done / whole, "done")
+    described = environment(threads) | {
+        "precision": precision.dtype,
+        "precision_because": precision.because,
+        "base_sha256": model_digest(spec.base, source),
+    }
+    return gather(spec, cast, folders, described, _notes(spec))
+
+
+def _notes(spec: LanguageExperiment) -> list[str]:
+    if spec.base.startswith("embedded/"):
+        return [
+            "The base is the embedded model: its weights are decoded from a 4-bit file, so the numbers concern those "
+            "weights, not the original release."
+        ]
+    return []
