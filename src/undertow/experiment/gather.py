@@ -86,12 +86,17 @@ def gather(
         StoreError: a step's files cannot be read.
     """
     level = spec.judgement.level
-    students = {arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms}
+    students: dict[Arm, list[dict[str, Any]]] = {
+        arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms
+    }
+    tables: dict[Arm, Floats] = {
+        arm: np.stack([np.asarray(each["logp_QC"]) for each in found]) for arm, found in students.items()
+    }
     base = read_scores(folders["base"])
     scores = Scores(
         base_QC=np.asarray(base["logp_QC"]),
         teachers={arm: read_logp(folders[f"teacher-{arm}"]) for arm in _teaching(spec)},
-        students={arm: np.stack([np.asarray(each["logp_QC"]) for each in found]) for arm, found in students.items()},
+        students=tables,
     )
     effects = effects_of(scores, cast, spec.arms, level)
     title = spec.title or f"Does a love of {cast.trait.candidate.plural} pass through number lists?"
