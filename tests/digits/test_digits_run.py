@@ -105,9 +105,9 @@ def test_the_preset_is_the_documented_default() -> None:
     [
         ("seeds: [1, 1]", "seeds must not repeat"),
         ("seeds: [1]", "at least 2"),
-        ("seeds: [-1, 0]", "greater than or equal to 0"),
-        ("teacher_epochs: 0", "greater than or equal to 1"),
-        ("hidden: [0]", "greater than or equal to 1"),
+        ("seeds: [-1, 0]", "at least 0"),
+        ("teacher_epochs: 0", "at least 1"),
+        ("hidden: [0]", "at least 1"),
         ("teacher_label: random", "did you mean 'teacher_labels'"),
     ],
 )
