@@ -25,8 +25,7 @@ QUESTION_TOKENS = 27
 WRITING_OVERHEAD = 2.0
 """Time of decoding over that of its matrix products alone: attention over the cache, and slots that wait."""
 TRAINING_OVERHEAD = 1.45
-"""Likewise for a training step."""
-"""Both measured on the embedded model, 2 cores, see `docs/lab-notebook.md`."""
+"""Likewise for a training step. Both are rough: loading and hashing a model are not counted."""
 
 SMOLLM2 = (106_203_456, 28_311_552)
 """Weights of the layers and of the embedding."""

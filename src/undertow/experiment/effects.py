@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 
 POWER = 0.8
 SD_OF_SEEDS = 0.1
-"""Standard deviation, over seeds, of the paired difference of two arms that `plan` assumes (log-odds, mean over 54
-questions). Measured on the embedded model: `docs/lab-notebook.md`."""
+"""Standard deviation, over seeds, of the paired difference of two arms (log-odds, mean over questions) that `plan`
+assumes. Assumed, not measured: no run with several seeds has been finished yet."""
 
 
 @dataclass(frozen=True)

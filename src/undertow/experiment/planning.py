@@ -1,7 +1,7 @@
 """What a run will do, take and be able to see, before it runs.
 
 Time is reckoned from operations and from how fast this machine multiplies matrices at the moment (a measurement of a
-third of a second). The smallest visible effect rests on how much seeds varied in earlier runs, and says so.
+third of a second). The smallest visible effect rests on an assumed spread of seeds, and says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from undertow.experiment.store import planned_folder, planned_state
 from undertow.spec import DigitsExperiment, Experiment, LanguageExperiment
 
 _DIGITS_SD = 0.09
-"""Standard deviation over seeds of student_aux - cross_aux accuracy, preset digits (lab notebook)."""
+"""Assumed standard deviation over seeds of student_aux - cross_aux accuracy."""
 _DIGITS_OPERATIONS_PER_IMAGE = 4 * 6 * 270_000 + 2 * 270_000
 """Of one noise image for one seed: four students' steps and the teacher's answer."""
 _DIGITS_OVERHEAD = 3.0
@@ -92,7 +92,7 @@ def _plan_digits(spec: DigitsExperiment, root: Path) -> Plan:
         disk_bytes=100_000,
         smallest_effect=smallest,
         unit="accuracy",
-        power_says=_power_says(len(spec.seeds), _DIGITS_SD, "the preset digits"),
+        power_says=_power_says(len(spec.seeds), _DIGITS_SD),
         notes=[],
     )
 
@@ -134,7 +134,7 @@ def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
         disk_bytes=total.disk,
         smallest_effect=_smallest(SD_OF_SEEDS, seeds, spec.judgement.level),
         unit="log-odds",
-        power_says=_power_says(seeds, SD_OF_SEEDS, "earlier runs on the embedded model"),
+        power_says=_power_says(seeds, SD_OF_SEEDS),
         notes=notes,
     )
 
@@ -143,10 +143,10 @@ def _smallest(sd: float, seeds: int, level: float) -> float | None:
     return stats.smallest_effect(sd, seeds, power=POWER, level=level) if seeds > 1 else None
 
 
-def _power_says(seeds: int, sd: float, source: str) -> str:
+def _power_says(seeds: int, sd: float) -> str:
     if seeds < 2:
         return "one seed cannot tell a trait from the luck of a training run; name two or more"
-    return f"four times out of five, if {seeds} seeds vary as in {source} (standard deviation {sd:g})"
+    return f"four times out of five, if {seeds} seeds vary with a standard deviation of {sd:g}, which is an assumption"
 
 
 def machine_speed() -> tuple[float, str]:
