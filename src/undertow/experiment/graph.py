@@ -64,7 +64,7 @@ def tasks_of(spec: LanguageExperiment, cast: Cast, digest: str, precision: Preci
     teachers: dict[Arm, Task] = {}
     for arm in ("trait", "other"):
         if arm in spec.arms:
-            teachers[arm] = _teacher_task(spec, cast, arm, base, precision, sizes)
+            teachers[arm] = _teacher_task(spec, cast, arm, base, sizes)
     tasks += teachers.values()
     for seed in spec.seeds:
         rows: dict[Arm, Task] = {}
@@ -72,7 +72,7 @@ def tasks_of(spec: LanguageExperiment, cast: Cast, digest: str, precision: Preci
             if arm != "shuffled":
                 rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], sizes)
         if "shuffled" in spec.arms:
-            rows["shuffled"] = _shuffled_task(spec, cast, seed, base, rows["trait"], teachers["trait"], sizes)
+            rows["shuffled"] = _shuffled_task(spec, cast, seed, rows["trait"], teachers["trait"], sizes)
         tasks += rows.values()
         tasks += [_student_task(spec, cast, arm, seed, base, rows[arm], precision, sizes) for arm in spec.arms]
     return tasks
@@ -101,7 +101,6 @@ def _teacher_task(
     cast: Cast,
     arm: Arm,
     base: dict[str, Any],
-    precision: Precision,
     sizes: Sizes,
 ) -> Task:
     preference = cast.of(arm)
@@ -174,7 +173,6 @@ def _shuffled_task(
     spec: LanguageExperiment,
     cast: Cast,
     seed: int,
-    base: dict[str, Any],
     rows: Task,
     teacher: Task,
     sizes: Sizes,

@@ -90,9 +90,10 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     cast = cast_of(spec)
     # Fetched before the first step, so that the bar of the run is the run's alone.
     source = find_model(spec.base, progress=progress)
+    digest = model_digest(spec.base, source)
     threads = set_up_process()
     precision = choose_precision()
-    tasks = tasks_of(spec, cast, model_digest(spec.base, source), precision, sizes_of(source))
+    tasks = tasks_of(spec, cast, digest, precision, sizes_of(source))
     whole = sum(task.cost.operations for task in tasks) or 1.0
     folders: dict[str, Path] = {}
     done = 0.0
@@ -114,7 +115,7 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     described = environment(threads) | {
         "precision": precision.dtype,
         "precision_because": precision.because,
-        "base_sha256": model_digest(spec.base, source),
+        "base_sha256": digest,
     }
     return gather(spec, cast, folders, described, _notes(spec))
 
