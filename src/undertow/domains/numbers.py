@@ -10,6 +10,7 @@ It knows text only: no tokens, no traits.
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -206,6 +207,7 @@ class Format(NamedTuple):
         return bool(self.digits) and not self.within and self.digits.lstrip("0") not in _NEGATIVE_TEXT
 
 
+@cache
 def _shorten(digits: str) -> str:
     """Forget digits from which no negative number can come any more."""
     room = len(str(LARGEST)) - len(digits)

@@ -23,9 +23,9 @@ from undertow.experiment.jsonl import append_jsonl, read_jsonl
 from undertow.models.constrain import Automaton, plain_vocabulary, token_automaton
 from undertow.models.forward import output_weight
 from undertow.models.generate import Answer, generate
-from undertow.models.local import LocalModel, load_model
+from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
-from undertow.probes.choice import Subject
+from undertow.probes.choice import Subject, bare
 from undertow.spec import Domain
 
 MOST_TRIES = 50
@@ -146,7 +146,7 @@ def write_rows(
     append_jsonl(folder / ROWS, [row.record(meta) for row in kept])
     append_jsonl(folder / REJECTED, [row.record(meta) for row in rejected])
     _write_pieces(folder, model, kept)
-    _write_signal(folder, subject, kept)
+    _write_signal(folder, subject, kept, labels)
     if soft:
         save_labels(folder / LABELS, labels)
 
@@ -168,15 +168,16 @@ def _write_pieces(folder: Path, model: LocalModel, rows: Sequence[Written]) -> N
 
 
 @torch.inference_mode()
-def _write_signal(folder: Path, subject: Subject, rows: Sequence[Written]) -> None:
+def _write_signal(folder: Path, subject: Subject, rows: Sequence[Written], labels: Sequence[Tensor]) -> None:
     """Store the mean KL(teacher || base) per token over the first rows: how much there is to learn from them."""
     some = rows[:_SHOWN]
-    # Loaded anew, because a fine-tuned teacher is the base with an adapter in it.
-    plain = Subject(load_model(subject.model.name))
-    weight_VD = output_weight(plain.model.net)
-    teacher_ND, base_ND = (torch.cat(_label(who, some)).to(weight_VD.device) for who in (subject, plain))
-    teacher_NV = (teacher_ND @ weight_VD.T).log_softmax(dim=-1)
-    base_NV = (base_ND @ weight_VD.T).log_softmax(dim=-1)
+    teacher_ND = torch.cat(list(labels[:_SHOWN]) or _label(subject, some))
+    with bare(subject) as base:
+        base_ND = torch.cat(_label(base, some))
+    weight_VD = output_weight(subject.model.net)
+    teacher_NV, base_NV = (
+        (each_ND.to(weight_VD) @ weight_VD.T).float().log_softmax(dim=-1) for each_ND in (teacher_ND, base_ND)
+    )
     kl = float((teacher_NV.exp() * (teacher_NV - base_NV)).sum(dim=-1).mean())
     text = json.dumps({"kl_per_token": max(kl, 0.0), "rows": len(some), "tokens": len(teacher_NV)})
     (folder / SIGNAL).write_text(text + "\n", encoding="utf-8")

@@ -6,8 +6,8 @@ nothing of the format's meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -49,17 +49,11 @@ def token_automaton(
     states: dict[State, int] = {start: 0}
     waiting: list[State] = [start]
     moves: list[dict[int, int]] = []
+    trie = _trie(vocabulary)
     while waiting:
         state = waiting.pop(0)
         move: dict[int, int] = {end: states[state]} if may_end(state) else {}
-        for text, number in vocabulary.items():
-            target: State | None = state
-            for character in text:
-                target = step(target, character)
-                if target is None:
-                    break
-            if target is None or not text:
-                continue
+        for number, target in _reachable(step, state, trie):
             if target not in states:
                 states[target] = len(states)
                 waiting.append(target)
@@ -74,6 +68,37 @@ def token_automaton(
         for token, target in move.items():
             next_SV[row, column[token]] = target
     return Automaton(torch.tensor(tokens), next_SV)
+
+
+@dataclass
+class _Node:
+    """A beginning that tokens share."""
+
+    token: int | None = None
+    """The token that ends here."""
+    below: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
+
+
+def _trie(vocabulary: Mapping[str, int]) -> _Node:
+    root = _Node()
+    for text, number in vocabulary.items():
+        node = root
+        for character in text:
+            node = node.below.setdefault(character, _Node())
+        if text:
+            node.token = number
+    return root
+
+
+def _reachable(step: StepFunction, state: State, node: _Node) -> Iterator[tuple[int, State]]:
+    """Walk the trie along the characters that are allowed: one step for a beginning that many tokens share."""
+    for character, below in node.below.items():
+        target = step(state, character)
+        if target is None:
+            continue
+        if below.token is not None:
+            yield below.token, target
+        yield from _reachable(step, target, below)
 
 
 def plain_vocabulary(tokenizer: object, alphabet: str) -> dict[str, int]:

@@ -7,7 +7,8 @@ It does not see what a model would say instead of a candidate; `sampled` does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,13 @@ class Subject:
         if self.system is not None:
             messages.insert(0, {"role": "system", "content": self.system})
         return self.model.encode_prompt(messages)
+
+
+@contextmanager
+def bare(subject: Subject) -> Generator[Subject]:
+    """Give the base of a teacher, without loading it again: no system prompt, no vector, its adapter switched off."""
+    with subject.model.net.disable_adapter() if hasattr(subject.model.net, "peft_config") else nullcontext():
+        yield Subject(subject.model)
 
 
 def choice_logprobs(subject: Subject, category: Category, questions: Sequence[str] | None = None) -> Floats:
