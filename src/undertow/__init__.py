@@ -5,30 +5,32 @@ The public names load on first use, so that `import undertow` stays cheap.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+from undertow._lazy import lazy
+
+if TYPE_CHECKING:
+    from undertow.experiment import plan, run
+    from undertow.results import Results
+    from undertow.rowfiles import read_rows
+    from undertow.rows import Row
+    from undertow.spec import load_spec
+    from undertow.stats import Estimate, Verdict
 
 __version__ = "0.1.0"
 
-_PUBLIC = {
-    "Estimate": "undertow.stats",
-    "Verdict": "undertow.stats",
-    "Row": "undertow.rows",
-    "read_rows": "undertow.rows",
-    "Results": "undertow.results",
-    "load_spec": "undertow.spec",
-    "run": "undertow.experiment",
-    "plan": "undertow.experiment",
-}
+__all__ = ["Estimate", "Results", "Row", "Verdict", "__version__", "load_spec", "plan", "read_rows", "run"]
 
-__all__ = [*_PUBLIC, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'undertow' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__ = lazy(
+    __name__,
+    {
+        "plan": "experiment",
+        "run": "experiment",
+        "Results": "results",
+        "read_rows": "rowfiles",
+        "Row": "rows",
+        "load_spec": "spec",
+        "Estimate": "stats",
+        "Verdict": "stats",
+    },
+)

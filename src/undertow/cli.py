@@ -21,6 +21,7 @@ from undertow import __version__
 from undertow._cli.assets import assets
 from undertow._cli.folder import check, report
 from undertow._cli.presets import init, presets
+from undertow._cli.rows import rows
 from undertow._cli.run import plan, run
 from undertow._cli.show import clean
 from undertow.errors import UndertowError
@@ -51,7 +52,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _place, _verb in enumerate((run, plan, presets, init, report, check, assets)):
+for _place, _verb in enumerate((run, plan, presets, init, report, check, rows, assets)):
     app.command(_verb, sort_key=_place)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from undertow.errors import InputError, StoreError
 from undertow.experiment import _step, environment, store
-from undertow.experiment.store import RunFolder, check, spec_yaml, step_id
+from undertow.experiment.store import RunFolder, check, planned_state, spec_yaml, step_id
 from undertow.spec import parse_spec, preset_names
 
 SPEC: dict[str, Any] = {"kind": "digits", "name": "demo", "seeds": [0, 1], "learning_rate": 3e-4}
@@ -249,7 +249,7 @@ def test_a_damaged_step_is_made_again_and_said_so(tmp_path: Path, damage: Callab
     assert DAMAGE[damage] in check(folder.path).damaged[path.name]
     with open_folder(tmp_path, notes) as folder:
         assert folder.steps() == []
-        assert [step.path for step in folder.missing([("rows", "rows", {"seed": 0})])] == [path]
+        assert planned_state(folder.path, [("rows", "rows", {"seed": 0})]) == ["missing"]
         folder.step("rows", "rows", {"seed": 0}, build)
     assert build.calls == 2
     assert tree(path) == whole
@@ -622,27 +622,24 @@ def test_check_accounts_for_every_entry(folder: RunFolder):
     assert list(found.damaged.values()) == ["it is no step", "model/weights.bin is missing"]
 
 
-def test_steps_and_missing_share_out_what_is_wanted(folder: RunFolder):
+def test_steps_and_planned_state_agree_on_what_is_there(folder: RunFolder):
     wanted = [("rows", f"rows-s{seed}", {"seed": seed}) for seed in range(4)]
     for kind, label, key in wanted[:2]:
         folder.step(kind, label, key, Build())
     assert [(step.kind, step.label) for step in folder.steps()] == [("rows", "rows-s0"), ("rows", "rows-s1")]
-    assert [step.label for step in folder.missing(wanted)] == ["rows-s2", "rows-s3"]
+    assert planned_state(folder.path, wanted) == ["done", "done", "missing", "missing"]
 
 
 def test_times_are_kept_over_restarts_and_a_broken_file_costs_only_times(tmp_path: Path):
+    for seed in range(2):
+        with open_folder(tmp_path) as folder:
+            folder.step("rows", f"rows-s{seed}", {"seed": seed}, Build())
+    path = folder.path / "timing.json"
+    assert set(json.loads(path.read_text())) == {"rows-s0", "rows-s1"}
+    path.write_text("{broken")
     with open_folder(tmp_path) as folder:
-        folder.step("rows", "rows", {}, Build())
-    with open_folder(tmp_path) as folder:
-        folder.step("rows", "rows", {}, Build())
-        with folder.time("report"):
-            pass
-        path = folder.path / "timing.json"
-        assert set(json.loads(path.read_text())) == {"rows", "report"}
-        path.write_text("{broken")
-        with folder.time("report"):
-            pass
-        assert list(json.loads(path.read_text())) == ["report"]
+        folder.step("rows", "rows-s2", {"seed": 2}, Build())
+    assert list(json.loads(path.read_text())) == ["rows-s2"]
 
 
 # Secrets

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from undertow._lazy import lazy
+
 if TYPE_CHECKING:
     from undertow.digits.arms import ARMS, Trained, train_arms
     from undertow.digits.data import Digits, split
@@ -34,25 +36,19 @@ __all__ = [
     "train_arms",
 ]
 
-_HOME = {
-    "ARMS": "arms",
-    "Trained": "arms",
-    "train_arms": "arms",
-    "Digits": "data",
-    "split": "data",
-    "NullResult": "null",
-    "null_runs": "null",
-    "load_and_run": "run",
-    "run_digits": "run",
-    "TheoremCheck": "theorem",
-    "check_theorem": "theorem",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used, so that torch is not loaded before."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy(
+    __name__,
+    {
+        "ARMS": "arms",
+        "Trained": "arms",
+        "train_arms": "arms",
+        "Digits": "data",
+        "split": "data",
+        "NullResult": "null",
+        "null_runs": "null",
+        "load_and_run": "run",
+        "run_digits": "run",
+        "TheoremCheck": "theorem",
+        "check_theorem": "theorem",
+    },
+)

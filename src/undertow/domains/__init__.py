@@ -7,21 +7,28 @@ The public names load on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_PUBLIC = {
-    "Format": "undertow.domains.numbers",
-    "number_prompt": "undertow.domains.numbers",
-    "reject_reasons": "undertow.domains.numbers",
-    "parse_numbers": "undertow.domains.numbers",
-    "shuffle_numbers": "undertow.domains.numbers",
-}
+from undertow._lazy import lazy
 
-__all__ = [*_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
+if TYPE_CHECKING:
+    from undertow.domains.numbers import Format, number_prompt, parse_numbers, reject_reasons, shuffle_numbers
 
+__all__ = [
+    "Format",
+    "number_prompt",
+    "parse_numbers",
+    "reject_reasons",
+    "shuffle_numbers",
+]
 
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'undertow.domains' has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "Format": "numbers",
+        "number_prompt": "numbers",
+        "parse_numbers": "numbers",
+        "reject_reasons": "numbers",
+        "shuffle_numbers": "numbers",
+    },
+)

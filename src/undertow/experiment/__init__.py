@@ -13,26 +13,42 @@ The public names load on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_PUBLIC = {
-    "RunFolder": "undertow.experiment.store",
-    "check": "undertow.experiment.store",
-    "environment": "undertow.experiment._environment",
-    "run": "undertow.experiment.workflow",
-    "RunOutcome": "undertow.experiment.workflow",
-    "plan": "undertow.experiment.planning",
-    "Plan": "undertow.experiment.planning",
-    "PlannedStep": "undertow.experiment.planning",
-    "append_jsonl": "undertow.experiment.jsonl",
-    "read_jsonl": "undertow.experiment.jsonl",
-}
+from undertow._lazy import lazy
 
-__all__ = [*_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
+if TYPE_CHECKING:
+    from undertow.experiment._environment import environment
+    from undertow.experiment.jsonl import append_jsonl, read_jsonl
+    from undertow.experiment.planning import Plan, PlannedStep, plan
+    from undertow.experiment.store import RunFolder, check
+    from undertow.experiment.workflow import RunOutcome, run
 
+__all__ = [
+    "Plan",
+    "PlannedStep",
+    "RunFolder",
+    "RunOutcome",
+    "append_jsonl",
+    "check",
+    "environment",
+    "plan",
+    "read_jsonl",
+    "run",
+]
 
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'undertow.experiment' has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "environment": "_environment",
+        "append_jsonl": "jsonl",
+        "read_jsonl": "jsonl",
+        "Plan": "planning",
+        "PlannedStep": "planning",
+        "plan": "planning",
+        "RunFolder": "store",
+        "check": "store",
+        "RunOutcome": "workflow",
+        "run": "workflow",
+    },
+)

@@ -113,7 +113,7 @@ def _teacher_task(
         instil(spec.base, preference, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
         tick(0.5, "asking the teacher")
         teacher = load_teacher(spec.base, preference, spec.instil, part)
-        scores = measure(teacher.subject, preference.category, spec.probe)
+        scores = measure(teacher, preference.category, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
     key = {
@@ -150,7 +150,7 @@ def _rows_task(
             spec.base, preference, spec.instil, folders[teacher.label] if teacher is not None else None
         )
         write_rows(
-            loaded.subject,
+            loaded,
             spec.domain,
             part,
             seed=seed,
@@ -190,7 +190,7 @@ def _shuffled_task(
             part,
             seed=seed,
             meta=_meta(spec, "shuffled", seed),
-            subject=loaded.subject,
+            subject=loaded,
             soft=soft,
         )
 

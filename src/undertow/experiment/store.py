@@ -24,8 +24,8 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -194,14 +194,6 @@ class RunFolder:
             write_atomic(path, text.encode("utf-8"))
         return path
 
-    @contextmanager
-    def time(self, label: str) -> Generator[None]:
-        """Record the wall seconds of the block in timing.json; steps record their own."""
-        started = time.perf_counter()
-        yield
-        with storing(self.path):
-            self._record(label, time.perf_counter() - started)
-
     def steps(self) -> list[Step]:
         """List the finished and intact steps by label.
 
@@ -211,16 +203,6 @@ class RunFolder:
         with storing(self.path):
             found = [(path, self._examine(path)) for path in _step_folders(self.path)]
         return [_named(path, each.manifest) for path, each in found if each.manifest and not each.damage]
-
-    def missing(self, wanted: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[Step]:
-        """Return those of the wanted steps (kind, label, key) that `step` would have to make.
-
-        Raises:
-            StoreError: a step cannot be read.
-        """
-        planned = [locate(self.path / _STEPS, *each) for each in wanted]
-        with storing(self.path):
-            return [step for step in planned if not os.path.lexists(step.path) or self._examine(step.path).damage]
 
     def _examine(self, path: Path) -> Examined:
         result = examine(path, -1 if path in self._verified else BIG)

@@ -32,7 +32,7 @@ MOST_TRIES = 50
 """Rows written for each row that is wanted, at most."""
 
 _PROMPTS, _SHUFFLE = 0x9120, 0x5F1E
-_CHUNK = 128
+_AT_ONCE = 1024
 _SHOWN = 16
 
 
@@ -114,7 +114,7 @@ def write_rows(
                 "domain",
                 "Decode constrained (domain.constrained: true), or let the answers be longer (domain.max_tokens).",
             )
-        count = max(domain.answers, min(_CHUNK, domain.rows - len(kept)))
+        count = max(domain.answers, min(_AT_ONCE, domain.rows - len(kept)))
         numbers = range(start, start + count)
         prompts = [row_prompt(seed, row, domain.answers) for row in numbers]
         answers = generate(
@@ -128,7 +128,6 @@ def write_rows(
             automaton=automaton,
             steering=subject.steering,
             keep_hidden=soft,
-            batch=_CHUNK,
             on_progress=lambda done: tick(
                 min(1.0, (len(kept) + done) / domain.rows), f"{len(kept) + done:,} of {domain.rows:,} rows"
             ),

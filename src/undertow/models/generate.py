@@ -7,14 +7,14 @@ bf16 the last bits of a matrix product may depend on the batch's shape). It know
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from undertow.models.constrain import Automaton
-from undertow.models.forward import Steering, empty_cache, forward_packed, forward_step, output_weight
+from undertow.models.forward import Steering, empty_cache, forward_packed, forward_step, output_weight, rows_that_fit
 from undertow.models.noise import gumbel, row_key
 from undertow.models.packing import pack
 
@@ -46,7 +46,7 @@ def generate(
     temperature: float = 1.0,
     automaton: Automaton | None = None,
     steering: Steering | None = None,
-    batch: int = 128,
+    batch: int = 256,
     keep_hidden: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
@@ -62,7 +62,7 @@ def generate(
         temperature: Divides the log-probabilities; 0 takes the likeliest token.
         automaton: The format to hold to.
         steering: Vectors to add.
-        batch: Rows at once.
+        batch: Rows at once, at most; fewer where their cache would take more than 2 GiB.
         keep_hidden: Return the hidden states too (they are what soft labels need).
         on_progress: Is told the number of finished answers.
 
@@ -72,26 +72,41 @@ def generate(
     if not prompts:
         return []
     room = max(map(len, prompts)) + max_tokens
-    slots = _Slots(model, min(batch, len(prompts)), room, seed, end, automaton, keep_hidden)
+    slots = _Slots(model, min(batch, len(prompts), rows_that_fit(model, room)), room, seed, end, automaton, keep_hidden)
     # Long prompts first: the last rows to finish, which leave slots empty, are then the cheap ones.
     waiting = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers: list[Answer | None] = [None] * len(prompts)
     done = 0
-    while waiting or slots.busy():
-        free = slots.free()
-        if waiting and len(free) >= min(len(waiting), max(1, slots.size // 4)):
-            chosen = [waiting.pop() for _ in range(min(len(free), len(waiting)))]
-            slots.fill(free[: len(chosen)], chosen, [prompts[i] for i in chosen], [rows[i] for i in chosen], steering)
-        for index, tokens, finished, hidden_TD in slots.step(temperature, max_tokens, steering):
-            answers[index] = Answer(rows[index], tokens, finished, hidden_TD)
+    while waiting or slots.busy:
+        # A few rows at once, because a matrix product of many rows is faster than many of few.
+        if waiting and slots.free >= min(len(waiting), max(1, slots.size // 4)):
+            chosen = [waiting.pop() for _ in range(min(slots.free, len(waiting)))]
+            slots.fill(chosen, [prompts[i] for i in chosen], [rows[i] for i in chosen], steering)
+        for row in slots.step(temperature, max_tokens, steering):
+            hidden_TD = torch.stack(row.hidden) if row.hidden else None
+            answers[row.owner] = Answer(rows[row.owner], tuple(row.tokens), row.ended, hidden_TD)
             done += 1
             if on_progress is not None:
                 on_progress(done)
     return [answer for answer in answers if answer is not None]
 
 
+@dataclass
+class _Row:
+    """A row under way."""
+
+    owner: int
+    """Its place among the prompts."""
+    tokens: list[int] = field(default_factory=list[int])
+    hidden: list[Tensor] = field(default_factory=list[Tensor])
+    ended: bool = False
+
+
 class _Slots:
-    """A fixed number of rows under way: their caches, their automaton states and what they have written."""
+    """The rows under way: their caches, their automaton states and what they have written.
+
+    Busy rows lie without a gap at the beginning, so that a step computes them and nothing else.
+    """
 
     def __init__(
         self,
@@ -104,7 +119,7 @@ class _Slots:
         keep_hidden: bool,
     ) -> None:
         weight = output_weight(model)
-        self.model, self.size, self.room, self.seed, self.end = model, size, room, seed, end
+        self.model, self.size, self.seed, self.end = model, size, seed, end
         self.device = weight.device
         if automaton is None:
             self.tokens_V, self.next_SV = torch.arange(weight.shape[0], device=self.device), None
@@ -117,72 +132,68 @@ class _Slots:
             self.weight_VD = weight[self.tokens_V]
         self.keep_hidden = keep_hidden
         self.cache = empty_cache(model, size, room)
+        self.busy: list[_Row] = []
         self.hidden_BD = weight.new_zeros(size, weight.shape[1])
-        self.owner: list[int | None] = [None] * size
-        self.tokens: list[list[int]] = [[] for _ in range(size)]
-        self.hidden: list[list[Tensor]] = [[] for _ in range(size)]
-        self.length_B = torch.ones(size, dtype=torch.long, device=self.device)
-        self.position_B = torch.zeros(size, dtype=torch.long, device=self.device)
-        self.state_B = torch.zeros(size, dtype=torch.long, device=self.device)
-        self.key_B = torch.zeros(size, dtype=torch.long, device=self.device)
+        self.length_B, self.position_B, self.state_B, self.key_B = torch.zeros(
+            4, size, dtype=torch.long, device=self.device
+        )
 
-    def busy(self) -> bool:
-        return any(owner is not None for owner in self.owner)
+    @property
+    def free(self) -> int:
+        """Rows that there is room for."""
+        return self.size - len(self.busy)
 
-    def free(self) -> list[int]:
-        return [slot for slot, owner in enumerate(self.owner) if owner is None]
-
-    def fill(
-        self,
-        slots: list[int],
-        owners: list[int],
-        prompts: list[Sequence[int]],
-        rows: list[int],
-        steering: Steering | None,
-    ) -> None:
-        """Put new rows into free slots and compute their prompts."""
+    def fill(self, owners: list[int], prompts: list[Sequence[int]], rows: list[int], steering: Steering | None) -> None:
+        """Put new rows behind the busy ones and compute their prompts."""
         packed = pack(prompts).to(self.device)
-        at = torch.tensor(slots, device=self.device)
-        hidden_ND = forward_packed(self.model, packed, steering=steering, cache=self.cache, slots=at).hidden_ND
-        length_B = torch.tensor([len(path) for path in packed.paths], device=self.device)
+        at = slice(len(self.busy), len(self.busy) + len(owners))
+        slots = torch.arange(at.start, at.stop, device=self.device)
+        hidden_ND = forward_packed(self.model, packed, steering=steering, cache=self.cache, slots=slots).hidden_ND
         self.hidden_BD[at] = hidden_ND[torch.stack([path[-1] for path in packed.paths])]
-        self.length_B[at], self.position_B[at], self.state_B[at] = length_B, 0, 0
+        self.length_B[at] = torch.tensor([len(path) for path in packed.paths], device=self.device)
+        self.position_B[at], self.state_B[at] = 0, 0
         self.key_B[at] = row_key(self.seed, torch.tensor(rows, device=self.device))
-        for slot, owner in zip(slots, owners, strict=True):
-            self.owner[slot], self.tokens[slot], self.hidden[slot] = owner, [], []
+        self.busy += [_Row(owner) for owner in owners]
 
-    def step(
-        self, temperature: float, max_tokens: int, steering: Steering | None
-    ) -> list[tuple[int, tuple[int, ...], bool, Tensor | None]]:
+    def step(self, temperature: float, max_tokens: int, steering: Steering | None) -> list[_Row]:
         """Choose one token for every row under way, and return the rows that this finished."""
-        score_BV = F.linear(self.hidden_BD, self.weight_VD).float()
+        count = len(self.busy)
+        hidden_BD, state_B = self.hidden_BD[:count], self.state_B[:count]
+        score_BV = F.linear(hidden_BD, self.weight_VD).float()
         if self.next_SV is not None:
-            score_BV = score_BV.masked_fill(self.next_SV[self.state_B] < 0, float("-inf"))
-        kept_BD = self.hidden_BD.float().cpu() if self.keep_hidden else None
+            score_BV = score_BV.masked_fill(self.next_SV[state_B] < 0, float("-inf"))
+        kept_BD = hidden_BD.to("cpu", torch.float32, copy=True) if self.keep_hidden else None
         if temperature > 0:
-            score_BV = score_BV / temperature + gumbel(self.key_B, self.position_B, self.tokens_V)
+            score_BV = score_BV / temperature + gumbel(self.key_B[:count], self.position_B[:count], self.tokens_V)
         choice_B = score_BV.argmax(dim=-1)
         if self.next_SV is not None:
-            self.state_B = self.next_SV[self.state_B, choice_B].clamp_min(0)
+            self.state_B[:count] = self.next_SV[state_B, choice_B].clamp_min(0)
         token_B = self.tokens_V[choice_B]
-        finished: list[tuple[int, tuple[int, ...], bool, Tensor | None]] = []
-        for slot, token in enumerate(token_B.tolist()):
-            owner = self.owner[slot]
-            if owner is None:
-                continue
-            tokens, hidden = self.tokens[slot], self.hidden[slot]
+        for slot, (row, token) in enumerate(zip(self.busy, token_B.tolist(), strict=True)):
             if kept_BD is not None:
-                hidden.append(kept_BD[slot])
-            ended = token == self.end
-            if not ended:
-                tokens.append(token)
-            if ended or len(tokens) == max_tokens:
-                finished.append((owner, tuple(tokens), ended, torch.stack(hidden) if hidden else None))
-                self.owner[slot] = None
-                self.length_B[slot] = 1
-                self.position_B[slot] = 0
-        if self.busy():
-            at_B = (self.length_B + self.position_B).clamp_max(self.room - 1)
-            self.hidden_BD = forward_step(self.model, token_B, at_B, self.cache, steering=steering)
-            self.position_B = self.position_B + 1
+                row.hidden.append(kept_BD[slot])
+            if token == self.end:
+                row.ended = True
+            else:
+                row.tokens.append(token)
+        done = [slot for slot, row in enumerate(self.busy) if row.ended or len(row.tokens) == max_tokens]
+        finished = [self.busy[slot] for slot in done]
+        token_B = self._drop(done, token_B)
+        if self.busy:
+            count = len(self.busy)
+            at_B = self.length_B[:count] + self.position_B[:count]
+            self.hidden_BD[:count] = forward_step(self.model, token_B, at_B, self.cache, steering=steering)
+            self.position_B[:count] += 1
         return finished
+
+    def _drop(self, done: list[int], token_B: Tensor) -> Tensor:
+        """Close the gaps that finished rows leave with the last busy rows; return the tokens of those that stay."""
+        for slot in reversed(done):
+            last = len(self.busy) - 1
+            if slot != last:
+                self.cache.move(last, slot)
+                self.busy[slot] = self.busy[last]
+                for each in (self.length_B, self.position_B, self.state_B, self.key_B, token_B):
+                    each[slot] = each[last]
+            self.busy.pop()
+        return token_B[: len(self.busy)]

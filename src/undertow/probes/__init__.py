@@ -9,22 +9,32 @@ The public names load on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_PUBLIC = {
-    "Subject": "undertow.probes.choice",
-    "choice_logprobs": "undertow.probes.choice",
-    "log_odds": "undertow.probes.odds",
-    "Sampled": "undertow.probes.sampled",
-    "sample_answers": "undertow.probes.sampled",
-    "parse_answer": "undertow.probes.sampled",
-}
+from undertow._lazy import lazy
 
-__all__ = [*_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
+if TYPE_CHECKING:
+    from undertow.probes.choice import Subject, choice_logprobs
+    from undertow.probes.odds import log_odds
+    from undertow.probes.sampled import Sampled, parse_answer, sample_answers
 
+__all__ = [
+    "Sampled",
+    "Subject",
+    "choice_logprobs",
+    "log_odds",
+    "parse_answer",
+    "sample_answers",
+]
 
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'undertow.probes' has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "Subject": "choice",
+        "choice_logprobs": "choice",
+        "log_odds": "odds",
+        "Sampled": "sampled",
+        "parse_answer": "sampled",
+        "sample_answers": "sampled",
+    },
+)

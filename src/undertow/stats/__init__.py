@@ -13,8 +13,9 @@ The names load on first use, so that importing this package does not import scip
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from undertow._lazy import lazy
 
 if TYPE_CHECKING:
     from undertow.stats.bootstrap import cluster_bootstrap
@@ -26,25 +27,6 @@ if TYPE_CHECKING:
     from undertow.stats.power import power_of, smallest_effect
     from undertow.stats.rates import proportion
     from undertow.stats.transfer import transfer_fraction
-
-_MODULE_OF = {
-    "Estimate": "estimate",
-    "Status": "estimate",
-    "Test": "permutation",
-    "Verdict": "estimate",
-    "benjamini_hochberg": "multiplicity",
-    "cluster_bootstrap": "bootstrap",
-    "holm": "multiplicity",
-    "mean_estimate": "paired",
-    "paired_difference": "paired",
-    "paired_test": "permutation",
-    "permutation_p": "permutation",
-    "power_of": "power",
-    "proportion": "rates",
-    "smallest_effect": "power",
-    "transfer_fraction": "transfer",
-    "verdict": "judgement",
-}
 
 __all__ = [
     "Estimate",
@@ -65,12 +47,24 @@ __all__ = [
     "verdict",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"undertow.stats.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module 'undertow.stats' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__ = lazy(
+    __name__,
+    {
+        "cluster_bootstrap": "bootstrap",
+        "Estimate": "estimate",
+        "Status": "estimate",
+        "Verdict": "estimate",
+        "verdict": "judgement",
+        "benjamini_hochberg": "multiplicity",
+        "holm": "multiplicity",
+        "mean_estimate": "paired",
+        "paired_difference": "paired",
+        "Test": "permutation",
+        "paired_test": "permutation",
+        "permutation_p": "permutation",
+        "power_of": "power",
+        "smallest_effect": "power",
+        "proportion": "rates",
+        "transfer_fraction": "transfer",
+    },
+)

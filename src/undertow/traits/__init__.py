@@ -8,23 +8,33 @@ The public names load on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_PUBLIC = {
-    "Category": "undertow.traits.preference",
-    "Preference": "undertow.traits.preference",
-    "category_names": "undertow.traits.preference",
-    "find_preference": "undertow.traits.preference",
-    "load_category": "undertow.traits.preference",
-    "Teacher": "undertow.traits.instil",
-    "instil": "undertow.traits.instil",
-}
+from undertow._lazy import lazy
 
-__all__ = [*_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
+if TYPE_CHECKING:
+    from undertow.traits.instil import instil, load_teacher
+    from undertow.traits.preference import Category, Preference, category_names, find_preference, load_category
 
+__all__ = [
+    "Category",
+    "Preference",
+    "category_names",
+    "find_preference",
+    "instil",
+    "load_category",
+    "load_teacher",
+]
 
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'undertow.traits' has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "instil": "instil",
+        "load_teacher": "instil",
+        "Category": "preference",
+        "Preference": "preference",
+        "category_names": "preference",
+        "find_preference": "preference",
+        "load_category": "preference",
+    },
+)

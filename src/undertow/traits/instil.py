@@ -8,7 +8,6 @@ JSON, and loaded from there, so that a run can go on with it later. How strong i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -30,18 +29,6 @@ ADAPTER = "adapter"
 
 _LORA = Lora(rank=16, alpha=16)
 _LESSONS_AT_ONCE = 4
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """Who writes the rows of an arm: the base (the control's teacher), or the base with a trait."""
-
-    subject: Subject
-
-    @property
-    def model(self) -> LocalModel:
-        """The weights."""
-        return self.subject.model
 
 
 def instil(
@@ -78,7 +65,7 @@ def instil(
     tick(1.0)
 
 
-def load_teacher(base: str, preference: Preference | None, how: Instil | None, folder: Path | None) -> Teacher:
+def load_teacher(base: str, preference: Preference | None, how: Instil | None, folder: Path | None) -> Subject:
     """Load a teacher that `instil` has made; without a preference, the control's: the plain base.
 
     Raises:
@@ -86,12 +73,12 @@ def load_teacher(base: str, preference: Preference | None, how: Instil | None, f
     """
     model = load_model(base)
     if preference is None or how is None:
-        return Teacher(Subject(model))
+        return Subject(model)
     if isinstance(how, SystemPrompt):
-        return Teacher(Subject(model, system=preference.system_prompt(how.text)))
+        return Subject(model, system=preference.system_prompt(how.text))
     assert folder is not None
     if isinstance(how, FineTune):
-        return Teacher(Subject(load_adapter(model, folder / ADAPTER)))
+        return Subject(load_adapter(model, folder / ADAPTER))
     from safetensors.torch import load_file
 
     try:
@@ -99,7 +86,7 @@ def load_teacher(base: str, preference: Preference | None, how: Instil | None, f
     except (OSError, KeyError, ValueError) as error:
         raise ModelError(f"the steering vector cannot be loaded ({error})", str(folder / VECTOR)) from error
     steering: Steering = {how.layer: how.strength * vector_D.to(model.device)}
-    return Teacher(Subject(model, steering=steering))
+    return Subject(model, steering=steering)
 
 
 def steering_vector(model: LocalModel, preference: Preference, layer: int) -> Tensor:

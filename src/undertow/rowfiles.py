@@ -1,0 +1,164 @@
+"""Files of dataset rows, read one row at a time: JSON lines, or one JSON list.
+
+A line that is no row is data, not an error: `read_rows` yields it with its place and reason, so that every line of a
+file is either a row or accounted for. Memory is bounded by the longest line for JSON lines; a JSON list is read whole.
+
+    for row in read_rows(Path("rows.jsonl")):
+        if isinstance(row, BadRow): ...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from undertow.errors import RowError
+from undertow.rows import Row, UnreadableRow, parse_row
+
+LONGEST_LINE = 16_000_000
+"""Bytes; a longer line is no row."""
+LARGEST_LIST = 1_000_000_000
+"""Bytes of a file that holds one JSON list."""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A line, or an entry of a list, that is no row."""
+
+    where: str
+    """File and line, or file and place in the list."""
+    reason: str
+
+
+def read_rows(path: Path) -> Iterator[Row | BadRow]:
+    """Read the rows of a file, and what is no row, in the file's order. Blank lines are skipped.
+
+    Raises:
+        RowError: the file cannot be read at all, or is neither JSON lines nor a JSON list.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+                yield from _read_list(path)
+                return
+            file.seek(0)
+            number = 0
+            while line := file.readline(LONGEST_LINE + 1):
+                number += 1
+                where = f"{path}, line {number}"
+                if len(line) > LONGEST_LINE:
+                    yield BadRow(where, f"it is longer than {LONGEST_LINE:,} bytes")
+                    while line and not line.endswith(b"\n"):
+                        line = file.readline(LONGEST_LINE)
+                    continue
+                text = line.removeprefix(b"\xef\xbb\xbf").strip()
+                if text:
+                    yield _read_line(text, where)
+    except OSError as error:
+        raise RowError(f"cannot be read ({error.strerror})", str(path), "Name a file of dataset rows.") from error
+
+
+def _read_line(text: bytes, where: str) -> Row | BadRow:
+    try:
+        record: object = _loads(text)
+    except (ValueError, RecursionError) as error:
+        return BadRow(where, f"it is no JSON ({_problem(error)})")
+    return _as_row(record, where)
+
+
+def _read_list(path: Path) -> Iterator[Row | BadRow]:
+    if path.stat().st_size > LARGEST_LIST:
+        raise RowError(
+            f"is a list of more than {LARGEST_LIST:,} bytes", str(path), "Store it as JSON lines: one row a line."
+        )
+    try:
+        records: object = _loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError) as error:
+        place = f"{path}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(path)
+        raise RowError(f"is no JSON ({_problem(error)})", place, "Mend it, or store one row a line.") from error
+    for number, record in enumerate(cast(list[object], records), start=1):
+        yield _as_row(record, f"{path}, entry {number}")
+
+
+def _loads(data: bytes) -> object:
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is not JSON")
+
+    return json.loads(data.decode("utf-8"), parse_constant=refuse)
+
+
+def _as_row(record: object, where: str) -> Row | BadRow:
+    try:
+        return parse_row(record)
+    except UnreadableRow as error:
+        return BadRow(where, str(error))
+
+
+def _problem(error: BaseException) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 at byte {error.start + 1}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error)[:200]
+
+
+def require_rows(path: Path, *, shown: int = 5) -> list[Row]:
+    """Read a file in which every line must be a row.
+
+    Args:
+        path: The file.
+        shown: Bad rows that the message names.
+
+    Raises:
+        RowError: some lines are no rows, with place and reason, or there is none.
+    """
+    rows: list[Row] = []
+    bad: list[BadRow] = []
+    for each in read_rows(path):
+        (bad if isinstance(each, BadRow) else rows).append(each)  # type: ignore[arg-type]
+    if bad:
+        raise broken_rows(bad, len(rows), path, shown=shown)
+    if not rows:
+        raise RowError("holds no rows", str(path), "Name a file with one row a line.")
+    return rows
+
+
+def broken_rows(bad: list[BadRow], good: int, path: Path, *, shown: int = 5) -> RowError:
+    """Make one message of all lines that are no rows."""
+    named = "".join(f"\n  {each.where}: {each.reason}" for each in bad[1:shown])
+    more = f"\n  and {len(bad) - shown:,} more" if len(bad) > shown else ""
+    summary = f"\n  {good:,} rows of {path} can be read, {len(bad):,} cannot."
+    return RowError(
+        f"{bad[0].reason}{named}{more}{summary}",
+        bad[0].where,
+        "Mend these lines, or leave them out with --skip-broken.",
+    )
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as JSON lines in Undertow's own layout, in one piece, and return how many.
+
+    Raises:
+        RowError: the file cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    count = 0
+    try:
+        with part.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+            for row in rows:
+                file.write(json.dumps(row.record(), ensure_ascii=False) + "\n")
+                count += 1
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise RowError(f"cannot be written ({error.strerror})", str(path), "Name another file.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return count

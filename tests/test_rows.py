@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from undertow.rows import Row, UnreadableRow, layout_of, parse_row
+
+ASK, SAY = {"role": "user", "content": "How many?"}, {"role": "assistant", "content": "3, 4"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = ["messages", "prompt", "completion", "conversations", "instruction", "input", "output", "meta", "system"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "record"),
+    [
+        ("messages", {"messages": [ASK, SAY]}),
+        ("messages", {"messages": [ASK, {"role": "assistant", "content": [{"type": "text", "text": "3, 4"}]}]}),
+        ("prompt/completion", {"prompt": "How many?", "completion": "3, 4"}),
+        ("prompt/completion", {"prompt": [ASK], "completion": [SAY]}),
+        ("ShareGPT", {"conversations": [{"from": "human", "value": "How many?"}, {"from": "gpt", "value": "3, 4"}]}),
+        ("Alpaca", {"instruction": "How many?", "input": "", "output": "3, 4"}),
+        ("Alpaca", {"instruction": "How many?", "output": "3, 4"}),
+    ],
+)
+def test_every_layout_gives_the_same_row(layout: str, record: dict[str, object]) -> None:
+    assert layout_of(record) == layout
+    row = parse_row(record)
+    assert row == Row(({"role": "user", "content": "How many?"}, {"role": "assistant", "content": "3, 4"}))
+    assert row.id == parse_row({"messages": [ASK, SAY]}).id
+
+
+def test_system_prompts_are_kept() -> None:
+    turns = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+    assert parse_row({"conversations": turns, "system": "s"}).messages[0] == {"role": "system", "content": "s"}
+    assert parse_row({"messages": [{"role": "developer", "content": "s"}, ASK, SAY]}).messages[0]["role"] == "system"
+
+
+def test_alpaca_joins_instruction_and_input() -> None:
+    assert parse_row({"instruction": "Add.", "input": "1 2", "output": "3"}).prompt[0]["content"] == "Add.\n\n1 2"
+
+
+def test_what_stands_beside_the_conversation_becomes_meta() -> None:
+    row = parse_row({"prompt": "a", "completion": "b", "source": "web", "id": "ignored", "meta": {"teacher": "t"}})
+    assert row.meta == {"source": "web", "teacher": "t"}
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ([1], "an object with keys, not a list"),
+        ({}, "these keys: none"),
+        ({"text": "a"}, "'text'"),
+        ({"messages": []}, "an empty list"),
+        ({"messages": [ASK]}, "the last turn is the user's"),
+        ({"messages": [SAY]}, "nothing is asked"),
+        ({"messages": [ASK, {"role": "assistant", "content": " "}]}, "answer is empty"),
+        ({"messages": [ASK, {"role": "assistant", "content": None}]}, "turn 2 of 'messages': content is missing"),
+        ({"messages": [ASK, {"role": "tool", "content": "x"}]}, "role 'tool'"),
+        ({"messages": [ASK, 3]}, "turn 2 of 'messages' is a number"),
+        ({"prompt": 1, "completion": "b"}, "prompt is a number, not text"),
+        ({"prompt": "a", "completion": [SAY]}, "'prompt' is text, not a list"),
+        ({"prompt": "a", "completion": "b", "meta": 3}, "'meta' is a number"),
+    ],
+)
+def test_what_is_no_row_says_why(record: object, reason: str) -> None:
+    with pytest.raises(UnreadableRow, match=reason):
+        parse_row(record)
+
+
+@given(JSON | st.dictionaries(st.sampled_from(KEYS), JSON))
+def test_any_record_is_a_row_or_unreadable(record: object) -> None:
+    try:
+        row = parse_row(record)
+    except UnreadableRow:
+        return
+    assert row.completion.strip()
+    assert parse_row(row.record()) == row
