@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from undertow import __version__
 from undertow._cli.assets import assets
+from undertow._cli.doctor import doctor
 from undertow._cli.folder import check, report
 from undertow._cli.presets import init, presets
 from undertow._cli.rows import rows
@@ -52,7 +53,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _place, _verb in enumerate((run, plan, presets, init, report, check, rows, assets)):
+for _place, _verb in enumerate((run, plan, presets, init, report, check, rows, assets, doctor)):
     app.command(_verb, sort_key=_place)
 
 
