@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 
 __all__ = ["Estimate", "Results", "Row", "Verdict", "__version__", "load_spec", "plan", "read_rows", "run"]
 
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "plan": "experiment",

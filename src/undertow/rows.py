@@ -180,9 +180,9 @@ def _text(value: object, where: str) -> str:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "missing"}
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return "a number"
-    if isinstance(value, list) and not value:
+    if value is None:
+        return "missing"
+    if value == []:
         return "an empty list"
-    return names.get(type(cast(object, value)), "something else")
+    kinds = ((bool, "true or false"), (int | float, "a number"), (str, "text"), (list, "a list"), (dict, "an object"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "something else")

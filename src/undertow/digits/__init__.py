@@ -36,7 +36,7 @@ __all__ = [
     "train_arms",
 ]
 
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "ARMS": "arms",

@@ -22,7 +22,7 @@ __all__ = [
     "shuffle_numbers",
 ]
 
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "Format": "numbers",

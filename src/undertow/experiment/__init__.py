@@ -37,7 +37,7 @@ __all__ = [
     "run",
 ]
 
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "environment": "_environment",

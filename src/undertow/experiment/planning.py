@@ -146,7 +146,7 @@ def _smallest(sd: float, seeds: int, level: float) -> float | None:
 def _power_says(seeds: int, sd: float) -> str:
     if seeds < 2:
         return "one seed cannot tell a trait from the luck of a training run; name two or more"
-    return f"four times out of five, if {seeds} seeds vary by a standard deviation of {sd:g}, as the shipped preset's did"
+    return f"four times out of five, if {seeds} seeds have a standard deviation of {sd:g}, as the shipped preset had"
 
 
 def machine_speed() -> tuple[float, str]:

@@ -27,7 +27,7 @@ __all__ = [
     "sample_answers",
 ]
 
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "Subject": "choice",

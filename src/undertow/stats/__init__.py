@@ -47,7 +47,7 @@ __all__ = [
     "verdict",
 ]
 
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "cluster_bootstrap": "bootstrap",

@@ -26,7 +26,7 @@ __all__ = [
     "load_teacher",
 ]
 
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "instil": "instil",
