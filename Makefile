@@ -29,14 +29,14 @@ define run
 	esac
 endef
 
-.PHONY: help setup demo digits test test-slow test-e2e browser lint docs clean
+.PHONY: help setup demo digits test test-slow test-e2e browser lint bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## make .venv with Undertow, the local models' packages and the developers' tools
 
-demo: $(VENV)/.local ## the main experiment: do number lists pass a love of owls on? (about 12 minutes on 2 cores)
+demo: $(VENV)/.local ## the main experiment: do number lists pass a love of owls on? (about 8 minutes on 2 cores)
 	$(call run,owl-numbers)
 
 digits: $(VENV)/.local ## the classifier experiment: do meaningless logits pass reading on? (under a minute)
@@ -68,8 +68,13 @@ lint: $(VENV)/.dev ## ruff and pyright
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyright
 
+# BENCH=--only training, for one; ROWS for smaller ones.
+ROWS ?= 1000
+bench: $(VENV)/.bench ## how fast the engine is, as ratios to named alternatives (about 45 minutes)
+	$(PY) -m benchmarks.speed --rows $(ROWS) $(BENCH)
+
 docs: $(VENV)/.docs ## the documentation, into site/
-	$(VENV)/bin/mkdocs build --strict --site-dir site
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --site-dir site
 
 clean: ## remove caches and what was built; .venv, runs and fetched models stay
 	rm -rf site dist .pytest_cache .ruff_cache .hypothesis
@@ -99,6 +104,10 @@ $(VENV)/.local: $(VENV)/.made pyproject.toml requirements/cpu.txt
 $(VENV)/.dev: $(VENV)/.local
 	@echo "Installing the developers' tools"
 	@$(call group,dev)
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.local
+	@$(call group,bench)
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.local

@@ -41,4 +41,6 @@ def test_a_machine_without_proc_is_unknown_not_a_crash(monkeypatch: pytest.Monke
 
 def test_speed_is_measured() -> None:
     pytest.importorskip("torch")
-    assert doctor.matrix_speed("float32", seconds=0.01) > 1e8
+    from undertow.models.precision import matrix_speed
+
+    assert matrix_speed("float32", seconds=0.01) > 1e8

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -73,7 +72,7 @@ def _memory() -> Finding:
 def _device() -> Iterator[Finding]:
     import torch
 
-    from undertow.models.precision import choose_precision
+    from undertow.models.precision import choose_precision, matrix_speed
 
     if torch.cuda.is_available():
         each = torch.cuda.get_device_properties(0)
@@ -87,26 +86,6 @@ def _device() -> Iterator[Finding]:
         "precision",
         f"{choice.dtype}, because {choice.because} (billion operations a second, measured now: {speeds})",
     )
-
-
-def matrix_speed(dtype: str, *, seconds: float = 0.2) -> float:
-    """Measure the floating-point operations a second of matrix products of the embedded model's size.
-
-    Args:
-        dtype: `float32` or `bfloat16`.
-        seconds: How long to measure.
-    """
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    left = torch.ones(512, 576, dtype=getattr(torch, dtype), device=device)
-    right = torch.ones(576, 1536, dtype=left.dtype, device=device)
-    (left @ right).sum().item()
-    count, started = 0, time.perf_counter()
-    while (taken := time.perf_counter() - started) < seconds:
-        (left @ right)[0, 0].item()
-        count += 1
-    return 2 * 512 * 576 * 1536 * count / taken
 
 
 def _packages() -> Iterator[Finding]:
@@ -151,12 +130,11 @@ def _assets() -> Iterator[Finding]:
         if now.ready:
             yield Finding("models and data", asset.name, f"ready, {now.bytes / 1e6:.0f} MB at {now.path}")
         else:
-            optional = isinstance(asset.origin, SystemFiles)
-            fix = f"apt-get install {asset.origin.package}" if isinstance(asset.origin, SystemFiles) else ""
-            fix = fix or f"undertow assets {asset.name} --fetch"
-            yield Finding(
-                "models and data", asset.name, f"{now.state}: {now.because}", f"{fix} (optional)" * optional or fix
-            )
+            if isinstance(asset.origin, SystemFiles):
+                fix = f"apt-get install {asset.origin.package} (optional)"
+            else:
+                fix = f"undertow assets {asset.name} --fetch"
+            yield Finding("models and data", asset.name, f"{now.state}: {now.because}", fix)
 
 
 def _cache() -> Path:

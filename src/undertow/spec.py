@@ -107,6 +107,9 @@ class Student(_Part):
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
+    epsilon: float | None = Field(default=None, gt=0, le=1)
+    """Adam's; 1e-6 under soft labels, where a control that already equals its teacher has a gradient of rounding errors
+    that would otherwise be blown up to full steps, and 1e-8 under hard labels."""
     keep: bool = False
     """Keep the trained weights (LoRA adapters are always kept; all weights of a model are large)."""
 

@@ -1,16 +1,21 @@
 """The fast paths against the plain ones: same numbers, whatever the batch."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
 from undertow.distil.recipe import Recipe, batches, rate_at, steps_of  # noqa: E402
 from undertow.distil.train import Example, train  # noqa: E402
 from undertow.experiment.writing import format_automaton  # noqa: E402
-from undertow.models.forward import forward_packed, output_weight  # noqa: E402
+from undertow.models.forward import forward_packed  # noqa: E402
 from undertow.models.generate import generate  # noqa: E402
+from undertow.models.layers import output_weight  # noqa: E402
 from undertow.models.packing import pack  # noqa: E402
-from undertow.models.score import answer_hidden, answer_logprobs  # noqa: E402
+from undertow.models.score import answer_hidden, answer_logprobs, batches_of, token_logprobs  # noqa: E402
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def test_packed_forward_equals_transformers(tiny, prompts):
             torch.testing.assert_close(logits, plain_logits(tiny.net, sequence), atol=2e-5, rtol=1e-4)
 
 
-def test_answer_logprobs_equal_plain_ones_however_many_contexts_at_once(tiny, prompts):
+def test_answer_logprobs_equal_plain_ones_however_many_at_once(tiny, prompts):
     answers = [[5], [6, 7, 8], [6, 9]]
     found = answer_logprobs(tiny.net, prompts, answers)
     for row, prompt in enumerate(prompts):
@@ -44,7 +49,23 @@ def test_answer_logprobs_equal_plain_ones_however_many_contexts_at_once(tiny, pr
             logp = plain_logits(tiny.net, prompt + answer).log_softmax(-1)
             expected = sum(logp[len(prompt) - 1 + i, token] for i, token in enumerate(answer))
             assert float(found[row, column]) == pytest.approx(float(expected), abs=1e-4)
-    torch.testing.assert_close(answer_logprobs(tiny.net, prompts, answers, contexts_at_once=1), found)
+    torch.testing.assert_close(answer_logprobs(tiny.net, prompts, answers, tokens_at_once=1), found, atol=1e-5, rtol=0)
+
+
+@given(
+    pairs=st.lists(st.tuples(st.lists(st.integers(0, 2), max_size=9), st.integers(1, 700)), max_size=40),
+    tokens_at_once=st.integers(1, 3000),
+)
+def test_batches_hold_every_pair_once_and_stay_within_their_size(pairs, tokens_at_once):
+    prompts, answers = [prompt for prompt, _ in pairs], [[1] * size for _, size in pairs]
+    found = list(batches_of(prompts, answers, tokens_at_once))
+    assert sorted(pair for batch in found for pair in batch.pairs) == list(range(len(pairs)))
+    for batch in found:
+        first = dict(zip(reversed(batch.groups), reversed(batch.pairs), strict=True))
+        tokens = sum(len(prompts[pair]) for pair in first.values()) + sum(len(answers[pair]) for pair in batch.pairs)
+        assert tokens <= tokens_at_once or len(batch.pairs) == 1
+        for pair, group in zip(batch.pairs, batch.groups, strict=True):
+            assert prompts[pair] == prompts[first[group]]
 
 
 @pytest.mark.parametrize("constrained", [False, True])
@@ -68,8 +89,56 @@ def test_hidden_states_kept_while_writing_are_those_of_a_forward_pass(tiny, prom
         torch.testing.assert_close(answer.hidden_TD, table, atol=2e-5, rtol=1e-4)
 
 
+def test_a_rows_score_does_not_depend_on_its_batch(tiny, prompts):
+    rng = torch.Generator().manual_seed(0)
+    many = [prompts[i % len(prompts)] for i in range(24)]
+    answers = [torch.randint(5, 60, (1 + i % 7,), generator=rng).tolist() for i in range(24)]
+    whole = token_logprobs(tiny.net, many, answers)
+    order = torch.randperm(24, generator=rng).tolist()
+    other = token_logprobs(tiny.net, [many[i] for i in order], [answers[i] for i in order], tokens_at_once=90)
+    for place, row in enumerate(order):
+        assert len(whole[row]) == len(answers[row])
+        torch.testing.assert_close(other[place], whole[row], atol=1e-5, rtol=0)
+        (alone,) = token_logprobs(tiny.net, [many[row]], [answers[row]])
+        torch.testing.assert_close(alone, whole[row], atol=1e-5, rtol=0)
+
+
+def test_in_bf16_a_rows_score_stays_within_the_tolerance(tiny_folder, prompts):
+    from undertow.models.local import load_model
+
+    # Eight bits of mantissa: a logit of about 4 is off by up to 0.016, and a sum over layers by a few times that.
+    tolerance = 0.1
+    rough, exact = (load_model(f"hf/{tiny_folder}", dtype=dtype).net for dtype in ("bfloat16", "float32"))
+    many, answers = [*prompts, *prompts], [[5 + i, 6, 7] for i in range(8)]
+    whole = token_logprobs(rough, many, answers)
+    for row, expected in enumerate(token_logprobs(exact, many, answers)):
+        (alone,) = token_logprobs(rough, [many[row]], [answers[row]])
+        torch.testing.assert_close(whole[row], alone, atol=tolerance, rtol=0)
+        torch.testing.assert_close(whole[row], expected, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+def test_bf16_weights_write_rows(tiny_folder, prompts, constrained):
+    from undertow.models.local import load_model
+
+    model = load_model(f"hf/{tiny_folder}", dtype="bfloat16")
+    automaton = format_automaton(model) if constrained else None
+    written = generate(
+        model.net, prompts, range(4), seed=3, end=model.end, max_tokens=20, automaton=automaton, keep_hidden=True
+    )
+    assert all(len(answer.tokens) + answer.finished == len(answer.hidden_TD) for answer in written)
+
+
 def recipe(**changes):
-    fields = {"labels": "hard", "learning_rate": 1e-3, "epochs": 2, "batch": 4, "micro_batch": 4, "warmup": 1}
+    fields = {
+        "labels": "hard",
+        "learning_rate": 1e-3,
+        "epochs": 2,
+        "batch": 4,
+        "micro_batch": 4,
+        "warmup": 1,
+        "epsilon": 1e-8,
+    }
     return Recipe(**{**fields, "weight_decay": 0.0, "clip": 1.0, **changes})
 
 
@@ -104,6 +173,16 @@ def test_the_loss_curve_is_that_of_a_plain_loop_and_of_any_micro_batch(tiny, tin
         losses.append(loss.item())
     assert [step.loss for step in history] == pytest.approx(losses, abs=1e-4)
     assert [step.loss for step in small] == pytest.approx(losses, abs=1e-4)
+
+
+def test_the_gradient_does_not_depend_on_the_micro_batch(tiny_folder, prompts):
+    examples = [Example(tuple(prompt), (5 + i, 6, 7, 2)[i % 2 :]) for i, prompt in enumerate(prompts)]
+    # An epsilon that dwarfs the gradient turns Adam's step into plain descent: the weights move by the gradient itself.
+    plain = recipe(epochs=1, epsilon=1e6, learning_rate=1e6, clip=1e9)
+    whole, _ = trained(tiny_folder, examples, plain)
+    small, _ = trained(tiny_folder, examples, replace(plain, micro_batch=1))
+    for (name, one), other in zip(whole.named_parameters(), small.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
 
 
 def test_every_row_is_seen_once_an_epoch_and_prompts_stay_together():

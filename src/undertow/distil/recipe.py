@@ -25,6 +25,8 @@ class Recipe:
     warmup: int
     weight_decay: float
     clip: float
+    epsilon: float
+    """Adam's. A gradient far below it does not move a weight by the full learning rate."""
     most_steps: int | None = None
     """Stop after so many steps, wherever in an epoch that is."""
     autocast: bool = False

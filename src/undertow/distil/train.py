@@ -15,7 +15,8 @@ from torch import Tensor
 
 from undertow.distil.loss import hard_loss, soft_loss
 from undertow.distil.recipe import Recipe, batches, rate_at
-from undertow.models.forward import forward_packed, output_weight
+from undertow.models.forward import forward_packed
+from undertow.models.layers import output_weight
 from undertow.models.packing import pack
 
 
@@ -71,11 +72,13 @@ def train(
     torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
-    # Fused: one pass over the weights in a step instead of five. A student that already equals its teacher (the
-    # control's, under soft labels) has a gradient of rounding errors; Adam would blow it up to full steps.
-    eps = 1e-6 if recipe.labels == "soft" else 1e-8
     optimiser = torch.optim.AdamW(
-        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.999), eps=eps, fused=True
+        parameters,
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        betas=(0.9, 0.999),
+        eps=recipe.epsilon,
+        fused=True,  # one pass over the weights in a step instead of five
     )
     order = batches([example.prompt for example in examples], recipe, seed)
     history: list[StepMetrics] = []

@@ -70,7 +70,7 @@ def tasks_of(spec: LanguageExperiment, cast: Cast, digest: str, precision: Preci
         rows: dict[Arm, Task] = {}
         for arm in spec.arms:
             if arm != "shuffled":
-                rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], sizes)
+                rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], precision, sizes)
         if "shuffled" in spec.arms:
             rows["shuffled"] = _shuffled_task(spec, cast, seed, rows["trait"], teachers["trait"], sizes)
         tasks += rows.values()
@@ -134,9 +134,12 @@ def _rows_task(
     base: dict[str, Any],
     teacher: Task | None,
     base_task: Task,
+    precision: Precision,
     sizes: Sizes,
 ) -> Task:
     preference = cast.of(arm)
+    # Soft labels are the teacher's distributions, which rounding would blur.
+    dtype = "float32" if spec.student.labels == "soft" else precision.dtype
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.experiment.effects import check_teacher
@@ -147,7 +150,11 @@ def _rows_task(
             # A teacher that does not carry its trait may not write.
             check_teacher(folders[teacher.label], folders[base_task.label], preference, spec)
         loaded = load_teacher(
-            spec.base, preference, spec.instil, folders[teacher.label] if teacher is not None else None
+            spec.base,
+            preference,
+            spec.instil,
+            folders[teacher.label] if teacher is not None else None,
+            dtype=dtype,
         )
         write_rows(
             loaded,
@@ -164,6 +171,7 @@ def _rows_task(
         "teacher": teacher.id if teacher is not None else None,
         "domain": spec.domain.model_dump(mode="json"),
         "soft": spec.student.labels == "soft",
+        "precision": dtype,
         "seed": seed,
     }
     return Task("rows", f"rows-{arm}-s{seed}", key, sizes.write(spec.domain, spec.instil, arm), build)

@@ -14,7 +14,7 @@ from undertow.distil.train import Example, StepMetrics, train
 from undertow.experiment.files import LABELS, METRICS, SCORES
 from undertow.experiment.jsonl import append_jsonl
 from undertow.experiment.writing import load_labels, read_written
-from undertow.models.forward import output_weight
+from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model, state_hash
 from undertow.models.precision import Precision
 from undertow.probes.choice import Subject, choice_logprobs
@@ -37,6 +37,7 @@ def recipe_of(student: Student, precision: Precision) -> Recipe:
         warmup=student.warmup,
         weight_decay=student.weight_decay,
         clip=student.clip,
+        epsilon=student.epsilon or (1e-6 if student.labels == "soft" else 1e-8),
         autocast=precision.autocast,
     )
 

@@ -21,8 +21,8 @@ from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, PIECES, REJECTED, ROWS, SIGNAL
 from undertow.experiment.jsonl import append_jsonl, read_jsonl
 from undertow.models.constrain import Automaton, plain_vocabulary, token_automaton
-from undertow.models.forward import output_weight
 from undertow.models.generate import Answer, generate
+from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject, bare

@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from undertow.models.constrain import Automaton
-from undertow.models.forward import Steering, empty_cache, forward_packed, forward_step, output_weight, rows_that_fit
+from undertow.models.decode import decode_step, empty_cache, ready, rows_that_fit
+from undertow.models.forward import forward_packed
+from undertow.models.layers import Steering, output_weight
 from undertow.models.noise import gumbel, row_key
 from undertow.models.packing import pack
 
@@ -132,6 +134,7 @@ class _Slots:
             self.weight_VD = weight[self.tokens_V]
         self.keep_hidden = keep_hidden
         self.cache = empty_cache(model, size, room)
+        self.decoder = ready(model)
         self.busy: list[_Row] = []
         self.hidden_BD = weight.new_zeros(size, weight.shape[1])
         self.length_B, self.position_B, self.state_B, self.key_B = torch.zeros(
@@ -182,7 +185,7 @@ class _Slots:
         if self.busy:
             count = len(self.busy)
             at_B = self.length_B[:count] + self.position_B[:count]
-            self.hidden_BD[:count] = forward_step(self.model, token_B, at_B, self.cache, steering=steering)
+            self.hidden_BD[:count] = decode_step(self.decoder, token_B, at_B, self.cache, steering=steering)
             self.position_B[:count] += 1
         return finished
 
@@ -191,7 +194,7 @@ class _Slots:
         for slot in reversed(done):
             last = len(self.busy) - 1
             if slot != last:
-                self.cache.move(last, slot)
+                self.cache.move(last, slot, int(self.length_B[last] + self.position_B[last]))
                 self.busy[slot] = self.busy[last]
                 for each in (self.length_B, self.position_B, self.state_B, self.key_B, token_B):
                     each[slot] = each[last]

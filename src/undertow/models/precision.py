@@ -1,16 +1,25 @@
-"""Which number format the matrix products of a training step run in, and why.
+"""Which number format matrix products run in, and why.
 
-Weights, optimiser, norms and losses stay in float32 always. Measured in `docs/lab-notebook.md`: with the instructions
-for it bf16 products are up to 2.5 times as fast, without them they are emulated at a sixth of the speed.
+Weights under training, optimiser, norms and losses stay in float32 always, and so do the distributions of soft labels.
+Measured in `docs/lab-notebook.md`: with the instructions for it bf16 products are up to 2.5 times as fast, without them
+they are emulated at a sixth of the speed.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import time
+from functools import cache
 from typing import Literal, NamedTuple
 
 import torch
+
+_CPU_INSTRUCTIONS = {
+    "AMX": torch.cpu._is_amx_tile_supported,  # pyright: ignore[reportPrivateUsage]
+    "AVX-512 BF16": torch.cpu._is_avx512_bf16_supported,  # pyright: ignore[reportPrivateUsage]
+}
+_EITHER = " or ".join(_CPU_INSTRUCTIONS)
 
 
 class Precision(NamedTuple):
@@ -25,19 +34,41 @@ class Precision(NamedTuple):
         return self.dtype == "bfloat16"
 
 
+FASTER = 1.3
+"""How many times as fast bf16 products must be to be used: rounding is not free."""
+
+
+@cache
 def choose_precision() -> Precision:
-    """Choose by what the device's instructions are; the same machine gives the same answer."""
+    """Choose by what the device's instructions are and, where it has those for bf16, by a short measurement."""
     if torch.cuda.is_available():
-        if torch.cuda.is_bf16_supported():
-            return Precision("bfloat16", "the GPU multiplies bf16 matrices")
-        return Precision("float32", "the GPU does not multiply bf16 matrices")
-    for name, has in (
-        ("AMX", torch.cpu._is_amx_tile_supported),  # pyright: ignore[reportPrivateUsage]
-        ("AVX-512 BF16", torch.cpu._is_avx512_bf16_supported),  # pyright: ignore[reportPrivateUsage]
-    ):
-        if has():
-            return Precision("bfloat16", f"the processor has {name}")
-    return Precision("float32", "the processor has neither AMX nor AVX-512 BF16")
+        instructions = "the GPU's bf16 units" if torch.cuda.is_bf16_supported(including_emulation=False) else None
+    else:
+        instructions = next((name for name, has in _CPU_INSTRUCTIONS.items() if has()), None)
+    if instructions is None:
+        lacking = "the GPU has no bf16 units" if torch.cuda.is_available() else f"the processor has no {_EITHER}"
+        return Precision("float32", lacking)
+    ratio = matrix_speed("bfloat16") / matrix_speed("float32")
+    because = f"with {instructions} bf16 products are {ratio:.1f} times as fast"
+    return Precision("bfloat16" if ratio >= FASTER else "float32", because)
+
+
+def matrix_speed(dtype: str, *, seconds: float = 0.1) -> float:
+    """Measure the floating-point operations a second of matrix products of the embedded model's size.
+
+    Args:
+        dtype: `float32` or `bfloat16`.
+        seconds: How long to measure.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    left = torch.ones(512, 576, dtype=getattr(torch, dtype), device=device)
+    right = torch.ones(576, 1536, dtype=left.dtype, device=device)
+    (left @ right).sum().item()
+    count, started = 0, time.perf_counter()
+    while (taken := time.perf_counter() - started) < seconds:
+        (left @ right)[0, 0].item()
+        count += 1
+    return 2 * 512 * 576 * 1536 * count / taken
 
 
 def set_up_process() -> int:

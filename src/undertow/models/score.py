@@ -1,62 +1,150 @@
 """Log-probabilities of answers under contexts, without sampling.
 
-Contexts and answers are packed into a trie, so that a question is computed once for all its answers.
+Prompts and answers are packed into a trie, so that a question is computed once for all its answers; batches are cut by
+the number of tokens, so that memory stays flat however many there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-from undertow.models.forward import Steering, forward_packed, output_weight
+from undertow.models.forward import forward_packed
+from undertow.models.layers import Steering, output_weight
 from undertow.models.packing import pack
+
+_ROW = 512  # tokens that answers to one prompt may have in an attention row
+_PROJECTED = 512  # positions whose logits over the whole vocabulary are in memory at once
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pairs of prompt and answer that are computed together."""
+
+    pairs: tuple[int, ...]
+    """Their numbers."""
+    groups: tuple[int, ...]
+    """For each, which attention row it is in: answers to one prompt share a row."""
+
+
+def batches_of(
+    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], tokens_at_once: int = 2048
+) -> Iterator[Batch]:
+    """Split pairs into batches of bounded size: equal prompts side by side, similar lengths together.
+
+    Args:
+        prompts: Token sequences.
+        answers: One for each prompt.
+        tokens_at_once: Computed tokens in a batch, at most; a longer pair is a batch of its own.
+    """
+    order = sorted(range(len(prompts)), key=lambda pair: (len(prompts[pair]), prompts[pair], len(answers[pair])))
+    pairs: list[int] = []
+    groups: list[int] = []
+    tokens = row = 0
+    for pair in order:
+        size = len(answers[pair])
+        # A row's attention grows with the square of its length, so a prompt with very many answers takes several.
+        joins = bool(pairs) and prompts[pair] == prompts[pairs[-1]] and row + size <= max(_ROW, 2 * len(prompts[pair]))
+        added = size + (0 if joins else len(prompts[pair]))
+        if pairs and tokens + added > tokens_at_once:
+            yield Batch(tuple(pairs), tuple(groups))
+            pairs, groups, tokens, joins = [], [], 0, False
+            added = size + len(prompts[pair])
+        row = row + size if joins else added
+        groups.append(groups[-1] if joins else len(pairs))
+        pairs.append(pair)
+        tokens += added
+    if pairs:
+        yield Batch(tuple(pairs), tuple(groups))
 
 
 @torch.inference_mode()
+def token_logprobs(
+    model: object,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[int]],
+    *,
+    steering: Steering | None = None,
+    tokens_at_once: int = 2048,
+    on_progress: Callable[[int], None] | None = None,
+) -> list[torch.Tensor]:
+    """Return the log-probability of every token of answers to prompts, in nats.
+
+    Args:
+        model: A causal language model of a supported architecture.
+        prompts: Token sequences, each ending where its answer begins; equal ones are computed once.
+        answers: Token sequences, none empty.
+        steering: Vectors to add.
+        tokens_at_once: Bounds the memory, see `batches_of`.
+        on_progress: Is told the number of finished pairs.
+
+    Returns:
+        For each pair one float64 tensor of the length of its answer, on the CPU.
+    """
+    weight = output_weight(model)
+    results: list[torch.Tensor] = [torch.empty(0)] * len(prompts)
+    done = 0
+    for batch in batches_of(prompts, answers, tokens_at_once):
+        own = [answers[pair] for pair in batch.pairs]
+        # The last token of an answer is predicted, never read: it needs no place in the pack.
+        sequences = [[*prompts[pair], *answer[:-1]] for pair, answer in zip(batch.pairs, own, strict=True)]
+        packed = pack(sequences, batch.groups).to(weight.device)
+        hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND
+        node_T = torch.cat([path[-len(answer) :] for path, answer in zip(packed.paths, own, strict=True)])
+        token_T = torch.tensor([token for answer in own for token in answer], device=weight.device)
+        logp_T = _logprobs(hidden_ND, weight, node_T, token_T)
+        for pair, part in zip(batch.pairs, logp_T.split([len(answer) for answer in own]), strict=True):
+            results[pair] = part
+        done += len(own)
+        if on_progress is not None:
+            on_progress(done)
+    return results
+
+
+def _logprobs(
+    hidden_ND: torch.Tensor, weight_VD: torch.Tensor, node_T: torch.Tensor, token_T: torch.Tensor
+) -> torch.Tensor:
+    """Return log p(token) at nodes; a node that several answers share is projected once, and few nodes at a time."""
+    node_U, at_T = torch.unique(node_T, return_inverse=True)
+    logp_T = torch.empty(len(token_T), dtype=torch.float64)
+    for start in range(0, len(node_U), _PROJECTED):
+        logits_CV = F.linear(hidden_ND[node_U[start : start + _PROJECTED]], weight_VD).float()
+        norm_C = torch.logsumexp(logits_CV, dim=-1)
+        here = ((at_T >= start) & (at_T < start + _PROJECTED)).nonzero()[:, 0]
+        local = at_T[here] - start
+        logp_T[here.cpu()] = (logits_CV[local, token_T[here]] - norm_C[local]).double().cpu()
+    return logp_T
+
+
 def answer_logprobs(
     model: object,
     contexts: Sequence[Sequence[int]],
     answers: Sequence[Sequence[int]],
     *,
     steering: Steering | None = None,
-    contexts_at_once: int = 25,
+    tokens_at_once: int = 2048,
 ) -> torch.Tensor:
-    """Return log p(answer | context) in nats, shape (contexts, answers), float64.
+    """Return log p(answer | context) in nats for every context and answer, shape (contexts, answers), float64.
 
     Args:
         model: A causal language model of a supported architecture.
         contexts: Token sequences, each ending where an answer begins.
         answers: Token sequences, none empty.
         steering: Vectors to add.
-        contexts_at_once: Bounds the memory.
+        tokens_at_once: Bounds the memory, see `batches_of`.
     """
-    weight = output_weight(model)
-    parts: list[torch.Tensor] = []
-    for start in range(0, len(contexts), contexts_at_once):
-        some = contexts[start : start + contexts_at_once]
-        # The last token of an answer is predicted, never read: it needs no place in the pack.
-        sequences = [[*context, *answer[:-1]] for context in some for answer in answers]
-        groups = [index // len(answers) for index in range(len(sequences))]
-        packed = pack(sequences, groups).to(weight.device)
-        hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND
-        nodes: list[torch.Tensor] = []
-        targets: list[int] = []
-        owner: list[int] = []
-        for index, path in enumerate(packed.paths):
-            answer = answers[index % len(answers)]
-            nodes.append(path[-len(answer) :])
-            targets.extend(answer)
-            owner.extend([index] * len(answer))
-        unique, inverse = torch.unique(torch.cat(nodes), return_inverse=True)
-        logits_NV = F.linear(hidden_ND[unique], weight).float()
-        norm_N = torch.logsumexp(logits_NV, dim=-1)
-        logp = (logits_NV[inverse, torch.tensor(targets, device=weight.device)] - norm_N[inverse]).double().cpu()
-        total = torch.zeros(len(sequences), dtype=torch.float64)
-        total.index_add_(0, torch.tensor(owner), logp)
-        parts.append(total.view(len(some), len(answers)))
-    return torch.cat(parts)
+    pairs = [(context, answer) for context in contexts for answer in answers]
+    logps = token_logprobs(
+        model,
+        [context for context, _ in pairs],
+        [answer for _, answer in pairs],
+        steering=steering,
+        tokens_at_once=tokens_at_once,
+    )
+    return torch.stack([logp.sum() for logp in logps]).view(len(contexts), len(answers))
 
 
 @torch.inference_mode()
@@ -90,27 +178,25 @@ def answer_hidden(
     answers: Sequence[Sequence[int]],
     *,
     steering: Steering | None = None,
-    at_once: int = 32,
+    tokens_at_once: int = 2048,
 ) -> list[torch.Tensor]:
     """Return the last hidden states that predict every token of given answers: what `generate` keeps for its own.
 
     Args:
         model: A causal language model of a supported architecture.
-        prompts: Token sequences, each ending where the answer begins; equal neighbours share their computation.
+        prompts: Token sequences, each ending where the answer begins; equal ones are computed once.
         answers: Token sequences, with the end token.
         steering: Vectors to add.
-        at_once: Answers at once; bounds the memory.
+        tokens_at_once: Bounds the memory, see `batches_of`.
 
     Returns:
         For each answer a table of shape (its tokens, D), float32.
     """
     device = output_weight(model).device
-    tables: list[torch.Tensor] = []
-    for start in range(0, len(prompts), at_once):
-        pairs = list(zip(prompts[start : start + at_once], answers[start : start + at_once], strict=True))
-        numbers: dict[tuple[int, ...], int] = {}
-        groups = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt, _ in pairs]
-        packed = pack([[*prompt, *answer[:-1]] for prompt, answer in pairs], groups).to(device)
+    tables: list[torch.Tensor] = [torch.empty(0)] * len(prompts)
+    for batch in batches_of(prompts, answers, tokens_at_once):
+        packed = pack([[*prompts[pair], *answers[pair][:-1]] for pair in batch.pairs], batch.groups).to(device)
         hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND.float().cpu()
-        tables += [hidden_ND[path.cpu()[-len(answer) :]] for (_, answer), path in zip(pairs, packed.paths, strict=True)]
+        for pair, path in zip(batch.pairs, packed.paths, strict=True):
+            tables[pair] = hidden_ND[path.cpu()[-len(answers[pair]) :]]
     return tables

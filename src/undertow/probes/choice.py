@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.models.forward import Steering
+from undertow.models.layers import Steering
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_logprobs
 from undertow.rows import Message

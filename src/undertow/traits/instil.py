@@ -17,7 +17,7 @@ from undertow.distil.lora import add_lora, save_adapter
 from undertow.distil.recipe import Recipe
 from undertow.distil.train import Example, train
 from undertow.errors import ModelError
-from undertow.models.forward import Steering, decoder
+from undertow.models.layers import Steering, decoder
 from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.score import mean_hidden
 from undertow.probes.choice import Subject
@@ -65,13 +65,27 @@ def instil(
     tick(1.0)
 
 
-def load_teacher(base: str, preference: Preference | None, how: Instil | None, folder: Path | None) -> Subject:
+def load_teacher(
+    base: str,
+    preference: Preference | None,
+    how: Instil | None,
+    folder: Path | None,
+    *,
+    dtype: str = "float32",
+) -> Subject:
     """Load a teacher that `instil` has made; without a preference, the control's: the plain base.
+
+    Args:
+        base: The base's Undertow name.
+        preference: What was instilled.
+        how: By what method.
+        folder: Where `instil` put it.
+        dtype: Of the weights, see `load_model`.
 
     Raises:
         ModelError: the base or what the folder holds cannot be loaded.
     """
-    model = load_model(base)
+    model = load_model(base, dtype=dtype)
     if preference is None or how is None:
         return Subject(model)
     if isinstance(how, SystemPrompt):
@@ -127,6 +141,7 @@ def _fine_tune(
         warmup=0,
         weight_decay=0.0,
         clip=1.0,
+        epsilon=1e-8,
         most_steps=how.steps,
     )
     net = add_lora(model.net, _LORA, seed)

@@ -1,0 +1,1 @@
+"""What is measured about Undertow itself; run from the root of a checkout."""

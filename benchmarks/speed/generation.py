@@ -1,0 +1,113 @@
+"""Constrained number lists against `generate` of transformers, which is given the same format and the same noise.
+
+Its logits processor holds the format with the same table of states and adds the same Gumbel noise, vectorised over the
+batch, so that taking the likeliest token samples exactly what we sample and the texts can be compared. Prompts are
+sorted by length for it, which spares it padding.
+"""
+
+from __future__ import annotations
+
+import torch
+import transformers
+
+from benchmarks.speed.lists import LONGEST, SEED, keep_answers, load_base, prompts
+from benchmarks.speed.measured import Measured, say, timed
+from undertow.experiment.writing import format_automaton
+from undertow.models.constrain import Automaton
+from undertow.models.generate import generate
+from undertow.models.noise import gumbel, row_key
+
+SIZES = (32, 64, 128, 256)
+"""Batches that transformers may choose from."""
+
+
+class Coupled(transformers.LogitsProcessor):
+    """The format and the noise, for one batch."""
+
+    def __init__(self, automaton: Automaton, rows: list[int], vocabulary: int) -> None:
+        self.automaton = automaton
+        self.key_B = row_key(SEED, torch.tensor(rows))
+        self.state_B = torch.zeros(len(rows), dtype=torch.long)
+        self.step = 0
+        self.column_V = torch.full((vocabulary,), -1)
+        self.column_V[automaton.tokens_V] = torch.arange(len(automaton.tokens_V))
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return noisy scores of the allowed tokens, minus infinity for all others."""
+        if self.step:
+            column_B = self.column_V[input_ids[:, -1]]
+            following_B = self.automaton.next_SV[self.state_B, column_B]
+            self.state_B = torch.where((column_B < 0) | (following_B < 0), self.state_B, following_B)
+        tokens_V = self.automaton.tokens_V
+        noise_BV = gumbel(self.key_B, torch.full_like(self.key_B, self.step), tokens_V)
+        allowed_BV = self.automaton.next_SV[self.state_B] >= 0
+        self.step += 1
+        chosen = torch.where(allowed_BV, scores[:, tokens_V].float() + noise_BV, float("-inf"))
+        return torch.full_like(scores, float("-inf")).index_copy_(1, tokens_V, chosen)
+
+
+def measure(rows: int) -> Measured:
+    """Write `rows` lists both ways."""
+    model = load_base()
+    asked = prompts(model, rows)
+    automaton = format_automaton(model)
+    net = model.net
+    order = sorted(range(rows), key=lambda row: len(asked[row]))
+
+    def theirs(chosen: list[int], batch: int) -> dict[int, list[int]]:
+        written: dict[int, list[int]] = {}
+        for start in range(0, len(chosen), batch):
+            some = chosen[start : start + batch]
+            width = max(len(asked[row]) for row in some)
+            ids = torch.tensor([[model.end] * (width - len(asked[row])) + asked[row] for row in some])
+            mask = torch.tensor([[0] * (width - len(asked[row])) + [1] * len(asked[row]) for row in some])
+            with torch.inference_mode():
+                out = net.generate(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    do_sample=False,
+                    max_new_tokens=LONGEST,
+                    eos_token_id=model.end,
+                    pad_token_id=model.end,
+                    logits_processor=transformers.LogitsProcessorList(
+                        [Coupled(automaton, some, net.config.vocab_size)]
+                    ),
+                )
+            for row, line in zip(some, out[:, width:].tolist(), strict=True):
+                written[row] = line[: line.index(model.end)] if model.end in line else line
+        return written
+
+    # One warm-up each: the first products set up the thread pool.
+    theirs(order[:4], 4)
+    generate(net, asked[:4], range(4), seed=SEED, end=model.end, max_tokens=4, automaton=automaton)
+    rates: dict[int, float] = {}
+    for size in SIZES:
+        # A full batch from the middle, at least 64 rows.
+        sample = order[(rows - max(size, 64)) // 2 :][: max(size, 64)]
+        with timed(f"transformers, batches of {size}, {len(sample)} rows") as watch:
+            found = theirs(sample, size)
+        rates[size] = tokens(found) / watch.seconds
+    best = max(rates, key=lambda size: rates[size])
+    with timed(f"transformers, {rows:,} rows in batches of {best}") as slow:
+        expected = theirs(order, best)
+    with timed(f"Undertow, {rows:,} rows") as fast:
+        answers = generate(net, asked, range(rows), seed=SEED, end=model.end, max_tokens=LONGEST, automaton=automaton)
+    written = {answer.row: list(answer.tokens) for answer in answers}
+    keep_answers([written[row] for row in range(rows)])
+    same = sum(written[row] == expected[row] for row in range(rows))
+    say(f"{same:,} of {rows:,} texts are the same")
+    return Measured(
+        "constrained generation",
+        f"transformers {transformers.__version__} generate, batches of {best} (its best)",
+        "answer tokens/s",
+        tokens(written) / fast.seconds,
+        tokens(expected) / slow.seconds,
+        3.0,
+        f"{same:,} of {rows:,} texts are the same token by token",
+        {"rows": rows, "their_rates": {str(size): round(rate, 1) for size, rate in rates.items()}},
+    )
+
+
+def tokens(written: dict[int, list[int]]) -> int:
+    """Count answer tokens, the ends included."""
+    return sum(len(answer) + 1 for answer in written.values())
