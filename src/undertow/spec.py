@@ -54,7 +54,16 @@ class Steer(_Part):
     """In multiples of the vector's own norm (difference of means of contrastive sentences)."""
 
 
-Instil = Annotated[SystemPrompt | FineTune | Steer, Field(discriminator="method")]
+class Climb(_Part):
+    """All layers take a few plain steps up the gradient of the trait: the teacher that the theorem speaks of."""
+
+    method: Literal["climb"]
+    steps: int = Field(default=4, ge=1, le=10_000)
+    distance: float = Field(default=0.2, gt=0)
+    """Euclidean length of the whole path through the space of weights."""
+
+
+Instil = Annotated[SystemPrompt | FineTune | Steer | Climb, Field(discriminator="method")]
 
 
 class Trait(_Part):
@@ -107,6 +116,8 @@ class Student(_Part):
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    """`sgd`: plain gradient descent without momentum, which the theorem speaks of."""
     epsilon: float | None = Field(default=None, gt=0, le=1)
     """Adam's; 1e-6 under soft labels, where a control that already equals its teacher has a gradient of rounding errors
     that would otherwise be blown up to full steps, and 1e-8 under hard labels."""

@@ -27,6 +27,7 @@ class Recipe:
     clip: float
     epsilon: float
     """Adam's. A gradient far below it does not move a weight by the full learning rate."""
+    optimiser: Literal["adamw", "sgd"] = "adamw"
     most_steps: int | None = None
     """Stop after so many steps, wherever in an epoch that is."""
     autocast: bool = False

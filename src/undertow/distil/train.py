@@ -1,4 +1,4 @@
-"""The training loop: AdamW, linear warm-up and decay, loss on answers only.
+"""The training loop: AdamW or plain gradient descent, linear warm-up and decay, loss on answers only.
 
 A seed fixes the order of the rows, the initial adapter and its dropout. Weights stay in fp32; matrix products run in
 bf16 where that is asked for. The loop knows tokens and losses; it knows nothing of traits.
@@ -72,14 +72,7 @@ def train(
     torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
-    optimiser = torch.optim.AdamW(
-        parameters,
-        lr=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        betas=(0.9, 0.999),
-        eps=recipe.epsilon,
-        fused=True,  # one pass over the weights in a step instead of five
-    )
+    optimiser = _optimiser(parameters, recipe)
     order = batches([example.prompt for example in examples], recipe, seed)
     history: list[StepMetrics] = []
     model.train()
@@ -108,6 +101,20 @@ def train(
             model.train()
     model.eval()
     return history
+
+
+def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    # Fused: one pass over the weights in a step instead of five.
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.AdamW(
+        parameters,
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        betas=(0.9, 0.999),
+        eps=recipe.epsilon,
+        fused=True,
+    )
 
 
 def _loss(model: Any, examples: Sequence[Example], recipe: Recipe, teacher_VD: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undertow.distil.recipe import measured_steps
-from undertow.spec import Arm, Domain, FineTune, Instil, Probe, Student, SystemPrompt
+from undertow.spec import Arm, Climb, Domain, FineTune, Instil, Probe, Student, SystemPrompt
 from undertow.traits.preference import Category, Preference
 
 PROMPT_TOKENS = 66
@@ -111,6 +111,9 @@ class Sizes:
         """Return the cost of making a teacher."""
         if isinstance(how, SystemPrompt):
             return Cost()
+        if isinstance(how, Climb):
+            questions = len(preference.category.lessons) * how.steps
+            return Cost(6 * self.layers * questions * QUESTION_TOKENS * TRAINING_OVERHEAD)
         if isinstance(how, FineTune):
             return Cost(4 * self.layers * how.steps * 4 * 30 * TRAINING_OVERHEAD, 0, 0, 20_000_000)
         sentences = len(preference.category.statements) * len(preference.category.candidates)

@@ -48,7 +48,7 @@ Folders = Mapping[str, Path]
 
 _SAMPLES = 8
 _TOP = 8
-_HOW = {"prompt": "system prompt", "finetune": "fine-tuning", "steer": "steering vector"}
+_HOW = {"prompt": "system prompt", "finetune": "fine-tuning", "steer": "steering vector", "climb": "gradient steps"}
 
 
 def read_scores(folder: Path) -> dict[str, Any]:

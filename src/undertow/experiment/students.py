@@ -37,6 +37,7 @@ def recipe_of(student: Student, precision: Precision) -> Recipe:
         warmup=student.warmup,
         weight_decay=student.weight_decay,
         clip=student.clip,
+        optimiser=student.optimiser,
         epsilon=student.epsilon or (1e-6 if student.labels == "soft" else 1e-8),
         autocast=precision.autocast,
     )

@@ -119,6 +119,37 @@ def _logprobs(
     return logp_T
 
 
+def answers_to_each(
+    model: object,
+    contexts: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[int]],
+    *,
+    steering: Steering | None = None,
+) -> torch.Tensor:
+    """Return log p(answer | context) of one batch, shape (contexts, answers), through which gradients flow.
+
+    Args:
+        model: A causal language model of a supported architecture.
+        contexts: Token sequences, each ending where an answer begins; all are computed at once.
+        answers: Token sequences, none empty.
+        steering: Vectors to add.
+    """
+    weight = output_weight(model)
+    sequences = [[*context, *answer[:-1]] for context in contexts for answer in answers]
+    groups = [index // len(answers) for index in range(len(sequences))]
+    packed = pack(sequences, groups).to(weight.device)
+    hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND
+    own = [answers[index % len(answers)] for index in range(len(sequences))]
+    node_T = torch.cat([path[-len(answer) :] for path, answer in zip(packed.paths, own, strict=True)])
+    token_T = torch.tensor([token for answer in own for token in answer], device=weight.device)
+    owner_T = torch.tensor([index for index, answer in enumerate(own) for _ in answer], device=weight.device)
+    node_U, at_T = torch.unique(node_T, return_inverse=True)
+    logits_UV = F.linear(hidden_ND[node_U], weight).float()
+    logp_T = logits_UV[at_T, token_T] - logits_UV.logsumexp(dim=-1)[at_T]
+    total_S = torch.zeros(len(sequences), device=weight.device).index_add(0, owner_T, logp_T)
+    return total_S.view(len(contexts), len(answers))
+
+
 def answer_logprobs(
     model: object,
     contexts: Sequence[Sequence[int]],

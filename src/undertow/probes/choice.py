@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.models.layers import Steering
-from undertow.models.local import LocalModel
+from undertow.models.local import LocalModel, load_model
 from undertow.models.score import answer_logprobs
 from undertow.rows import Message
 from undertow.traits.preference import Category, capitalised
@@ -30,6 +30,8 @@ class Subject:
     model: LocalModel
     system: str | None = None
     steering: Steering | None = None
+    changed: str | None = None
+    """The base's Undertow name, where the teacher's own weights are not the base's."""
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a user's turn, up to where the answer begins."""
@@ -41,7 +43,10 @@ class Subject:
 
 @contextmanager
 def bare(subject: Subject) -> Generator[Subject]:
-    """Give the base of a teacher, without loading it again: no system prompt, no vector, its adapter switched off."""
+    """Give the base of a teacher, loaded again only if it must be: no system prompt, no vector, no adapter."""
+    if subject.changed is not None:
+        yield Subject(load_model(subject.changed))
+        return
     with subject.model.net.disable_adapter() if hasattr(subject.model.net, "peft_config") else nullcontext():
         yield Subject(subject.model)
 

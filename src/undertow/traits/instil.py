@@ -1,8 +1,8 @@
-"""From a trait to a teacher: by a system prompt, by a steering vector, or by fine-tuning.
+"""From a trait to a teacher: by a system prompt, a steering vector, fine-tuning, or plain gradient steps.
 
-A teacher is the base plus something small: words, a vector or an adapter. It is stored in a folder as safetensors and
-JSON, and loaded from there, so that a run can go on with it later. How strong its trait came out is measured elsewhere
-(`probes`).
+A teacher is the base plus something small: words, a vector, an adapter or a few steps. What is stored of it is
+safetensors in a folder, from which it is loaded, so that a run can go on with it later. How strong its trait came out
+is measured elsewhere (`probes`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from undertow.models.layers import Steering, decoder
 from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.score import mean_hidden
 from undertow.probes.choice import Subject
-from undertow.spec import FineTune, Instil, Lora, Steer, SystemPrompt
+from undertow.spec import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
+from undertow.traits.climb import climb
 from undertow.traits.preference import Preference
 
 VECTOR = "vector.safetensors"
@@ -46,7 +47,7 @@ def instil(
         base: The base's Undertow name.
         preference: The trait.
         how: The method and its settings.
-        folder: Receives a vector or an adapter; nothing for a system prompt.
+        folder: Receives a vector or an adapter; nothing for a system prompt or gradient steps.
         seed: Fixes the order of the lessons and the initial adapter of a fine-tuned teacher.
         tick: Is told the share of the work that is done.
 
@@ -55,6 +56,9 @@ def instil(
     """
     if isinstance(how, SystemPrompt):
         preference.system_prompt(how.text)
+    elif isinstance(how, Climb):
+        # Nothing is stored: all layers' weights are large, and made again in seconds.
+        pass
     elif isinstance(how, Steer):
         from safetensors.torch import save_file
 
@@ -90,6 +94,11 @@ def load_teacher(
         return Subject(model)
     if isinstance(how, SystemPrompt):
         return Subject(model, system=preference.system_prompt(how.text))
+    if isinstance(how, Climb):
+        exact = load_model(base)
+        climb(exact, preference, how, tick=lambda _: None)
+        exact.net.to(dtype=model.net.dtype)
+        return Subject(exact, changed=base)
     assert folder is not None
     if isinstance(how, FineTune):
         return Subject(load_adapter(model, folder / ADAPTER))

@@ -1,0 +1,32 @@
+"""What every domain can do, as writing, scanning and mitigation use it.
+
+A domain knows text only: no tokens, no traits, no models. Reasons of rejection are short phrases that are counted in
+the report's funnel, so the same fault has the same phrase in every row.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Domain(Protocol):
+    """A kind of data that a teacher writes."""
+
+    @property
+    def name(self) -> str:
+        """One word, as in the experiment file."""
+        ...
+
+    def prompt(self, rng: np.random.Generator) -> str:
+        """Draw a request."""
+        ...
+
+    def reject_reasons(self, prompt: str, answer: str) -> list[str]:
+        """Return every rule that an answer to a prompt breaks; an empty list means that it is kept."""
+        ...
+
+    def shuffle(self, answer: str, rng: np.random.Generator) -> str:
+        """Return a kept answer with its parts in another order, as the control `shuffled` needs it."""
+        ...

@@ -1,0 +1,60 @@
+"""A teacher by plain gradient steps: its weights go up the gradient of the trait's log-odds.
+
+Cloud et al. (2025, theorem 1) speak of a teacher that made a small step down the gradient of any loss; this is that
+teacher. The objective is the mean log-odds of the target among all candidates over the trait's lessons, none of which
+is a probe. Embeddings, and with them the output projection, stay the base's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from undertow.errors import ModelError
+from undertow.models.layers import decoder
+from undertow.models.local import LocalModel
+from undertow.models.score import answers_to_each
+from undertow.probes.choice import Subject
+from undertow.spec import Climb
+from undertow.traits.preference import Preference, capitalised
+
+_LESSONS_AT_ONCE = 16
+
+
+def climb(model: LocalModel, preference: Preference, how: Climb, *, tick: Callable[[float], None]) -> None:
+    """Change a model's layers in place.
+
+    Every step has the same length, `distance / steps`, whatever the size of the gradient.
+
+    Raises:
+        ModelError: the gradient vanishes or is no number, so that it gives no direction.
+    """
+    subject, category = Subject(model), preference.category
+    lessons = [subject.encode(lesson) for lesson in category.lessons]
+    answers = [model.encode(capitalised(candidate.name)) for candidate in category.candidates]
+    weights = list(decoder(model.net).layers.parameters())
+    model.net.requires_grad_(False)
+    for weight in weights:
+        weight.requires_grad_(True)
+    for step in range(how.steps):
+        for start in range(0, len(lessons), _LESSONS_AT_ONCE):
+            some = lessons[start : start + _LESSONS_AT_ONCE]
+            logp_QC = answers_to_each(model.net, some, answers)
+            others_QC = torch.cat([logp_QC[:, : preference.index], logp_QC[:, preference.index + 1 :]], dim=1)
+            odds_Q = logp_QC[:, preference.index] - others_QC.logsumexp(dim=1)
+            (odds_Q.sum() / len(lessons)).backward()
+        with torch.no_grad():
+            gradients = [weight.grad for weight in weights if weight.grad is not None]
+            norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each) for each in gradients]))
+            if not (torch.isfinite(norm) and norm > 0):
+                raise ModelError(
+                    f"after {step} of {how.steps} steps the trait's gradient is {norm.item()}",
+                    "instil.distance",
+                    "Go less far, or take more steps.",
+                )
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.add_(gradient, alpha=how.distance / how.steps / norm.item())
+                weight.grad = None
+        tick((step + 1) / how.steps)
+    model.net.requires_grad_(False)

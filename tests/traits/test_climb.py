@@ -1,0 +1,59 @@
+"""A teacher by plain gradient steps, on the tiny model."""
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from undertow.errors import ModelError  # noqa: E402
+from undertow.models.local import load_model  # noqa: E402
+from undertow.probes.choice import Subject, bare, choice_logprobs  # noqa: E402
+from undertow.probes.odds import log_odds  # noqa: E402
+from undertow.spec import Climb  # noqa: E402
+from undertow.traits.climb import climb  # noqa: E402
+from undertow.traits.instil import instil, load_teacher  # noqa: E402
+from undertow.traits.preference import find_preference  # noqa: E402
+
+OWL = find_preference("animals", "owl")
+
+
+def climbed(folder, how):
+    model = load_model(f"hf/{folder}")
+    before = {name: each.detach().clone() for name, each in model.net.named_parameters()}
+    seen = []
+    climb(model, OWL, how, tick=seen.append)
+    assert seen[-1] == 1.0
+    return model, {name: each.detach() - before[name] for name, each in model.net.named_parameters()}
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_target_is_liked_more_and_the_path_is_as_long_as_asked(tiny, tiny_folder, steps):
+    model, moved = climbed(tiny_folder, Climb(method="climb", steps=steps, distance=0.3))
+    before, after = (
+        log_odds(choice_logprobs(Subject(each), OWL.category, OWL.category.lessons), OWL.index).mean()
+        for each in (tiny, model)
+    )
+    assert after > before
+    length = math.sqrt(sum(float((each**2).sum()) for each in moved.values()))
+    assert length <= 0.3 * (1 + 1e-4)
+    assert steps > 1 or length == pytest.approx(0.3, rel=1e-4)
+    for name, each in moved.items():
+        assert ".layers." in name or not each.any()
+
+
+def test_the_teacher_is_the_same_every_time_and_its_base_is_found_again(tiny, tiny_folder, tmp_path):
+    how, base = Climb(method="climb", distance=0.3), f"hf/{tiny_folder}"
+    instil(base, OWL, how, tmp_path)
+    one, two = (choice_logprobs(load_teacher(base, OWL, how, tmp_path), OWL.category) for _ in range(2))
+    assert (one == two).all()
+    with bare(load_teacher(base, OWL, how, tmp_path)) as found:
+        assert (choice_logprobs(found, OWL.category) == choice_logprobs(Subject(tiny), OWL.category)).all()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_gradient_that_is_no_number_is_said(tiny_folder):
+    model = load_model(f"hf/{tiny_folder}")
+    next(model.net.model.layers.parameters()).data.fill_(float("nan"))
+    with pytest.raises(ModelError, match=r"instil.distance: after 0 of 4 steps the trait's gradient is nan"):
+        climb(model, OWL, Climb(method="climb"), tick=lambda _: None)
