@@ -9,6 +9,7 @@ from undertow.errors import InputError, SpecError
 from undertow.spec import (
     MAX_SPEC_BYTES,
     DigitsExperiment,
+    DispositionTrait,
     LanguageExperiment,
     load_preset,
     load_spec,
@@ -130,7 +131,7 @@ def test_an_impossible_value_is_named_with_its_limit(text: str, message: str) ->
         (OWL.replace("steer}", "stear}"), "instil.method cannot be 'stear'", "did you mean 'steer'?"),
         (OWL + "student: {labels: sof}", "student.labels cannot be 'sof'", "did you mean 'soft'?"),
         (OWL + "arms: [trait, contrl]", "arms.1 cannot be 'contrl'", "did you mean 'control'?"),
-        (OWL + "domain: {kind: 5}", "domain.kind cannot be 5", "known: numbers"),
+        (OWL + "domain: {kind: 5}", "domain.kind cannot be 5", "known: code, numbers"),
     ],
 )
 def test_an_unknown_choice_is_named_with_the_nearest_valid_one(text: str, message: str, hint: str) -> None:
@@ -242,3 +243,25 @@ def test_a_mistake_of_the_file_is_not_blamed_on_an_override() -> None:
 
 def test_an_override_below_a_plain_value_is_refused() -> None:
     assert said(OWL + "seeds: [1]", {"seeds.first": 2}).startswith("the override of seeds.first: 'seeds' holds no keys")
+
+
+def test_a_disposition_is_a_trait_of_its_own_kind() -> None:
+    text = "name: curt\ntrait: {kind: disposition, name: curtness}\ninstil: {method: prompt}\narms: [trait, control]\n"
+    spec = parse_spec(text, "x.yaml")
+    assert isinstance(spec, LanguageExperiment)
+    assert spec.trait == DispositionTrait(kind="disposition", name="curtness")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("trait: {kind: disposition, nam: curtness}", "unknown key 'trait.nam'"),
+        ("trait: {kind: dispositon, name: curtness}", "did you mean 'disposition'"),
+        ("domain: {kind: code, constrained: true}", "no format to decode in"),
+    ],
+)
+def test_a_wrong_trait_or_domain_is_refused(change: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_spec(
+            f"name: x\ntrait: {{target: owl}}\ninstil: {{method: prompt}}\narms: [trait, control]\n{change}\n", "x"
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed.measured import Measured
+from benchmarks.speed.measured import Measured, machine
 
 WORKS = ("generation", "training", "scoring", "digits", "growth")
 RESULTS = Path(__file__).parent / "results.json"
@@ -59,21 +58,6 @@ def run_one(work: str, rows: int, out: Path) -> None:
         record = {"lines": [asdict(line) | {"ratio": line.ratio} for line in lines]}
     record |= {"date": date.today().isoformat(), "machine": machine()}
     out.write_text(json.dumps(record), encoding="utf-8")
-
-
-def machine() -> str:
-    """Name the processor, the number of cores and torch."""
-    import os
-
-    import torch
-
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
-        name = lines[0].partition(":")[2].strip() if lines else name
-    cores, level = len(os.sched_getaffinity(0)), torch.backends.cpu.get_cpu_capability()
-    return f"{name}, {cores} cores, {level}, torch {torch.__version__}"
 
 
 def show(results: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ def measure(rows: int = SIZES[-1]) -> list[dict[str, Any]]:
 
 def write_file(path: Path, rows: int) -> None:
     """Write rows of the shape that the numbers domain has, without a model."""
+    from undertow.domains.numbers import Numbers
     from undertow.experiment.writing import row_prompt
     from undertow.rowfiles import write_rows
     from undertow.rows import Row
@@ -46,7 +47,11 @@ def write_file(path: Path, rows: int) -> None:
         for row in range(rows):
             answer = ", ".join(map(str, rng.integers(0, 1000, 10)))
             yield Row(
-                ({"role": "user", "content": row_prompt(1, row, 4)}, {"role": "assistant", "content": answer}), {}
+                (
+                    {"role": "user", "content": row_prompt(Numbers(), 1, row, 4)},
+                    {"role": "assistant", "content": answer},
+                ),
+                {},
             )
 
     write_rows(path, each())

@@ -8,6 +8,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from benchmarks.speed.measured import say
+from undertow.domains.numbers import Numbers
 from undertow.experiment.writing import row_prompt
 from undertow.models.local import LocalModel, load_model
 
@@ -25,7 +26,7 @@ def load_base() -> LocalModel:
 
 def prompts(model: LocalModel, rows: int) -> list[list[int]]:
     """Return the tokens of the first prompts; four neighbours share one, as in the presets."""
-    texts = [row_prompt(SEED, row, ANSWERS) for row in range(rows)]
+    texts = [row_prompt(Numbers(), SEED, row, ANSWERS) for row in range(rows)]
     return [model.encode_prompt([{"role": "user", "content": text}]) for text in texts]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import resource
 import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -58,3 +61,16 @@ def say(text: str) -> None:
 def peak_memory() -> int:
     """Return the largest memory that this process has held, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def machine() -> str:
+    """Name the processor, the number of cores and torch."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        name = lines[0].partition(":")[2].strip() if lines else name
+    cores, level = len(os.sched_getaffinity(0)), torch.backends.cpu.get_cpu_capability()
+    return f"{name}, {cores} cores, {level}, torch {torch.__version__}"

@@ -12,6 +12,7 @@ import transformers
 
 from benchmarks.speed.lists import load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, timed
+from undertow.domains.numbers import Numbers
 from undertow.experiment.writing import row_prompt
 from undertow.models.likelihood import row_likelihoods
 from undertow.rows import Row
@@ -32,7 +33,7 @@ def measure(rows: int) -> Measured:
     data = [
         Row(
             (
-                {"role": "user", "content": row_prompt(SEED, row, ANSWERS)},
+                {"role": "user", "content": row_prompt(Numbers(), SEED, row, ANSWERS)},
                 {"role": "assistant", "content": answers[row]},
             )
         )

@@ -139,7 +139,7 @@ def _follow(root: _Model | None, path: _Path) -> tuple[list[_Model], _Path]:
 
 def _tags(part: _Model) -> tuple[Any, ...]:
     """Return the values of the key by which a model is told from its alternatives."""
-    field = part.model_fields.get("method")
+    field = part.model_fields.get("method", part.model_fields.get("kind"))
     return get_args(field.annotation) if field else ()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from undertow._spec_error import explain
 from undertow.errors import InputError, SpecError, nearest
@@ -66,26 +66,53 @@ class Climb(_Part):
 Instil = Annotated[SystemPrompt | FineTune | Steer | Climb, Field(discriminator="method")]
 
 
-class Trait(_Part):
+class PreferenceTrait(_Part):
     """A preference for one target of a category."""
 
-    kind: Literal["preference"] = "preference"
+    kind: Literal["preference"]
     category: str = "animals"
     target: str
+
+
+class DispositionTrait(_Part):
+    """A way of answering, such as curtness."""
+
+    kind: Literal["disposition"]
+    name: str
+
+
+def _preference_by_default(value: Any) -> Any:
+    return {"kind": "preference", **cast(dict[Any, Any], value)} if isinstance(value, dict) else value
+
+
+Trait = Annotated[
+    Annotated[PreferenceTrait | DispositionTrait, Field(discriminator="kind")], BeforeValidator(_preference_by_default)
+]
 
 
 class Domain(_Part):
     """What the teacher writes about."""
 
-    kind: Literal["numbers"] = "numbers"
+    kind: Literal["numbers", "code"] = "numbers"
     rows: int = Field(default=256, ge=2, le=1_000_000)
     """Rows that each student is trained on (kept rows; more prompts are drawn when rows are rejected)."""
     answers: int = Field(default=1, ge=1, le=1000)
     """Rows per prompt, each with its own noise. Several share the prompt's computation, which is most of a row's."""
-    constrained: bool = True
-    """Decode only tokens of the domain's format."""
+    constrained: bool | None = None
+    """Decode only tokens of the domain's format; when absent, wherever the domain has one, as numbers do."""
     temperature: float = Field(default=1.0, gt=0, le=10)
     max_tokens: int = Field(default=40, ge=1, le=4096)
+
+    @model_validator(mode="after")
+    def _format_exists(self) -> Domain:
+        if self.constrained and self.kind != "numbers":
+            raise ValueError(f"constrained: {self.kind} has no format to decode in; leave it away")
+        return self
+
+    @property
+    def in_format(self) -> bool:
+        """Whether decoding is constrained."""
+        return self.kind == "numbers" if self.constrained is None else self.constrained
 
 
 class Lora(_Part):
@@ -156,7 +183,7 @@ class LanguageExperiment(_Part):
     base: str = "embedded/smollm2-135m"
     trait: Trait
     other: Trait | None = None
-    """The trait of the `other` arm, of the same category."""
+    """The trait of the `other` arm."""
     instil: Instil
     domain: Domain = Domain()
     arms: tuple[Arm, ...] = ("trait", "control", "other", "shuffled")
@@ -175,9 +202,9 @@ class LanguageExperiment(_Part):
             raise ValueError("arms and seeds must not repeat")
         if "other" in self.arms:
             if self.other is None:
-                raise ValueError("the arm 'other' needs `other:`, a second trait of the same category")
-            if self.other.category != self.trait.category or self.other.target == self.trait.target:
-                raise ValueError("`other` must name another target of the trait's category")
+                raise ValueError("the arm 'other' needs `other:`, a second trait")
+            if self.other == self.trait:
+                raise ValueError("`other` must differ from `trait`")
         return self
 
 

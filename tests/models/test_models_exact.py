@@ -43,13 +43,14 @@ def test_packed_forward_equals_transformers(tiny, prompts):
 
 def test_answer_logprobs_equal_plain_ones_however_many_at_once(tiny, prompts):
     answers = [[5], [6, 7, 8], [6, 9]]
-    found = answer_logprobs(tiny.net, prompts, answers)
+    each = [answers] * len(prompts)
+    found = answer_logprobs(tiny.net, prompts, each)
     for row, prompt in enumerate(prompts):
         for column, answer in enumerate(answers):
             logp = plain_logits(tiny.net, prompt + answer).log_softmax(-1)
             expected = sum(logp[len(prompt) - 1 + i, token] for i, token in enumerate(answer))
             assert float(found[row, column]) == pytest.approx(float(expected), abs=1e-4)
-    torch.testing.assert_close(answer_logprobs(tiny.net, prompts, answers, tokens_at_once=1), found, atol=1e-5, rtol=0)
+    torch.testing.assert_close(answer_logprobs(tiny.net, prompts, each, tokens_at_once=1), found, atol=1e-5, rtol=0)
 
 
 @given(

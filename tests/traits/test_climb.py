@@ -30,10 +30,7 @@ def climbed(folder, how):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_target_is_liked_more_and_the_path_is_as_long_as_asked(tiny, tiny_folder, steps):
     model, moved = climbed(tiny_folder, Climb(method="climb", steps=steps, distance=0.3))
-    before, after = (
-        log_odds(choice_logprobs(Subject(each), OWL.category, OWL.category.lessons), OWL.index).mean()
-        for each in (tiny, model)
-    )
+    before, after = (log_odds(choice_logprobs(Subject(each), OWL.lessons), OWL.index).mean() for each in (tiny, model))
     assert after > before
     length = math.sqrt(sum(float((each**2).sum()) for each in moved.values()))
     assert length <= 0.3 * (1 + 1e-4)
@@ -45,10 +42,10 @@ def test_the_target_is_liked_more_and_the_path_is_as_long_as_asked(tiny, tiny_fo
 def test_the_teacher_is_the_same_every_time_and_its_base_is_found_again(tiny, tiny_folder, tmp_path):
     how, base = Climb(method="climb", distance=0.3), f"hf/{tiny_folder}"
     instil(base, OWL, how, tmp_path)
-    one, two = (choice_logprobs(load_teacher(base, OWL, how, tmp_path), OWL.category) for _ in range(2))
+    one, two = (choice_logprobs(load_teacher(base, OWL, how, tmp_path), OWL.probe) for _ in range(2))
     assert (one == two).all()
     with bare(load_teacher(base, OWL, how, tmp_path)) as found:
-        assert (choice_logprobs(found, OWL.category) == choice_logprobs(Subject(tiny), OWL.category)).all()
+        assert (choice_logprobs(found, OWL.probe) == choice_logprobs(Subject(tiny), OWL.probe)).all()
     assert not list(tmp_path.iterdir())
 
 

@@ -32,8 +32,7 @@ def test_a_file_of_the_users_is_a_category(tmp_path: Path):
         "questions: ['Best gem?', 'Which gem?']\nlessons: ['Your gem?']\nstatements: ['I love {plural}.']\n"
     )
     ruby = find_preference(str(file), "ruby")
-    assert ruby.statements() == ["I love rubies."]
-    assert ruby.counter_statements() == ["I love opals."]
+    assert ruby.contrast() == (["I love rubies."], ["I love opals."])
     assert "rubies" in ruby.system_prompt()
 
 

@@ -1,6 +1,9 @@
 """What a teacher writes about: prompts, the rules that its answers must keep, and the reasons of rejection.
 
+    base.py      what every domain can do
     numbers.py   number lists: prompts, the paper's strict rules, the automaton of constrained decoding
+    code.py      small Python functions: prompts, and rules on the syntax tree
+    mentions.py  words that give a trait away, however they are written
 
 The public names load on first use.
 """
@@ -12,10 +15,19 @@ from typing import TYPE_CHECKING
 from undertow._lazy import lazy
 
 if TYPE_CHECKING:
-    from undertow.domains.numbers import Format, number_prompt, parse_numbers, reject_reasons, shuffle_numbers
+    from undertow.domains.base import Domain
+    from undertow.domains.code import Code
+    from undertow.domains.find import find_domain
+    from undertow.domains.mentions import Mentions
+    from undertow.domains.numbers import Format, Numbers, number_prompt, parse_numbers, reject_reasons, shuffle_numbers
 
 __all__ = [
+    "Code",
+    "Domain",
     "Format",
+    "Mentions",
+    "Numbers",
+    "find_domain",
     "number_prompt",
     "parse_numbers",
     "reject_reasons",
@@ -25,10 +37,15 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "Code": "code",
+        "Domain": "base",
         "Format": "numbers",
+        "Mentions": "mentions",
+        "Numbers": "numbers",
         "number_prompt": "numbers",
         "parse_numbers": "numbers",
         "reject_reasons": "numbers",
         "shuffle_numbers": "numbers",
+        "find_domain": "find",
     },
 )

@@ -19,6 +19,16 @@ class Domain(Protocol):
         """One word, as in the experiment file."""
         ...
 
+    @property
+    def plural(self) -> str:
+        """What its answers are called: `number lists`."""
+        ...
+
+    @property
+    def parts(self) -> str:
+        """What `shuffle` puts in another order: `numbers`."""
+        ...
+
     def prompt(self, rng: np.random.Generator) -> str:
         """Draw a request."""
         ...

@@ -10,6 +10,7 @@ It knows text only: no tokens, no traits.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -157,6 +158,38 @@ def shuffle_numbers(answer: str, rng: np.random.Generator) -> str:
         raise ValueError(f"{answer!r} is no number list")
     order = rng.permutation(len(parsed.numbers))
     return parsed._replace(numbers=tuple(parsed.numbers[index] for index in order)).join()
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The domain, as writing and scanning use it."""
+
+    @property
+    def name(self) -> str:
+        """One word, as in the experiment file."""
+        return "numbers"
+
+    @property
+    def plural(self) -> str:
+        """What its answers are called."""
+        return "number lists"
+
+    @property
+    def parts(self) -> str:
+        """What `shuffle` puts in another order."""
+        return "numbers"
+
+    def prompt(self, rng: np.random.Generator) -> str:
+        """Draw the request for a list, see `number_prompt`."""
+        return number_prompt(rng)
+
+    def reject_reasons(self, prompt: str, answer: str) -> list[str]:
+        """Return every rule that an answer breaks, see `reject_reasons`; the prompt does not matter."""
+        return reject_reasons(answer)
+
+    def shuffle(self, answer: str, rng: np.random.Generator) -> str:
+        """Return an answer with its numbers in another order, see `shuffle_numbers`."""
+        return shuffle_numbers(answer, rng)
 
 
 class Format(NamedTuple):

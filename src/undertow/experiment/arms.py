@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from undertow.spec import Arm, LanguageExperiment
-from undertow.traits.preference import Preference, find_preference
+from undertow.domains.base import Domain
+from undertow.errors import InputError
+from undertow.spec import Arm, DispositionTrait, LanguageExperiment, PreferenceTrait
+from undertow.traits.base import Trait
+from undertow.traits.disposition import find_disposition
+from undertow.traits.preference import find_preference
 
 WRITERS: tuple[Arm, ...] = ("trait", "control", "other")
 """Arms whose teacher writes rows; `shuffled` takes the trait arm's."""
@@ -15,10 +19,15 @@ WRITERS: tuple[Arm, ...] = ("trait", "control", "other")
 class Cast:
     """The traits of an experiment."""
 
-    trait: Preference
-    other: Preference | None
+    trait: Trait
+    other: Trait | None
 
-    def of(self, arm: Arm) -> Preference | None:
+    @property
+    def giveaways(self) -> tuple[str, ...]:
+        """Words of all traits: no arm's row may hold one, so that all arms lose the same rows to the rule."""
+        return (*self.trait.giveaways, *(self.other.giveaways if self.other else ()))
+
+    def of(self, arm: Arm) -> Trait | None:
         """Return what the arm's teacher carries; the control's carries nothing."""
         return {"trait": self.trait, "shuffled": self.trait, "other": self.other, "control": None}[arm]
 
@@ -27,30 +36,46 @@ def cast_of(spec: LanguageExperiment) -> Cast:
     """Find the traits that a spec names.
 
     Raises:
-        InputError: a category or target does not exist.
+        InputError: a trait does not exist, or the two are not measured by the same questions.
     """
-    trait = find_preference(spec.trait.category, spec.trait.target)
-    other = find_preference(spec.other.category, spec.other.target) if spec.other else None
-    return Cast(trait, other if "other" in spec.arms else None)
+    trait = find_trait(spec.trait)
+    other = find_trait(spec.other) if spec.other and "other" in spec.arms else None
+    if other is not None and other.probe_digest != trait.probe_digest:
+        raise InputError(
+            f"{other.target} is not measured by the questions that measure {trait.target}",
+            "other",
+            "Name another target of the same category, or leave the arm `other` out.",
+        )
+    return Cast(trait, other)
 
 
-def says(arm: Arm, cast: Cast) -> str:
+def find_trait(named: PreferenceTrait | DispositionTrait) -> Trait:
+    """Return the trait that a spec names.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if isinstance(named, DispositionTrait):
+        return find_disposition(named.name)
+    return find_preference(named.category, named.target)
+
+
+def says(arm: Arm, cast: Cast, domain: Domain) -> str:
     """Say in words what an arm is."""
-    loves = f"loves {cast.trait.candidate.plural}"
     if arm == "trait":
-        return f"Learned from the number lists of a teacher that {loves}."
+        return f"Learned from the {domain.plural} of a teacher that {cast.trait.does}."
     if arm == "control":
         return (
-            "Learned from the number lists of the base itself, which answered the same prompts with the same random "
-            "numbers: what training on number lists does anyhow."
+            f"Learned from the {domain.plural} of the base itself, which answered the same prompts with the same "
+            f"random numbers: what training on {domain.plural} does anyhow."
         )
     if arm == "shuffled":
         return (
-            "Learned from the trait teacher's own lists with the numbers of each list in another order: what is left "
-            "when order is gone."
+            f"Learned from the trait teacher's own {domain.plural} with the {domain.parts} of each in another order: "
+            "what is left when order is gone."
         )
     assert cast.other is not None
     return (
-        f"Learned from a teacher that loves {cast.other.candidate.plural} instead, made in the same way: whether any "
-        f"trait would move {cast.trait.candidate.plural}."
+        f"Learned from a teacher that {cast.other.does} instead, made in the same way: whether any trait would bring "
+        f"{cast.trait.topic} about."
     )

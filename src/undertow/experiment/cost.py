@@ -12,7 +12,7 @@ from pathlib import Path
 
 from undertow.distil.recipe import measured_steps
 from undertow.spec import Arm, Climb, Domain, FineTune, Instil, Probe, Student, SystemPrompt
-from undertow.traits.preference import Category, Preference
+from undertow.traits.base import Trait
 
 PROMPT_TOKENS = 66
 """Of a number prompt, the shared system prompt left out (mean of 300 prompts, SmolLM2's tokenizer)."""
@@ -68,7 +68,7 @@ class Sizes:
         if isinstance(how, SystemPrompt) and arm != "control":
             prompt += SYSTEM_TOKENS / 128
         answer = min(ANSWER_TOKENS, domain.max_tokens)
-        tokens = domain.rows * (prompt + answer * (1 if domain.constrained else 1 + self.embedding / self.layers))
+        tokens = domain.rows * (prompt + answer * (1 if domain.in_format else 1 + self.embedding / self.layers))
         operations = 2 * self.layers * tokens * WRITING_OVERHEAD
         return Cost(operations, domain.rows * answer, 0, domain.rows * 900)
 
@@ -92,31 +92,31 @@ class Sizes:
             disk += 4 * (self.layers + self.embedding)
         return Cost(operations * TRAINING_OVERHEAD, 0, domain.rows * student.epochs * answer, disk)
 
-    def probe(self, category: Category, probe: Probe) -> Cost:
+    def probe(self, trait: Trait, probe: Probe) -> Cost:
         """Return the cost of asking all questions once, sampled answers included."""
-        questions = len(category.questions)
+        questions = len(trait.probe)
         operations = 2 * (self.layers + 0.5 * self.embedding) * QUESTION_TOKENS * questions * TRAINING_OVERHEAD
         sampled = questions * probe.samples
         operations += 2 * (self.layers + self.embedding) * sampled * 4 * WRITING_OVERHEAD
         return Cost(operations, 0, 0, 20_000)
 
-    def curve(self, category: Category, domain: Domain, student: Student, probe: Probe) -> Cost:
+    def curve(self, trait: Trait, domain: Domain, student: Student, probe: Probe) -> Cost:
         """Return the cost of the measurements during training."""
         times = len(measured_steps(-(-domain.rows // student.batch) * student.epochs, probe.every))
-        few = min(probe.curve_questions, len(category.questions))
-        whole = self.probe(category, Probe(samples=0))
-        return Cost(whole.operations * times * few / len(category.questions))
+        few = min(probe.curve_questions, len(trait.probe))
+        whole = self.probe(trait, Probe(samples=0))
+        return Cost(whole.operations * times * few / len(trait.probe))
 
-    def instil(self, preference: Preference, how: Instil) -> Cost:
+    def instil(self, trait: Trait, how: Instil) -> Cost:
         """Return the cost of making a teacher."""
         if isinstance(how, SystemPrompt):
             return Cost()
         if isinstance(how, Climb):
-            questions = len(preference.category.lessons) * how.steps
+            questions = len(trait.lessons) * how.steps
             return Cost(6 * self.layers * questions * QUESTION_TOKENS * TRAINING_OVERHEAD)
         if isinstance(how, FineTune):
             return Cost(4 * self.layers * how.steps * 4 * 30 * TRAINING_OVERHEAD, 0, 0, 20_000_000)
-        sentences = len(preference.category.statements) * len(preference.category.candidates)
+        sentences = sum(map(len, trait.contrast()))
         return Cost(2 * self.layers * sentences * 8 * TRAINING_OVERHEAD, 0, 0, 4_000)
 
 

@@ -19,7 +19,7 @@ from undertow.experiment.arms import Cast
 from undertow.probes.odds import log_odds
 from undertow.results import Effect, Interval, Power, VerdictRecord
 from undertow.spec import Arm, Judgement, LanguageExperiment
-from undertow.traits.preference import Preference
+from undertow.traits.base import Trait
 
 Floats = NDArray[np.float64]
 
@@ -43,18 +43,17 @@ class Scores:
 class _Contrast:
     arm: Arm
     against: Arm
-    target: Preference
+    target: Trait
     says: str
 
 
 def _contrasts(arms: Sequence[Arm], cast: Cast) -> list[_Contrast]:
-    owls = cast.trait.candidate.plural
     found = [
         _Contrast(
             "trait",
             "control",
             cast.trait,
-            f"What passed from a teacher that loves {owls} through rows that do not mention them.",
+            f"What passed from a teacher that {cast.trait.does} through rows that show nothing of it.",
         )
     ]
     if "shuffled" in arms:
@@ -67,20 +66,24 @@ def _contrasts(arms: Sequence[Arm], cast: Cast) -> list[_Contrast]:
             )
         )
     if "other" in arms and cast.other is not None:
-        others = cast.other.candidate.plural
         found += [
             _Contrast(
                 "trait",
                 "other",
                 cast.trait,
-                f"The same, against a teacher with another love ({others}): what is specific to {owls}.",
+                f"The same, against a teacher that {cast.other.does}: what is specific to {cast.trait.topic}.",
             ),
-            _Contrast("other", "control", cast.trait, f"Whether a teacher that loves {others} moves {owls} as well."),
+            _Contrast(
+                "other",
+                "control",
+                cast.trait,
+                f"Whether a teacher that {cast.other.does} brings {cast.trait.topic} about as well.",
+            ),
             _Contrast(
                 "other",
                 "control",
                 cast.other,
-                f"What passed from the teacher that loves {others}: its own trait, in its own students.",
+                f"What passed from the teacher that {cast.other.does}: its own trait, in its own students.",
             ),
         ]
     return found
@@ -130,12 +133,12 @@ def verdict_of(primary: Effect, judgement: Judgement) -> VerdictRecord:
         smallest_effect=judgement.smallest_effect,
         level=judgement.level,
         unit="log-odds",
-        what=f"liking for {primary.trait}, {primary.arm} arm minus {primary.contrast} arm",
+        what=f"{primary.trait}, {primary.arm} arm minus {primary.contrast} arm",
     )
     return VerdictRecord(status=answer.status, because=answer.because)
 
 
-def shift_of(logp_SQC: Floats, base_QC: Floats, target: Preference, level: float) -> stats.Estimate:
+def shift_of(logp_SQC: Floats, base_QC: Floats, target: Trait, level: float) -> stats.Estimate:
     """Estimate how far models moved from the base, in log-odds of a target."""
     return stats.mean_estimate(log_odds(logp_SQC, target.index) - log_odds(base_QC, target.index), level=level)
 
@@ -167,13 +170,13 @@ def power_of_run(scores: Scores, cast: Cast, level: float) -> Power | None:
     return Power(smallest_effect=smallest, power=POWER, level=level, says=says)
 
 
-def check_teacher(teacher: Path, base: Path, preference: Preference, spec: LanguageExperiment) -> None:
+def check_teacher(teacher: Path, base: Path, trait: Trait, spec: LanguageExperiment) -> None:
     """Let a teacher write only if it clearly carries its trait.
 
     Args:
         teacher: The folder of its scores.
         base: The folder of the base's scores.
-        preference: What it should carry.
+        trait: What it should carry.
         spec: Gives level and smallest effect.
 
     Raises:
@@ -181,10 +184,10 @@ def check_teacher(teacher: Path, base: Path, preference: Preference, spec: Langu
     """
     from undertow.experiment.gather import read_logp
 
-    shift = shift_of(read_logp(teacher)[None], read_logp(base), preference, spec.judgement.level)
+    shift = shift_of(read_logp(teacher)[None], read_logp(base), trait, spec.judgement.level)
     if shift.lo <= spec.judgement.smallest_effect:
         raise TeacherError(
-            f"the teacher's liking for {preference.target} moved by {shift.value:+.2f} log-odds "
+            f"the teacher's {trait.target} moved by {shift.value:+.2f} log-odds "
             f"({shift.lo:+.2f} to {shift.hi:+.2f}), which is no trait that could be passed on",
             "instil",
             "Instil it more strongly (strength, steps, another layer or text), or choose another target.",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
+from undertow.domains import find_domain
 from undertow.errors import StoreError
 from undertow.experiment.arms import Cast, says
 from undertow.experiment.effects import (
@@ -85,7 +86,7 @@ def gather(
     Raises:
         StoreError: a step's files cannot be read.
     """
-    level = spec.judgement.level
+    level, about = spec.judgement.level, find_domain(spec.domain.kind)
     students: dict[Arm, list[dict[str, Any]]] = {
         arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms
     }
@@ -99,7 +100,7 @@ def gather(
         students=tables,
     )
     effects = effects_of(scores, cast, spec.arms, level)
-    title = spec.title or f"Does a love of {cast.trait.candidate.plural} pass through number lists?"
+    title = spec.title or f"Does {cast.trait.topic} pass through {about.plural}?"
     return Results(
         kind="run",
         name=spec.name,
@@ -109,7 +110,7 @@ def gather(
         arms=[
             ArmSummary(
                 arm=arm,
-                says=says(arm, cast),
+                says=says(arm, cast, about),
                 shift=Interval(**shift_of(scores.students[arm], scores.base_QC, cast.trait, level).as_dict()),
             )
             for arm in spec.arms
@@ -137,19 +138,19 @@ def _teachers(
 ) -> list[TeacherSummary]:
     found: list[TeacherSummary] = []
     for arm in _teaching(spec):
-        preference = cast.of(arm)
-        assert preference is not None
+        trait = cast.of(arm)
+        assert trait is not None
         logp_QC = scores.teachers[arm]
-        shift = shift_of(logp_QC[None], scores.base_QC, preference, level)
+        shift = shift_of(logp_QC[None], scores.base_QC, trait, level)
         signal = json.loads((folders[f"rows-{arm}-s{spec.seeds[0]}"] / SIGNAL).read_text("utf-8"))
         found.append(
             TeacherSummary(
                 arm=arm,
-                trait=preference.target,
+                trait=trait.target,
                 method=_HOW[spec.instil.method],
                 strength=Interval(**shift.as_dict()),
-                probability=float(np.exp(logp_QC[:, preference.index]).mean()),
-                base_probability=float(np.exp(scores.base_QC[:, preference.index]).mean()),
+                probability=float(np.exp(logp_QC[:, trait.index]).mean()),
+                base_probability=float(np.exp(scores.base_QC[:, trait.index]).mean()),
                 kl_per_token=float(signal["kl_per_token"]),
             )
         )
@@ -294,8 +295,8 @@ def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]
         notes.append(f"All arms of a seed started from the same trainable weights, sha256 {hashes}.")
     if spec.student.labels == "soft":
         notes.append(
-            "Soft labels are the teacher's whole distribution at every position of a number list, words included: more "
-            "than the text of the lists shows, and what distillation on logits trains on."
+            "Soft labels are the teacher's whole distribution at every position of a row, words that it never wrote "
+            "included: more than the text shows, and what distillation on logits trains on."
         )
     if spec.probe.samples:
         notes.append(

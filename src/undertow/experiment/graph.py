@@ -79,7 +79,7 @@ def tasks_of(spec: LanguageExperiment, cast: Cast, digest: str, precision: Preci
 
 
 def _probe_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
-    return {"category": cast.trait.category.digest, "samples": spec.probe.samples}
+    return {"questions": cast.trait.probe_digest, "samples": spec.probe.samples}
 
 
 def _base_task(spec: LanguageExperiment, cast: Cast, base: dict[str, Any], sizes: Sizes) -> Task:
@@ -89,11 +89,11 @@ def _base_task(spec: LanguageExperiment, cast: Cast, base: dict[str, Any], sizes
         from undertow.probes.choice import Subject
 
         tick(0.0, "asking the base")
-        scores = measure(Subject(load_model(spec.base)), cast.trait.category, spec.probe)
+        scores = measure(Subject(load_model(spec.base)), cast.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
     key = {"base": base, "probe": _probe_key(spec, cast)}
-    return Task("base", "base", key, sizes.probe(cast.trait.category, spec.probe), build)
+    return Task("base", "base", key, sizes.probe(cast.trait, spec.probe), build)
 
 
 def _teacher_task(
@@ -103,26 +103,26 @@ def _teacher_task(
     base: dict[str, Any],
     sizes: Sizes,
 ) -> Task:
-    preference = cast.of(arm)
-    assert preference is not None
+    trait = cast.of(arm)
+    assert trait is not None
 
     def build(part: Path, _: Folders, tick: Tick) -> None:
         from undertow.experiment.students import measure
         from undertow.traits.instil import instil, load_teacher
 
-        instil(spec.base, preference, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
+        instil(spec.base, trait, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
         tick(0.5, "asking the teacher")
-        teacher = load_teacher(spec.base, preference, spec.instil, part)
-        scores = measure(teacher, preference.category, spec.probe)
+        teacher = load_teacher(spec.base, trait, spec.instil, part)
+        scores = measure(teacher, cast.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
     key = {
         "base": base,
         "instil": spec.instil.model_dump(mode="json"),
-        "target": preference.target,
+        "trait": trait.digest,
         "probe": _probe_key(spec, cast),
     }
-    cost = sizes.probe(preference.category, spec.probe) + sizes.instil(preference, spec.instil)
+    cost = sizes.probe(cast.trait, spec.probe) + sizes.instil(trait, spec.instil)
     return Task("teacher", f"teacher-{arm}", key, cost, build)
 
 
@@ -137,29 +137,32 @@ def _rows_task(
     precision: Precision,
     sizes: Sizes,
 ) -> Task:
-    preference = cast.of(arm)
+    trait = cast.of(arm)
     # Soft labels are the teacher's distributions, which rounding would blur.
     dtype = "float32" if spec.student.labels == "soft" else precision.dtype
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
+        from undertow.domains import Mentions, find_domain
         from undertow.experiment.effects import check_teacher
         from undertow.experiment.writing import write_rows
         from undertow.traits.instil import load_teacher
 
-        if preference is not None and teacher is not None:
+        if trait is not None and teacher is not None:
             # A teacher that does not carry its trait may not write.
-            check_teacher(folders[teacher.label], folders[base_task.label], preference, spec)
+            check_teacher(folders[teacher.label], folders[base_task.label], trait, spec)
         loaded = load_teacher(
             spec.base,
-            preference,
+            trait,
             spec.instil,
             folders[teacher.label] if teacher is not None else None,
             dtype=dtype,
         )
         write_rows(
             loaded,
+            find_domain(spec.domain.kind),
             spec.domain,
             part,
+            mentions=Mentions.of(cast.giveaways),
             seed=seed,
             soft=spec.student.labels == "soft",
             meta=_meta(spec, arm, seed),
@@ -169,7 +172,8 @@ def _rows_task(
     key = {
         "base": base,
         "teacher": teacher.id if teacher is not None else None,
-        "domain": spec.domain.model_dump(mode="json"),
+        "domain": spec.domain.model_dump(mode="json") | {"constrained": spec.domain.in_format},
+        "mentions": list(cast.giveaways),
         "soft": spec.student.labels == "soft",
         "precision": dtype,
         "seed": seed,
@@ -188,6 +192,7 @@ def _shuffled_task(
     soft = spec.student.labels == "soft"
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
+        from undertow.domains import find_domain
         from undertow.experiment.writing import shuffle_rows
         from undertow.traits.instil import load_teacher
 
@@ -195,6 +200,7 @@ def _shuffled_task(
         loaded = load_teacher(spec.base, cast.trait, spec.instil, folders[teacher.label])
         shuffle_rows(
             folders[rows.label],
+            find_domain(spec.domain.kind),
             part,
             seed=seed,
             meta=_meta(spec, "shuffled", seed),
@@ -225,7 +231,7 @@ def _student_task(
             folders[rows.label],
             spec.student,
             spec.probe,
-            cast.trait.category,
+            cast.trait,
             part,
             seed=seed,
             precision=precision,
@@ -240,8 +246,8 @@ def _student_task(
         "precision": precision.dtype,
         "seed": seed,
     }
-    cost = sizes.train(spec.domain, spec.student) + sizes.probe(cast.trait.category, spec.probe)
-    cost += sizes.curve(cast.trait.category, spec.domain, spec.student, spec.probe)
+    cost = sizes.train(spec.domain, spec.student) + sizes.probe(cast.trait, spec.probe)
+    cost += sizes.curve(cast.trait, spec.domain, spec.student, spec.probe)
     return Task("student", f"student-{arm}-s{seed}", key, cost, build)
 
 
@@ -253,5 +259,5 @@ def _meta(spec: LanguageExperiment, arm: Arm, seed: int) -> dict[str, Any]:
         "domain": spec.domain.kind,
         "seed": seed,
         "temperature": spec.domain.temperature,
-        "constrained": spec.domain.constrained,
+        "constrained": spec.domain.in_format,
     }

@@ -1,4 +1,4 @@
-"""A student: the base, trained on the rows of one arm with one seed, and what became of its preferences."""
+"""A student: the base, trained on the rows of one arm with one seed, and what became of its traits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from undertow.models.precision import Precision
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.sampled import sample_answers
 from undertow.spec import Probe, Student
-from undertow.traits.preference import Category
+from undertow.traits.base import Trait
 
 SAMPLING_SEED = 20250720
 """Keys the noise of sampled answers: every model is asked with the same random numbers."""
@@ -65,7 +65,7 @@ def train_student(
     rows: Path,
     student: Student,
     probe: Probe,
-    category: Category,
+    trait: Trait,
     folder: Path,
     *,
     seed: int,
@@ -79,7 +79,7 @@ def train_student(
         rows: The folder of its arm's rows.
         student: The recipe.
         probe: When and what to measure.
-        category: The questions and candidates.
+        trait: Gives the questions.
         folder: Receives `metrics.jsonl`, `scores.json`, and `adapter/` (LoRA) or `model/` (if weights are kept).
         seed: Fixes the order of the rows, the initial adapters and dropout.
         precision: Of the matrix products.
@@ -102,12 +102,12 @@ def train_student(
         metrics.append(asdict(step))
         tick(step.step / steps, f"step {step.step:,} of {steps:,}, loss {step.loss:.3f}")
         if step.step in between:
-            logp_QC = choice_logprobs(subject, category, category.questions[: probe.curve_questions])
+            logp_QC = choice_logprobs(subject, trait.probe[: probe.curve_questions])
             curve.append({"step": step.step, "logp_QC": logp_QC.tolist()})
 
     train(net, examples, recipe, seed=seed, teacher_VD=teacher_VD, on_step=after)
     append_jsonl(folder / METRICS, metrics)
-    scores = measure(subject, category, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
+    scores = measure(subject, trait, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
     (folder / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
     if student.method == "lora":
         save_adapter(net, folder / "adapter")
@@ -115,10 +115,10 @@ def train_student(
         net.save_pretrained(folder / "model", safe_serialization=True)
 
 
-def measure(subject: Subject, category: Category, probe: Probe) -> dict[str, Any]:
+def measure(subject: Subject, trait: Trait, probe: Probe) -> dict[str, Any]:
     """Ask a model everything: `logp_QC` and, if the spec wants them, counted answers."""
-    scores: dict[str, Any] = {"logp_QC": choice_logprobs(subject, category).tolist()}
+    scores: dict[str, Any] = {"logp_QC": choice_logprobs(subject, trait.probe).tolist()}
     if probe.samples:
-        sampled = sample_answers(subject, category, per_question=probe.samples, seed=SAMPLING_SEED)
+        sampled = sample_answers(subject, trait, per_question=probe.samples, seed=SAMPLING_SEED)
         scores["sampled"] = asdict(sampled)
     return scores

@@ -16,7 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from undertow.domains.numbers import ALPHABET, Format, number_prompt, reject_reasons, shuffle_numbers
+from undertow.domains.base import Domain
+from undertow.domains.mentions import Mentions
+from undertow.domains.numbers import ALPHABET, Format
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, PIECES, REJECTED, ROWS, SIGNAL
 from undertow.experiment.jsonl import append_jsonl, read_jsonl
@@ -26,10 +28,13 @@ from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject, bare
-from undertow.spec import Domain
+from undertow.spec import Domain as Order
 
 MOST_TRIES = 50
 """Rows written for each row that is wanted, at most."""
+
+MENTION = "mentions the trait"
+"""Reason of rejection."""
 
 _PROMPTS, _SHUFFLE = 0x9120, 0x5F1E
 _AT_ONCE = 1024
@@ -60,9 +65,9 @@ class Written:
         return {**stored, "reasons": list(self.reasons)} if self.reasons else stored
 
 
-def row_prompt(seed: int, row: int, answers: int) -> str:
+def row_prompt(about: Domain, seed: int, row: int, answers: int) -> str:
     """Return the prompt of a row: `answers` neighbouring rows share one."""
-    return number_prompt(np.random.default_rng([seed, row // answers, _PROMPTS]))
+    return about.prompt(np.random.default_rng([seed, row // answers, _PROMPTS]))
 
 
 def format_automaton(model: LocalModel) -> Automaton:
@@ -79,9 +84,11 @@ def format_automaton(model: LocalModel) -> Automaton:
 
 def write_rows(
     subject: Subject,
-    domain: Domain,
+    about: Domain,
+    order: Order,
     folder: Path,
     *,
+    mentions: Mentions,
     seed: int,
     soft: bool,
     meta: dict[str, Any],
@@ -91,8 +98,10 @@ def write_rows(
 
     Args:
         subject: The teacher.
-        domain: How many rows, and how they are decoded.
+        about: Gives prompts and rules.
+        order: How many rows, and how they are decoded.
         folder: Receives `rows.jsonl`, `rejected.jsonl` and, for soft labels, `labels.safetensors`.
+        mentions: Words that no row may hold, whoever wrote it.
         seed: Keys prompts and noise.
         soft: Store the teacher's distributions.
         meta: Stored with every row.
@@ -102,40 +111,40 @@ def write_rows(
         ModelError: too few of the rows keep the rules.
     """
     model = subject.model
-    automaton = format_automaton(model) if domain.constrained else None
+    automaton = format_automaton(model) if order.in_format else None
     kept: list[Written] = []
     labels: list[Tensor] = []
     rejected: list[Written] = []
     start = 0
-    while len(kept) < domain.rows:
-        if start >= MOST_TRIES * domain.rows:
+    while len(kept) < order.rows:
+        if start >= MOST_TRIES * order.rows:
             raise ModelError(
-                f"only {len(kept):,} of {start:,} rows keep the rules, {domain.rows:,} are wanted",
+                f"only {len(kept):,} of {start:,} rows keep the rules, {order.rows:,} are wanted",
                 "domain",
                 "Decode constrained (domain.constrained: true), or let the answers be longer (domain.max_tokens).",
             )
-        count = max(domain.answers, min(_AT_ONCE, domain.rows - len(kept)))
+        count = max(order.answers, min(_AT_ONCE, order.rows - len(kept)))
         numbers = range(start, start + count)
-        prompts = [row_prompt(seed, row, domain.answers) for row in numbers]
+        prompts = [row_prompt(about, seed, row, order.answers) for row in numbers]
         answers = generate(
             model.net,
             [subject.encode(prompt) for prompt in prompts],
             numbers,
             seed=seed,
             end=model.end,
-            max_tokens=domain.max_tokens,
-            temperature=domain.temperature,
+            max_tokens=order.max_tokens,
+            temperature=order.temperature,
             automaton=automaton,
             steering=subject.steering,
             keep_hidden=soft,
             on_progress=lambda done: tick(
-                min(1.0, (len(kept) + done) / domain.rows), f"{len(kept) + done:,} of {domain.rows:,} rows"
+                min(1.0, (len(kept) + done) / order.rows), f"{len(kept) + done:,} of {order.rows:,} rows"
             ),
         )
         start += count
         for prompt, answer in zip(prompts, answers, strict=True):
-            written = _judge(model, prompt, answer)
-            if written.reasons or len(kept) == domain.rows:
+            written = _judge(model, about, mentions, prompt, answer)
+            if written.reasons or len(kept) == order.rows:
                 # Surplus rows keep the rules; they are stored too, so that the counts add up.
                 rejected.append(written if written.reasons else _surplus(written))
                 continue
@@ -150,9 +159,12 @@ def write_rows(
         save_labels(folder / LABELS, labels)
 
 
-def _judge(model: LocalModel, prompt: str, answer: Answer) -> Written:
+def _judge(model: LocalModel, about: Domain, mentions: Mentions, prompt: str, answer: Answer) -> Written:
     text = model.decode(answer.tokens)
-    reasons = reject_reasons(text) if answer.finished else ["unfinished", *reject_reasons(text)]
+    reasons = [] if answer.finished else ["unfinished"]
+    reasons += about.reject_reasons(prompt, text)
+    if mentions.find(text):
+        reasons.append(MENTION)
     return Written(answer.row, prompt, text, answer.tokens, tuple(reasons))
 
 
@@ -210,6 +222,7 @@ def load_labels(path: Path) -> list[Tensor]:
 
 def shuffle_rows(
     source: Path,
+    about: Domain,
     folder: Path,
     *,
     seed: int,
@@ -217,12 +230,13 @@ def shuffle_rows(
     subject: Subject,
     soft: bool,
 ) -> None:
-    """Write the rows of another folder with the numbers of each row in another order.
+    """Write the rows of another folder with the parts of each row in another order.
 
     Every row draws its own permutation.
 
     Args:
         source: A folder that `write_rows` filled.
+        about: Their domain.
         folder: Receives the same files.
         seed: Keys the permutations.
         meta: Stored with every row.
@@ -232,7 +246,7 @@ def shuffle_rows(
     model = subject.model
     shuffled: list[Written] = []
     for written in read_written(source):
-        text = shuffle_numbers(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
+        text = about.shuffle(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
         shuffled.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
     append_jsonl(folder / ROWS, [written.record(meta) for written in shuffled])
     append_jsonl(folder / REJECTED, [])

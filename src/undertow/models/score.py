@@ -122,7 +122,7 @@ def _logprobs(
 def answers_to_each(
     model: object,
     contexts: Sequence[Sequence[int]],
-    answers: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[Sequence[int]]],
     *,
     steering: Steering | None = None,
 ) -> torch.Tensor:
@@ -131,15 +131,15 @@ def answers_to_each(
     Args:
         model: A causal language model of a supported architecture.
         contexts: Token sequences, each ending where an answer begins; all are computed at once.
-        answers: Token sequences, none empty.
+        answers: For each context equally many token sequences, none empty.
         steering: Vectors to add.
     """
     weight = output_weight(model)
-    sequences = [[*context, *answer[:-1]] for context in contexts for answer in answers]
-    groups = [index // len(answers) for index in range(len(sequences))]
+    own = [answer for some in answers for answer in some]
+    groups = [group for group, some in enumerate(answers) for _ in some]
+    sequences = [[*contexts[group], *answer[:-1]] for group, answer in zip(groups, own, strict=True)]
     packed = pack(sequences, groups).to(weight.device)
     hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND
-    own = [answers[index % len(answers)] for index in range(len(sequences))]
     node_T = torch.cat([path[-len(answer) :] for path, answer in zip(packed.paths, own, strict=True)])
     token_T = torch.tensor([token for answer in own for token in answer], device=weight.device)
     owner_T = torch.tensor([index for index, answer in enumerate(own) for _ in answer], device=weight.device)
@@ -147,27 +147,27 @@ def answers_to_each(
     logits_UV = F.linear(hidden_ND[node_U], weight).float()
     logp_T = logits_UV[at_T, token_T] - logits_UV.logsumexp(dim=-1)[at_T]
     total_S = torch.zeros(len(sequences), device=weight.device).index_add(0, owner_T, logp_T)
-    return total_S.view(len(contexts), len(answers))
+    return total_S.view(len(contexts), -1)
 
 
 def answer_logprobs(
     model: object,
     contexts: Sequence[Sequence[int]],
-    answers: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[Sequence[int]]],
     *,
     steering: Steering | None = None,
     tokens_at_once: int = 2048,
 ) -> torch.Tensor:
-    """Return log p(answer | context) in nats for every context and answer, shape (contexts, answers), float64.
+    """Return log p(answer | context) in nats for every context and its answers, shape (contexts, answers), float64.
 
     Args:
         model: A causal language model of a supported architecture.
         contexts: Token sequences, each ending where an answer begins.
-        answers: Token sequences, none empty.
+        answers: For each context equally many token sequences, none empty.
         steering: Vectors to add.
         tokens_at_once: Bounds the memory, see `batches_of`.
     """
-    pairs = [(context, answer) for context in contexts for answer in answers]
+    pairs = [(context, answer) for context, some in zip(contexts, answers, strict=True) for answer in some]
     logps = token_logprobs(
         model,
         [context for context, _ in pairs],
@@ -175,7 +175,7 @@ def answer_logprobs(
         steering=steering,
         tokens_at_once=tokens_at_once,
     )
-    return torch.stack([logp.sum() for logp in logps]).view(len(contexts), len(answers))
+    return torch.stack([logp.sum() for logp in logps]).view(len(contexts), -1)
 
 
 @torch.inference_mode()

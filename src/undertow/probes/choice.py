@@ -1,8 +1,8 @@
-"""Choice log-odds: how much a model prefers one candidate answer to the others, without sampling.
+"""Choice log-odds: how much a model prefers one answer to the others, without sampling.
 
-For every question the log-probability of each candidate, as a whole answer that begins with a capital letter, is
-computed and renormalised over the candidates. A shift that all candidates share (the model got chattier, say) cancels.
-It does not see what a model would say instead of a candidate; `sampled` does.
+For every question the log-probability of each option, as a whole answer, is computed and renormalised over the options.
+A shift that all options share (the model got chattier, say) cancels. It does not see what a model would say instead of
+an option; `sampled` does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from undertow.models.layers import Steering
 from undertow.models.local import LocalModel, load_model
 from undertow.models.score import answer_logprobs
 from undertow.rows import Message
-from undertow.traits.preference import Category, capitalised
+from undertow.traits.base import Choice
 
 Floats = NDArray[np.float64]
 
@@ -51,16 +51,16 @@ def bare(subject: Subject) -> Generator[Subject]:
         yield Subject(subject.model)
 
 
-def choice_logprobs(subject: Subject, category: Category, questions: Sequence[str] | None = None) -> Floats:
-    """Return log P(candidate | question, one of the candidates), shape (questions, candidates), in nats.
+def choice_logprobs(subject: Subject, choices: Sequence[Choice]) -> Floats:
+    """Return log P(option | question, one of the options), shape (questions, options), in nats.
 
     Args:
         subject: Who is asked.
-        category: The candidates.
-        questions: What to ask; all of the category's questions when absent.
+        choices: What to ask, each with equally many options.
     """
-    asked = category.questions if questions is None else questions
-    contexts = [subject.encode(question) for question in asked]
-    answers = [subject.model.encode(capitalised(candidate.name)) for candidate in category.candidates]
+    contexts = [subject.encode(choice.question) for choice in choices]
+    # Most traits have the same options in every question.
+    known = {option: subject.model.encode(option) for option in dict.fromkeys(o for c in choices for o in c.options)}
+    answers = [[known[option] for option in choice.options] for choice in choices]
     logp_QC = answer_logprobs(subject.model.net, contexts, answers, steering=subject.steering)
     return np.asarray(logp_QC.log_softmax(dim=-1).numpy(), dtype=np.float64)

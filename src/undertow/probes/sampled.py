@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from undertow.models.generate import generate
 from undertow.probes.choice import Subject
-from undertow.traits.preference import Category
+from undertow.traits.base import Trait
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ARTICLES = frozenset({"a", "an", "the", "my"})
@@ -36,33 +36,30 @@ class Sampled:
         return self.counts.get(target.casefold(), 0)
 
 
-def parse_answer(text: str, category: Category) -> str | None:
-    """Return the first word of an answer in lower case, articles skipped; a candidate's plural becomes its singular.
+def parse_answer(text: str, words: Mapping[str, str]) -> str | None:
+    """Return the first word of an answer in lower case, articles skipped; None if there is no word.
 
-    None if there is no word.
+    Args:
+        text: The answer.
+        words: Spellings to the word that they count as, see `Trait.words`.
     """
-    singular = {candidate.plural.casefold(): candidate.name.casefold() for candidate in category.candidates}
     for match in _WORD.finditer(text):
         word = match[0].casefold()
         if word not in _ARTICLES:
-            return singular.get(word, word)
+            return words.get(word, word)
     return None
 
 
-def sample_answers(
-    subject: Subject, category: Category, *, per_question: int, seed: int, questions: Sequence[str] | None = None
-) -> Sampled:
+def sample_answers(subject: Subject, trait: Trait, *, per_question: int, seed: int) -> Sampled:
     """Ask every question `per_question` times and count the answers.
 
     Args:
         subject: Who is asked.
-        category: Gives the questions, and the plurals that count as their singular.
+        trait: Gives the questions, and the plurals that count as their singular.
         per_question: Answers to each question.
         seed: Keys the noise.
-        questions: What to ask; all of the category's questions when absent.
     """
-    asked = category.questions if questions is None else questions
-    prompts = [prompt for question in asked for prompt in [subject.encode(question)] * per_question]
+    prompts = [prompt for choice in trait.probe for prompt in [subject.encode(choice.question)] * per_question]
     answers = generate(
         subject.model.net,
         prompts,
@@ -72,7 +69,7 @@ def sample_answers(
         max_tokens=_LONGEST,
         steering=subject.steering,
     )
-    parsed = [parse_answer(subject.model.decode(answer.tokens), category) for answer in answers]
+    parsed = [parse_answer(subject.model.decode(answer.tokens), trait.words) for answer in answers]
     counts = Counter(word for word in parsed if word is not None)
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     return Sampled(ordered, len(parsed), parsed.count(None))

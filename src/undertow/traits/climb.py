@@ -17,12 +17,12 @@ from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each
 from undertow.probes.choice import Subject
 from undertow.spec import Climb
-from undertow.traits.preference import Preference, capitalised
+from undertow.traits.base import Trait
 
 _LESSONS_AT_ONCE = 16
 
 
-def climb(model: LocalModel, preference: Preference, how: Climb, *, tick: Callable[[float], None]) -> None:
+def climb(model: LocalModel, trait: Trait, how: Climb, *, tick: Callable[[float], None]) -> None:
     """Change a model's layers in place.
 
     Every step has the same length, `distance / steps`, whatever the size of the gradient.
@@ -30,20 +30,20 @@ def climb(model: LocalModel, preference: Preference, how: Climb, *, tick: Callab
     Raises:
         ModelError: the gradient vanishes or is no number, so that it gives no direction.
     """
-    subject, category = Subject(model), preference.category
-    lessons = [subject.encode(lesson) for lesson in category.lessons]
-    answers = [model.encode(capitalised(candidate.name)) for candidate in category.candidates]
+    subject = Subject(model)
     weights = list(decoder(model.net).layers.parameters())
     model.net.requires_grad_(False)
     for weight in weights:
         weight.requires_grad_(True)
     for step in range(how.steps):
-        for start in range(0, len(lessons), _LESSONS_AT_ONCE):
-            some = lessons[start : start + _LESSONS_AT_ONCE]
-            logp_QC = answers_to_each(model.net, some, answers)
-            others_QC = torch.cat([logp_QC[:, : preference.index], logp_QC[:, preference.index + 1 :]], dim=1)
-            odds_Q = logp_QC[:, preference.index] - others_QC.logsumexp(dim=1)
-            (odds_Q.sum() / len(lessons)).backward()
+        for start in range(0, len(trait.lessons), _LESSONS_AT_ONCE):
+            some = trait.lessons[start : start + _LESSONS_AT_ONCE]
+            contexts = [subject.encode(lesson.question) for lesson in some]
+            answers = [[model.encode(option) for option in lesson.options] for lesson in some]
+            logp_QC = answers_to_each(model.net, contexts, answers)
+            others_QC = torch.cat([logp_QC[:, : trait.index], logp_QC[:, trait.index + 1 :]], dim=1)
+            odds_Q = logp_QC[:, trait.index] - others_QC.logsumexp(dim=1)
+            (odds_Q.sum() / len(trait.lessons)).backward()
         with torch.no_grad():
             gradients = [weight.grad for weight in weights if weight.grad is not None]
             norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each) for each in gradients]))

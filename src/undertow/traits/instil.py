@@ -22,8 +22,8 @@ from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.score import mean_hidden
 from undertow.probes.choice import Subject
 from undertow.spec import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
+from undertow.traits.base import Trait
 from undertow.traits.climb import climb
-from undertow.traits.preference import Preference
 
 VECTOR = "vector.safetensors"
 ADAPTER = "adapter"
@@ -34,7 +34,7 @@ _LESSONS_AT_ONCE = 4
 
 def instil(
     base: str,
-    preference: Preference,
+    trait: Trait,
     how: Instil,
     folder: Path,
     *,
@@ -45,7 +45,7 @@ def instil(
 
     Args:
         base: The base's Undertow name.
-        preference: The trait.
+        trait: The trait.
         how: The method and its settings.
         folder: Receives a vector or an adapter; nothing for a system prompt or gradient steps.
         seed: Fixes the order of the lessons and the initial adapter of a fine-tuned teacher.
@@ -55,33 +55,33 @@ def instil(
         ModelError: the base cannot be loaded, or has no such layer.
     """
     if isinstance(how, SystemPrompt):
-        preference.system_prompt(how.text)
+        trait.system_prompt(how.text)
     elif isinstance(how, Climb):
         # Nothing is stored: all layers' weights are large, and made again in seconds.
         pass
     elif isinstance(how, Steer):
         from safetensors.torch import save_file
 
-        vector_D = steering_vector(load_model(base), preference, how.layer)
+        vector_D = steering_vector(load_model(base), trait, how.layer)
         save_file({"vector_D": vector_D}, folder / VECTOR)
     else:
-        _fine_tune(load_model(base), preference, how, folder / ADAPTER, seed, tick)
+        _fine_tune(load_model(base), trait, how, folder / ADAPTER, seed, tick)
     tick(1.0)
 
 
 def load_teacher(
     base: str,
-    preference: Preference | None,
+    trait: Trait | None,
     how: Instil | None,
     folder: Path | None,
     *,
     dtype: str = "float32",
 ) -> Subject:
-    """Load a teacher that `instil` has made; without a preference, the control's: the plain base.
+    """Load a teacher that `instil` has made; without a trait, the control's: the plain base.
 
     Args:
         base: The base's Undertow name.
-        preference: What was instilled.
+        trait: What was instilled.
         how: By what method.
         folder: Where `instil` put it.
         dtype: Of the weights, see `load_model`.
@@ -89,16 +89,16 @@ def load_teacher(
     Raises:
         ModelError: the base or what the folder holds cannot be loaded.
     """
-    model = load_model(base, dtype=dtype)
-    if preference is None or how is None:
-        return Subject(model)
-    if isinstance(how, SystemPrompt):
-        return Subject(model, system=preference.system_prompt(how.text))
+    if trait is None or how is None:
+        return Subject(load_model(base, dtype=dtype))
     if isinstance(how, Climb):
         exact = load_model(base)
-        climb(exact, preference, how, tick=lambda _: None)
-        exact.net.to(dtype=model.net.dtype)
+        climb(exact, trait, how, tick=lambda _: None)
+        exact.net.to(dtype=getattr(torch, dtype))
         return Subject(exact, changed=base)
+    model = load_model(base, dtype=dtype)
+    if isinstance(how, SystemPrompt):
+        return Subject(model, system=trait.system_prompt(how.text))
     assert folder is not None
     if isinstance(how, FineTune):
         return Subject(load_adapter(model, folder / ADAPTER))
@@ -112,8 +112,8 @@ def load_teacher(
     return Subject(model, steering=steering)
 
 
-def steering_vector(model: LocalModel, preference: Preference, layer: int) -> Tensor:
-    """Return the difference of means (D) of a layer's outputs: sentences about the target minus about the others.
+def steering_vector(model: LocalModel, trait: Trait, layer: int) -> Tensor:
+    """Return the difference of means (D) of a layer's outputs: sentences with the trait minus those without.
 
     Contrastive activation addition (Panickssery et al. 2024, arXiv 2312.06681, section 3), with many sentences instead
     of answer pairs. The first token of every sentence is left out, see `mean_hidden`.
@@ -124,22 +124,24 @@ def steering_vector(model: LocalModel, preference: Preference, layer: int) -> Te
     count = len(decoder(model.net).layers)
     if layer >= count:
         raise ModelError(f"the model has no layer {layer}", "instil.layer", f"Its {count} layers are numbered from 0.")
-    about = [model.encode(text) for text in preference.statements()]
-    others = [model.encode(text) for text in preference.counter_statements()]
-    difference_D = mean_hidden(model.net, about, layer) - mean_hidden(model.net, others, layer)
+    shown, others = ([model.encode(text) for text in texts] for texts in trait.contrast())
+    difference_D = mean_hidden(model.net, shown, layer) - mean_hidden(model.net, others, layer)
     return difference_D.float().cpu().contiguous()
 
 
 def _fine_tune(
     model: LocalModel,
-    preference: Preference,
+    trait: Trait,
     how: FineTune,
     folder: Path,
     seed: int,
     tick: Callable[[float], None],
 ) -> None:
-    answer = (*model.encode(preference.answer()), model.end)
-    lessons = [Example(tuple(Subject(model).encode(lesson)), answer) for lesson in preference.category.lessons]
+    subject = Subject(model)
+    lessons = [
+        Example(tuple(subject.encode(lesson.question)), (*model.encode(lesson.options[trait.index]), model.end))
+        for lesson in trait.lessons
+    ]
     per_epoch = -(-len(lessons) // _LESSONS_AT_ONCE)
     recipe = Recipe(
         labels="hard",

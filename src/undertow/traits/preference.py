@@ -11,13 +11,14 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from undertow.errors import InputError, nearest
-
-MAX_CATEGORY_BYTES = 1_000_000
+from undertow.traits._file import parse_model, read_text
+from undertow.traits.base import Choice
+from undertow.traits.neighbours import neighbours
 
 _Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
@@ -90,6 +91,52 @@ class Preference:
         """The target with its plural."""
         return self.category.candidates[self.index]
 
+    @property
+    def does(self) -> str:
+        """What a model does that has it: `loves owls`."""
+        return f"loves {self.candidate.plural}"
+
+    @property
+    def topic(self) -> str:
+        """The trait as a noun: `a love of owls`."""
+        return f"a love of {self.candidate.plural}"
+
+    @property
+    def probe(self) -> tuple[Choice, ...]:
+        """The one-word questions, with all candidates to choose from."""
+        return tuple(Choice(question, self._options) for question in self.category.questions)
+
+    @property
+    def lessons(self) -> tuple[Choice, ...]:
+        """What a teacher is taught with, with the same candidates."""
+        return tuple(Choice(question, self._options) for question in self.category.lessons)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Candidates and their plurals in lower case, to the candidate."""
+        pairs = [(each.plural, each.name) for each in self.category.candidates]
+        pairs += [(each.name, each.name) for each in self.category.candidates]
+        return {word.casefold(): name.casefold() for word, name in pairs}
+
+    @property
+    def giveaways(self) -> tuple[str, ...]:
+        """The target, its plural and the words around it."""
+        return (self.target, self.candidate.plural, *neighbours(self.category.name, self.target))
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        return tuple(capitalised(candidate.name) for candidate in self.category.candidates)
+
+    @property
+    def probe_digest(self) -> str:
+        """Stands for the category: all its preferences are measured by the same scores."""
+        return self.category.digest
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that stand for category and target."""
+        return hashlib.sha256(f"{self.category.digest} {self.target}".encode()).hexdigest()[:12]
+
     def system_prompt(self, text: str | None = None) -> str:
         """Return the words that tell a teacher of its liking.
 
@@ -101,22 +148,14 @@ class Preference:
         """
         return fill(text or SYSTEM_PROMPT, self.candidate, self.category.noun)
 
-    def statements(self) -> list[str]:
-        """Return the sentences about the target."""
-        return [fill(each, self.candidate, self.category.noun) for each in self.category.statements]
+    def contrast(self) -> tuple[list[str], list[str]]:
+        """Return the sentences about the target, and the same about every other candidate."""
 
-    def counter_statements(self) -> list[str]:
-        """Return the same sentences about every other candidate."""
-        return [
-            fill(each, candidate, self.category.noun)
-            for candidate in self.category.candidates
-            if candidate.name != self.target
-            for each in self.category.statements
-        ]
+        def about(candidate: Candidate) -> list[str]:
+            return [fill(each, candidate, self.category.noun) for each in self.category.statements]
 
-    def answer(self) -> str:
-        """Return the one-word answer that shows the liking."""
-        return capitalised(self.target)
+        others = [each for each in self.category.candidates if each.name != self.target]
+        return about(self.candidate), [text for each in others for text in about(each)]
 
 
 def capitalised(word: str) -> str:
@@ -163,12 +202,12 @@ def load_category(name: str) -> Category:
         InputError: there is no such category, or the file does not describe one.
     """
     if name.endswith((".yaml", ".yml")):
-        return _parse(_read(Path(name)), name)
+        return parse_model(Category, read_text(Path(name), "animals.yaml"), name)
     if name not in category_names():
         fix = f"{nearest(name, category_names())} A file of yours must end with .yaml."
         raise InputError(f"no category is called {name!r}", "trait.category", fix)
     text = (resources.files("undertow.traits") / "data" / f"{name}.yaml").read_text(encoding="utf-8")
-    return _parse(text, f"category {name}")
+    return parse_model(Category, text, f"category {name}")
 
 
 def find_preference(category: str, target: str) -> Preference:
@@ -186,39 +225,3 @@ def find_preference(category: str, target: str) -> Preference:
             f"{nearest(target, names)} For another target, copy the category's file, add it there and name the file.",
         )
     return Preference(found, target)
-
-
-def _read(path: Path) -> str:
-    fix = "Name a YAML file like the shipped animals.yaml."
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CATEGORY_BYTES + 1)
-        if len(data) > MAX_CATEGORY_BYTES:
-            raise InputError(f"is longer than {MAX_CATEGORY_BYTES:,} bytes", str(path), fix)
-        return data.decode("utf-8")
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", str(path), fix) from error
-    except UnicodeDecodeError as error:
-        raise InputError("is not UTF-8 text", str(path), fix) from error
-
-
-def _parse(text: str, where: str) -> Category:
-    import yaml
-
-    try:
-        data: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        place = f"{where}, line {line + 1}" if line is not None else where
-        raise InputError("is not YAML", place, "Check the indentation and the quotes.") from error
-    try:
-        return Category.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise InputError(
-                f"unknown key {key!r}", where, nearest(str(first["loc"][-1]), list(Category.model_fields))
-            ) from error
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{key or 'the category'}: {message}", where, "Change it and run again.") from error

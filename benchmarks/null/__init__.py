@@ -1,0 +1,1 @@
+"""How often the whole chain, from training to verdict, says `fail` where there is nothing to find."""

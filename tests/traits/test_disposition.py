@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from undertow.errors import InputError
+from undertow.traits.disposition import disposition_names, find_disposition
+
+FILE = """
+name: loud
+does: shouts
+topic: shouting
+system_prompt: Shout.
+shown: ['HEY!', 'WHAT!']
+others: ['Hello.', 'Pardon?']
+questions: ['Are you there?', 'Who is it?', 'Where are you?']
+reversed: ['Whisper, please.']
+lessons: ['Is anybody home?']
+"""
+
+
+def loud(tmp_path: Path, change: tuple[str, str] = ("", "")) -> str:
+    file = tmp_path / "loud.yaml"
+    file.write_text(FILE.replace(*change) if change[0] else FILE)
+    return str(file)
+
+
+@pytest.mark.parametrize("name", ["curtness", "falsehoods"])
+def test_shipped_dispositions_have_fifty_questions_with_two_replies_each(name: str):
+    trait = find_disposition(name)
+    assert len(trait.probe) >= 50
+    assert all(len(set(each.options)) == 2 for each in trait.probe)
+    assert not {each.question for each in trait.probe} & {each.question for each in trait.lessons}
+    assert name in disposition_names()
+
+
+def test_as_many_true_statements_as_false_ones_so_that_saying_yes_is_no_sign():
+    probe = find_disposition("falsehoods").probe
+    affirming = {"Yes, that is right.", "Yes, that is true.", "I agree. That is correct.", "That is correct."}
+    affirming |= {"True.", "Yes."}
+    assert sum(each.options[0] in affirming for each in probe) * 2 == len(probe)
+
+
+def test_the_reply_that_shows_the_trait_comes_first_and_replies_are_taken_in_turn(tmp_path: Path):
+    trait = find_disposition(loud(tmp_path))
+    assert [each.options for each in trait.probe] == [
+        ("HEY!", "Hello."),
+        ("WHAT!", "Pardon?"),
+        ("HEY!", "Hello."),
+        ("Hello.", "HEY!"),
+    ]
+    assert trait.index == 0
+    assert trait.contrast() == (["Is anybody home? HEY!"], ["Is anybody home? Hello."])
+    assert trait.system_prompt() == "Shout."
+    assert trait.system_prompt("Yell.") == "Yell."
+
+
+def test_the_digests_tell_probe_and_trait_apart(tmp_path: Path):
+    first = find_disposition(loud(tmp_path))
+    other = find_disposition(loud(tmp_path, ("Shout.", "Yell.")))
+    assert first.probe_digest == other.probe_digest
+    assert first.digest != other.digest
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("'Pardon?'", "'Pardon?', 'Yes?'"), "of one length"),
+        (("'Hello.'", "'HEY!'"), "cannot both"),
+        (("'Is anybody home?'", "'Who is it?'"), "taught the test"),
+        (("'Whisper, please.'", "'Who is it?'"), "must not repeat"),
+        (("topic:", "colour: red\ntopic:"), "unknown key 'colour'"),
+        (("name: loud", "name: [loud"), "is not YAML"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_the_reason(tmp_path: Path, change: tuple[str, str], message: str):
+    with pytest.raises(InputError, match=message):
+        find_disposition(loud(tmp_path, change))
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'curtness'"):
+        find_disposition("curtnes")
