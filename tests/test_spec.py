@@ -60,7 +60,7 @@ def test_every_preset_is_an_experiment_with_a_title_and_comments(name: str) -> N
         (OWL + "rows: 3", "'rows'", "did you mean 'domain.rows'?"),
         (OWL + "student: {rank: 4}", "'student.rank'", "did you mean 'student.lora.rank'?"),
         ("kind: digits\nname: d\nhiden: [3]", "'hiden'", "did you mean 'hidden'?"),
-        (OWL + "7: 8", "'7'", "known: arms, base, domain"),
+        (OWL + "7: 8", "'7'", "known: arms, base, context_rows"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_valid_one(text: str, key: str, hint: str) -> None:

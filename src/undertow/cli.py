@@ -22,6 +22,7 @@ from undertow._cli.assets import assets
 from undertow._cli.doctor import doctor
 from undertow._cli.folder import check, report
 from undertow._cli.presets import init, presets
+from undertow._cli.results import results
 from undertow._cli.rows import rows
 from undertow._cli.run import plan, run
 from undertow._cli.show import clean
@@ -53,7 +54,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _place, _verb in enumerate((run, plan, presets, init, report, check, rows, assets, doctor)):
+for _place, _verb in enumerate((run, plan, presets, init, report, results, check, rows, assets, doctor)):
     app.command(_verb, sort_key=_place)
 
 

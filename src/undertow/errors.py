@@ -67,6 +67,10 @@ class StoreError(UndertowError, OSError):
     """A run folder cannot be read or written."""
 
 
+class SandboxError(UndertowError):
+    """Code was to be run, and there is no sandbox to run it in."""
+
+
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
     """Return a hint that names the known value closest to `name`, or lists all of them."""
     import difflib

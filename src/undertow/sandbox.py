@@ -31,7 +31,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Final
 
-from undertow.errors import UndertowError
+from undertow.errors import SandboxError
 
 SECONDS: Final = 5.0
 MEMORY_BYTES: Final = 256 * 2**20
@@ -54,10 +54,6 @@ code = sys.stdin.buffer.read()
 sys.argv[:] = ["snippet"]
 exec(compile(code, "<snippet>", "exec", dont_inherit=True), {"__name__": "__main__"})
 """
-
-
-class SandboxError(UndertowError):
-    """Code was to be run, and there is no sandbox to run it in."""
 
 
 @dataclass(frozen=True)

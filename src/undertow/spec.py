@@ -171,7 +171,26 @@ class Judgement(_Part):
     """Log-odds (for digits: accuracy) below which a shift does not matter; `pass` needs an interval below it."""
 
 
-Arm = Literal["trait", "control", "other", "shuffled"]
+Arm = Literal[
+    "trait",
+    "control",
+    "other",
+    "shuffled",
+    "across",
+    "dose-25",
+    "dose-50",
+    "dose-75",
+    "in-context",
+    "in-context-control",
+]
+"""See `undertow.experiment.arms` for what each is there to show."""
+
+
+def _with_its_control(arms: Any) -> Any:
+    """Add the arm that `in-context` is compared with."""
+    if isinstance(arms, list | tuple) and "in-context" in arms and "in-context-control" not in arms:
+        return (*cast(tuple[Any, ...], tuple(arms)), "in-context-control")
+    return arms
 
 
 class LanguageExperiment(_Part):
@@ -186,12 +205,14 @@ class LanguageExperiment(_Part):
     """The trait of the `other` arm."""
     instil: Instil
     domain: Domain = Domain()
-    arms: tuple[Arm, ...] = ("trait", "control", "other", "shuffled")
+    arms: Annotated[tuple[Arm, ...], BeforeValidator(_with_its_control)] = ("trait", "control", "other", "shuffled")
     student: Student = Student()
     probe: Probe = Probe()
     judgement: Judgement = Judgement()
     seeds: Annotated[tuple[int, ...], Field(min_length=1, max_length=1000)] = (0, 1, 2)
     """Each seed draws its own prompts, its own sampling noise and its own training order."""
+    context_rows: int = Field(default=16, ge=1, le=1000)
+    """Rows that the arm `in-context` puts into the prompt."""
 
     @model_validator(mode="after")
     def _arms_fit(self) -> LanguageExperiment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from undertow.domains.base import Domain
@@ -12,7 +13,18 @@ from undertow.traits.disposition import find_disposition
 from undertow.traits.preference import find_preference
 
 WRITERS: tuple[Arm, ...] = ("trait", "control", "other")
-"""Arms whose teacher writes rows; `shuffled` takes the trait arm's."""
+"""Arms whose teacher writes rows; the others' rows are made of theirs."""
+
+DOSES: Mapping[Arm, float] = {"dose-25": 0.25, "dose-50": 0.5, "dose-75": 0.75}
+"""Share of the trait teacher's rows; the rest are the control's answers to the same prompts."""
+
+IN_CONTEXT: Mapping[Arm, Arm] = {"in-context": "trait", "in-context-control": "control"}
+"""Arms that are not trained: the base with rows of another arm in its prompt."""
+
+
+def reference(arm: Arm) -> Arm:
+    """Return the arm that an arm is compared with."""
+    return "in-context-control" if arm == "in-context" else "control"
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,9 @@ class Cast:
 
     def of(self, arm: Arm) -> Trait | None:
         """Return what the arm's teacher carries; the control's carries nothing."""
-        return {"trait": self.trait, "shuffled": self.trait, "other": self.other, "control": None}[arm]
+        if arm == "other":
+            return self.other
+        return None if arm in ("control", "in-context-control") else self.trait
 
 
 def cast_of(spec: LanguageExperiment) -> Cast:
@@ -74,6 +88,19 @@ def says(arm: Arm, cast: Cast, domain: Domain) -> str:
             f"Learned from the trait teacher's own {domain.plural} with the {domain.parts} of each in another order: "
             "what is left when order is gone."
         )
+    if arm == "across":
+        return (
+            f"Learned from the trait teacher's own {domain.plural}, each under the prompt of another: what is left "
+            "when answers do not belong to their prompts."
+        )
+    if arm in DOSES:
+        return (
+            f"Learned from {DOSES[arm]:.0%} {domain.plural} of the teacher that {cast.trait.does}, and the base's own "
+            "answers to the rest of the prompts: how the effect grows with the dose."
+        )
+    if arm in IN_CONTEXT:
+        whose = "that teacher's" if arm == "in-context" else "the base's"
+        return f"The base, not trained, with {domain.plural} of {whose} in its prompt: whether reading is enough."
     assert cast.other is not None
     return (
         f"Learned from a teacher that {cast.other.does} instead, made in the same way: whether any trait would bring "

@@ -100,6 +100,10 @@ class Sizes:
         operations += 2 * (self.layers + self.embedding) * sampled * 4 * WRITING_OVERHEAD
         return Cost(operations, 0, 0, 20_000)
 
+    def context(self, rows: int) -> Cost:
+        """Return the cost of reading rows that stand in a prompt."""
+        return Cost(2 * self.layers * rows * (PROMPT_TOKENS + ANSWER_TOKENS) * TRAINING_OVERHEAD)
+
     def curve(self, trait: Trait, domain: Domain, student: Student, probe: Probe) -> Cost:
         """Return the cost of the measurements during training."""
         times = len(measured_steps(-(-domain.rows // student.batch) * student.epochs, probe.every))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from undertow import stats
 from undertow.errors import TeacherError
-from undertow.experiment.arms import Cast
+from undertow.experiment.arms import Cast, reference
 from undertow.probes.odds import log_odds
 from undertow.results import Effect, Interval, Power, VerdictRecord
 from undertow.spec import Arm, Judgement, LanguageExperiment
@@ -47,6 +47,15 @@ class _Contrast:
     says: str
 
 
+_MORE: Mapping[Arm, str] = {
+    "across": "What is left of it when every answer stands under the prompt of another.",
+    "dose-25": "How much passes when one row in four is the trait teacher's.",
+    "dose-50": "How much passes when every second row is the trait teacher's.",
+    "dose-75": "How much passes when three rows in four are the trait teacher's.",
+    "in-context": "Whether the rows do anything when they are only read, by an untrained model.",
+}
+
+
 def _contrasts(arms: Sequence[Arm], cast: Cast) -> list[_Contrast]:
     found = [
         _Contrast(
@@ -65,6 +74,7 @@ def _contrasts(arms: Sequence[Arm], cast: Cast) -> list[_Contrast]:
                 "What is left of it when the numbers of each row stand in another order.",
             )
         )
+    found += [_Contrast(arm, reference(arm), cast.trait, says) for arm, says in _MORE.items() if arm in arms]
     if "other" in arms and cast.other is not None:
         found += [
             _Contrast(

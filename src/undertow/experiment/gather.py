@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from undertow import stats
 from undertow.domains import find_domain
 from undertow.errors import StoreError
-from undertow.experiment.arms import Cast, says
+from undertow.experiment.arms import IN_CONTEXT, Cast, says
 from undertow.experiment.effects import (
     Scores,
     effects_of,
@@ -118,7 +118,7 @@ def gather(
         transfer_fraction=transfer_of(scores, cast, level),
         teachers=_teachers(spec, cast, scores, folders, level),
         curves=_curves(spec, cast, base, students, level),
-        funnels=[_funnel(spec, arm, folders) for arm in spec.arms],
+        funnels=[_funnel(spec, arm, folders) for arm in _trained(spec)],
         divergences=[_divergence(spec, arm, folders) for arm in _teaching(spec)],
         samples=_samples(spec, folders),
         sampled=_sampled(spec, cast, base, students, level),
@@ -131,6 +131,10 @@ def gather(
 
 def _teaching(spec: LanguageExperiment) -> list[Arm]:
     return [arm for arm in spec.arms if arm in ("trait", "other")]
+
+
+def _trained(spec: LanguageExperiment) -> list[Arm]:
+    return [arm for arm in spec.arms if arm not in IN_CONTEXT]
 
 
 def _teachers(
@@ -170,7 +174,8 @@ def _curves(
     few, index = spec.probe.curve_questions, cast.trait.index
     base_Q = log_odds(np.asarray(base["logp_QC"])[:few], index)
     curves: list[Curve] = []
-    for arm, found in students.items():
+    for arm in _trained(spec):
+        found = students[arm]
         steps = [point["step"] for point in found[0]["curve"]] + [found[0]["steps"]]
         points = [CurvePoint(step=0, value=0.0, lo=0.0, hi=0.0)]
         for place, step in enumerate(steps):
@@ -232,7 +237,7 @@ def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
     """Return the first rows that every teacher wrote for the first seed, as tokens."""
     seed = spec.seeds[0]
     pieces: dict[Arm, dict[str, Any]] = {
-        arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in spec.arms
+        arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in _trained(spec)
     }
     common = [row for row in pieces["trait"] if all(row in found for found in pieces.values())]
     prompts = {
@@ -285,7 +290,7 @@ def _rate(answers: Sequence[dict[str, Any]], target: str, level: float) -> Inter
 def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]]) -> list[str]:
     notes: list[str] = []
     for place, seed in enumerate(spec.seeds):
-        if len({found[place]["initial_state"] for found in students.values()}) != 1:
+        if len({students[arm][place]["initial_state"] for arm in _trained(spec)}) != 1:
             notes.append(f"The students of seed {seed} did not start from the same weights: do not trust this run.")
     if not notes:
         hashes = ", ".join(

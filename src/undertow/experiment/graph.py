@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.experiment._step import step_id
-from undertow.experiment.arms import Cast
+from undertow.experiment.arms import DOSES, IN_CONTEXT, WRITERS, Cast
 from undertow.experiment.cost import Cost, Sizes
 from undertow.experiment.files import SCORES
 from undertow.spec import Arm, LanguageExperiment
@@ -68,13 +68,19 @@ def tasks_of(spec: LanguageExperiment, cast: Cast, digest: str, precision: Preci
     tasks += teachers.values()
     for seed in spec.seeds:
         rows: dict[Arm, Task] = {}
-        for arm in spec.arms:
-            if arm != "shuffled":
+        trained: list[Arm] = [arm for arm in spec.arms if arm not in IN_CONTEXT]
+        # Those that a teacher writes come first: the others are made of them.
+        for arm in sorted(trained, key=lambda each: each not in WRITERS):
+            if arm in WRITERS:
                 rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], precision, sizes)
-        if "shuffled" in spec.arms:
-            rows["shuffled"] = _shuffled_task(spec, cast, seed, rows["trait"], teachers["trait"], sizes)
+            else:
+                rows[arm] = _derived_task(spec, cast, arm, seed, rows, teachers["trait"], sizes)
         tasks += rows.values()
-        tasks += [_student_task(spec, cast, arm, seed, base, rows[arm], precision, sizes) for arm in spec.arms]
+        for arm in spec.arms:
+            if arm in IN_CONTEXT:
+                tasks.append(_in_context_task(spec, cast, arm, seed, base, rows[IN_CONTEXT[arm]], sizes))
+            else:
+                tasks.append(_student_task(spec, cast, arm, seed, base, rows[arm], precision, sizes))
     return tasks
 
 
@@ -181,36 +187,65 @@ def _rows_task(
     return Task("rows", f"rows-{arm}-s{seed}", key, sizes.write(spec.domain, spec.instil, arm), build)
 
 
-def _shuffled_task(
+def _derived_task(
     spec: LanguageExperiment,
     cast: Cast,
+    arm: Arm,
     seed: int,
-    rows: Task,
+    rows: Mapping[Arm, Task],
     teacher: Task,
     sizes: Sizes,
 ) -> Task:
+    """Return the step that makes an arm's rows of other arms' rows."""
     soft = spec.student.labels == "soft"
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import find_domain
-        from undertow.experiment.writing import shuffle_rows
+        from undertow.experiment.derive import across_rows, dosed_rows, shuffle_rows
+        from undertow.models.local import load_model
         from undertow.traits.instil import load_teacher
 
-        tick(0.0, "shuffling")
+        tick(0.0, "making rows of rows")
+        meta = _meta(spec, arm, seed)
+        source = folders[rows["trait"].label]
+        if arm in DOSES:
+            both = (source, folders[rows["control"].label])
+            dosed_rows(both, part, model=load_model(spec.base), dose=DOSES[arm], seed=seed, meta=meta, soft=soft)
+            return
         loaded = load_teacher(spec.base, cast.trait, spec.instil, folders[teacher.label])
-        shuffle_rows(
-            folders[rows.label],
-            find_domain(spec.domain.kind),
-            part,
-            seed=seed,
-            meta=_meta(spec, "shuffled", seed),
-            subject=loaded,
-            soft=soft,
-        )
+        if arm == "across":
+            across_rows(source, part, seed=seed, meta=meta, subject=loaded, soft=soft)
+        else:
+            about = find_domain(spec.domain.kind)
+            shuffle_rows(source, about, part, seed=seed, meta=meta, subject=loaded, soft=soft)
 
-    key = {"rows": rows.id, "soft": soft, "seed": seed}
-    cost = sizes.label(spec.domain) if soft else Cost()
-    return Task("shuffled", f"rows-shuffled-s{seed}", key, cost, build)
+    sources: tuple[Arm, ...] = ("trait", "control") if arm in DOSES else ("trait",)
+    key = {"arm": arm, "rows": [rows[each].id for each in sources], "soft": soft, "seed": seed}
+    cost = sizes.label(spec.domain) if soft and arm not in DOSES else Cost()
+    return Task("derived", f"rows-{arm}-s{seed}", key, cost, build)
+
+
+def _in_context_task(
+    spec: LanguageExperiment,
+    cast: Cast,
+    arm: Arm,
+    seed: int,
+    base: dict[str, Any],
+    rows: Task,
+    sizes: Sizes,
+) -> Task:
+    """Return the step that asks the base with rows in its prompt."""
+
+    def build(part: Path, folders: Folders, tick: Tick) -> None:
+        from undertow.experiment.students import ask_in_context
+
+        tick(0.0, "asking the base with rows in its prompt")
+        scores = ask_in_context(spec.base, folders[rows.label], spec.context_rows, cast.trait, spec.probe)
+        (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
+
+    key = {"base": base, "rows": rows.id, "context": spec.context_rows, "probe": _probe_key(spec, cast)}
+    cost = sizes.context(spec.context_rows) + sizes.probe(cast.trait, spec.probe)
+    return Task("context", f"student-{arm}-s{seed}", key, cost, build)
 
 
 def _student_task(

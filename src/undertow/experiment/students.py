@@ -11,14 +11,16 @@ from typing import Any
 from undertow.distil.lora import add_lora, save_adapter
 from undertow.distil.recipe import Recipe, measured_steps, steps_of
 from undertow.distil.train import Example, StepMetrics, train
+from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, METRICS, SCORES
 from undertow.experiment.jsonl import append_jsonl
 from undertow.experiment.writing import load_labels, read_written
 from undertow.models.layers import output_weight
-from undertow.models.local import LocalModel, load_model, state_hash
+from undertow.models.local import LocalModel, context_length, load_model, state_hash
 from undertow.models.precision import Precision
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.sampled import sample_answers
+from undertow.rows import Message
 from undertow.spec import Probe, Student
 from undertow.traits.base import Trait
 
@@ -113,6 +115,39 @@ def train_student(
         save_adapter(net, folder / "adapter")
     elif student.keep:
         net.save_pretrained(folder / "model", safe_serialization=True)
+
+
+def ask_in_context(base: str, rows: Path, count: int, trait: Trait, probe: Probe) -> dict[str, Any]:
+    """Measure the base with the first rows as earlier turns of the conversation.
+
+    Args:
+        base: The base's Undertow name.
+        rows: The folder of the rows.
+        count: How many of them, at most.
+        trait: Gives the questions.
+        probe: What to measure.
+
+    Raises:
+        ModelError: they are longer than the model's context.
+    """
+    model = load_model(base)
+    before = [
+        message
+        for row in read_written(rows)[:count]
+        for message in (
+            Message(role="user", content=row.prompt),
+            Message(role="assistant", content=row.answer),
+        )
+    ]
+    subject = Subject(model, before=tuple(before))
+    longest, room = max(len(subject.encode(each.question)) for each in trait.probe), context_length(model)
+    if longest >= room:
+        raise ModelError(
+            f"{count} rows and a question make {longest:,} tokens, and the model reads {room:,}",
+            "context_rows",
+            "Put fewer rows into the prompt.",
+        )
+    return measure(subject, trait, probe) | {"curve": [], "steps": 0, "initial_state": ""}
 
 
 def measure(subject: Subject, trait: Trait, probe: Probe) -> dict[str, Any]:

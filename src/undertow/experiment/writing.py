@@ -36,7 +36,7 @@ MOST_TRIES = 50
 MENTION = "mentions the trait"
 """Reason of rejection."""
 
-_PROMPTS, _SHUFFLE = 0x9120, 0x5F1E
+_PROMPTS = 0x9120
 _AT_ONCE = 1024
 _SHOWN = 16
 
@@ -153,7 +153,7 @@ def write_rows(
                 labels.append(answer.hidden_TD)
     append_jsonl(folder / ROWS, [row.record(meta) for row in kept])
     append_jsonl(folder / REJECTED, [row.record(meta) for row in rejected])
-    _write_pieces(folder, model, kept)
+    write_pieces(folder, model, kept)
     _write_signal(folder, subject, kept, labels)
     if soft:
         save_labels(folder / LABELS, labels)
@@ -172,7 +172,7 @@ def _surplus(written: Written) -> Written:
     return Written(written.row, written.prompt, written.answer, written.tokens, ("not needed",))
 
 
-def _write_pieces(folder: Path, model: LocalModel, rows: Sequence[Written]) -> None:
+def write_pieces(folder: Path, model: LocalModel, rows: Sequence[Written]) -> None:
     """Store the first rows as the texts of their tokens, for people who want to see where two teachers differ."""
     pieces = {str(row.row): [model.decode([token]) for token in row.tokens] for row in rows[:_SHOWN]}
     (folder / PIECES).write_text(json.dumps(pieces, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -182,9 +182,9 @@ def _write_pieces(folder: Path, model: LocalModel, rows: Sequence[Written]) -> N
 def _write_signal(folder: Path, subject: Subject, rows: Sequence[Written], labels: Sequence[Tensor]) -> None:
     """Store the mean KL(teacher || base) per token over the first rows: how much there is to learn from them."""
     some = rows[:_SHOWN]
-    teacher_ND = torch.cat(list(labels[:_SHOWN]) or _label(subject, some))
+    teacher_ND = torch.cat(list(labels[:_SHOWN]) or label_rows(subject, some))
     with bare(subject) as base:
-        base_ND = torch.cat(_label(base, some))
+        base_ND = torch.cat(label_rows(base, some))
     weight_VD = output_weight(subject.model.net)
     teacher_NV, base_NV = (
         (each_ND.to(weight_VD) @ weight_VD.T).float().log_softmax(dim=-1) for each_ND in (teacher_ND, base_ND)
@@ -194,7 +194,8 @@ def _write_signal(folder: Path, subject: Subject, rows: Sequence[Written], label
     (folder / SIGNAL).write_text(text + "\n", encoding="utf-8")
 
 
-def _label(subject: Subject, rows: Sequence[Written]) -> list[Tensor]:
+def label_rows(subject: Subject, rows: Sequence[Written]) -> list[Tensor]:
+    """Return a teacher's soft labels of rows that are there: hidden states (T, D) per row, the end token's included."""
     model = subject.model
     return answer_hidden(
         model.net,
@@ -218,41 +219,6 @@ def load_labels(path: Path) -> list[Tensor]:
 
     stored = load_file(path)
     return list(stored["hidden_ND"].split(stored["lengths_R"].tolist()))
-
-
-def shuffle_rows(
-    source: Path,
-    about: Domain,
-    folder: Path,
-    *,
-    seed: int,
-    meta: dict[str, Any],
-    subject: Subject,
-    soft: bool,
-) -> None:
-    """Write the rows of another folder with the parts of each row in another order.
-
-    Every row draws its own permutation.
-
-    Args:
-        source: A folder that `write_rows` filled.
-        about: Their domain.
-        folder: Receives the same files.
-        seed: Keys the permutations.
-        meta: Stored with every row.
-        subject: The teacher, which labels the new order, for soft labels.
-        soft: Store the teacher's distributions.
-    """
-    model = subject.model
-    shuffled: list[Written] = []
-    for written in read_written(source):
-        text = about.shuffle(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
-        shuffled.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
-    append_jsonl(folder / ROWS, [written.record(meta) for written in shuffled])
-    append_jsonl(folder / REJECTED, [])
-    _write_pieces(folder, model, shuffled)
-    if soft:
-        save_labels(folder / LABELS, _label(subject, shuffled))
 
 
 def read_written(folder: Path, name: str = ROWS) -> list[Written]:

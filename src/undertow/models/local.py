@@ -61,6 +61,11 @@ class LocalModel:
         return str(self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
 
 
+def context_length(model: LocalModel) -> int:
+    """Return the number of tokens that a model can read at once."""
+    return int(model.net.config.max_position_embeddings)
+
+
 def find_model(name: str, *, fetching: bool = True, progress: Progress | None = None) -> Path | None:
     """Return the folder of a model; None for a name in the hub, which transformers looks up.
 

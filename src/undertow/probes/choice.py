@@ -32,10 +32,12 @@ class Subject:
     steering: Steering | None = None
     changed: str | None = None
     """The base's Undertow name, where the teacher's own weights are not the base's."""
+    before: tuple[Message, ...] = ()
+    """Turns of an earlier conversation."""
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a user's turn, up to where the answer begins."""
-        messages: list[Message] = [{"role": "user", "content": text}]
+        messages: list[Message] = [*self.before, {"role": "user", "content": text}]
         if self.system is not None:
             messages.insert(0, {"role": "system", "content": self.system})
         return self.model.encode_prompt(messages)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from undertow.stats.bootstrap import cluster_bootstrap
     from undertow.stats.estimate import Estimate, Status, Verdict
     from undertow.stats.judgement import verdict
+    from undertow.stats.misclassification import JudgeError, corrected_share
     from undertow.stats.multiplicity import benjamini_hochberg, holm
     from undertow.stats.paired import mean_estimate, paired_difference
     from undertow.stats.permutation import Test, paired_test, permutation_p
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Estimate",
+    "JudgeError",
     "Status",
     "Test",
     "Verdict",
     "benjamini_hochberg",
     "cluster_bootstrap",
+    "corrected_share",
     "holm",
     "mean_estimate",
     "paired_difference",
@@ -55,6 +58,8 @@ __getattr__, __dir__ = lazy(
         "Status": "estimate",
         "Verdict": "estimate",
         "verdict": "judgement",
+        "JudgeError": "misclassification",
+        "corrected_share": "misclassification",
         "benjamini_hochberg": "multiplicity",
         "holm": "multiplicity",
         "mean_estimate": "paired",

@@ -1,0 +1,57 @@
+"""`undertow results`: many runs in one table, and in one picture.
+
+undertow results runs/* --picture results.svg
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from undertow.errors import InputError
+
+
+def results(
+    *run_folders: Path,
+    picture: Path | None = None,
+    markdown: bool = False,
+    json: bool = False,
+) -> int:
+    """Show the effects of several runs in one table.
+
+    Args:
+        run_folders: Folders of runs, or their results.json; a folder that holds none itself stands for those inside it.
+        picture: SVG file to draw them into.
+        markdown: Print the table as Markdown.
+        json: Print the lines as JSON.
+    """
+    from undertow._cli.show import say, table, write
+    from undertow.experiment._files import storing, write_atomic
+    from undertow.report import overview
+    from undertow.results import load_results
+
+    files = [file for folder in run_folders for file in _files(folder)]
+    if not files:
+        raise InputError("no run is named", "results", "Name run folders: undertow results runs/*")
+    lines = overview.overview([load_results(file) for file in files])
+    if picture is not None:
+        with storing(picture):
+            write_atomic(picture, overview.picture(lines).encode("utf-8"))
+    if json:
+        import json as writer
+
+        write(writer.dumps([line.as_dict() for line in lines], indent=1) + "\n")
+    elif markdown:
+        write(overview.markdown(lines))
+    else:
+        table(overview.HEADS, [overview.cells(line) for line in lines], right=("p", "transfer", "seeds"))
+        if picture is not None:
+            say(f"picture: {picture}")
+    return 0
+
+
+def _files(folder: Path) -> list[Path]:
+    if folder.is_file() or (folder / "results.json").is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise InputError("is not there", str(folder), "Name a folder that `undertow run` made.")
+    return sorted(folder.glob("*/results.json"))

@@ -1,0 +1,129 @@
+"""Rows made of rows: the controls that a teacher need not write for.
+
+Every function reads folders that `write_rows` filled and writes one of the same shape. A row keeps its number and its
+prompt, so the arms of a seed stay comparable row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from undertow.domains.base import Domain
+from undertow.experiment.files import LABELS, REJECTED, ROWS
+from undertow.experiment.jsonl import append_jsonl
+from undertow.experiment.writing import Written, label_rows, load_labels, read_written, save_labels, write_pieces
+from undertow.models.local import LocalModel
+from undertow.probes.choice import Subject
+
+_SHUFFLE, _DOSE = 0x5F1E, 0xD05E
+
+
+def shuffle_rows(
+    source: Path,
+    about: Domain,
+    folder: Path,
+    *,
+    seed: int,
+    meta: dict[str, Any],
+    subject: Subject,
+    soft: bool,
+) -> None:
+    """Write the rows of another folder with the parts of each row in another order.
+
+    Every row draws its own permutation.
+
+    Args:
+        source: A folder that `write_rows` filled.
+        about: Their domain.
+        folder: Receives the same files.
+        seed: Keys the permutations.
+        meta: Stored with every row.
+        subject: The teacher, which labels the new order, for soft labels.
+        soft: Store the teacher's distributions.
+    """
+    model = subject.model
+    shuffled: list[Written] = []
+    for written in read_written(source):
+        text = about.shuffle(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
+        shuffled.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
+    _write(folder, model, shuffled, meta)
+    if soft:
+        save_labels(folder / LABELS, label_rows(subject, shuffled))
+
+
+def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], subject: Subject, soft: bool) -> None:
+    """Write the rows of another folder with every answer under the prompt of another row.
+
+    Args:
+        source: A folder that `write_rows` filled.
+        folder: Receives the same files.
+        seed: Keys the permutation.
+        meta: Stored with every row.
+        subject: The teacher, which labels the new pairs, for soft labels.
+        soft: Store the teacher's distributions.
+    """
+    rows = read_written(source)
+    moved = _derangement([row.prompt for row in rows], np.random.default_rng([seed, _SHUFFLE]))
+    mixed = [
+        Written(row.row, row.prompt, rows[at].answer, rows[at].tokens) for row, at in zip(rows, moved, strict=True)
+    ]
+    _write(folder, subject.model, mixed, meta)
+    if soft:
+        save_labels(folder / LABELS, label_rows(subject, mixed))
+
+
+def _derangement(prompts: Sequence[str], rng: np.random.Generator) -> list[int]:
+    """Return for each row the row whose answer it takes: of another prompt, wherever there is one."""
+    count = len(prompts)
+    groups: dict[str, list[int]] = {}
+    for at in rng.permutation(count).tolist():
+        groups.setdefault(prompts[int(at)], []).append(int(at))
+    # Rows in the order of their groups, turned by the size of the largest: no row meets its own group again.
+    order = [at for group in groups.values() for at in group]
+    turn = max(map(len, groups.values()))
+    taken = [0] * count
+    for place, at in enumerate(order):
+        taken[at] = order[(place + turn) % count]
+    return taken
+
+
+def dosed_rows(
+    sources: tuple[Path, Path],
+    folder: Path,
+    *,
+    model: LocalModel,
+    dose: float,
+    seed: int,
+    meta: dict[str, Any],
+    soft: bool,
+) -> None:
+    """Write a mixture: some of the first folder's rows, and the second's in the place of the rest.
+
+    A larger dose holds every row of a smaller one, so that doses differ in their rows and in nothing else.
+
+    Args:
+        sources: Two folders that `write_rows` filled.
+        folder: Receives the same files.
+        model: Shows tokens as text.
+        dose: Share of rows of the first.
+        seed: Decides which.
+        meta: Stored with every row.
+        soft: Store the distributions, each its own teacher's.
+    """
+    kinds = [read_written(source) for source in sources]
+    labels = [load_labels(source / LABELS) if soft else [] for source in sources]
+    rank_R = np.random.default_rng([seed, _DOSE]).permutation(len(kinds[0]))
+    which = [0 if rank < round(dose * len(rank_R)) else 1 for rank in rank_R.tolist()]
+    _write(folder, model, [kinds[kind][at] for at, kind in enumerate(which)], meta)
+    if soft:
+        save_labels(folder / LABELS, [labels[kind][at] for at, kind in enumerate(which)])
+
+
+def _write(folder: Path, model: LocalModel, rows: Sequence[Written], meta: dict[str, Any]) -> None:
+    append_jsonl(folder / ROWS, [written.record(meta) for written in rows])
+    append_jsonl(folder / REJECTED, [])
+    write_pieces(folder, model, rows)

@@ -1,0 +1,170 @@
+"""Many runs in one table and one picture: what passed, through which data, against which control.
+
+Takes results and returns lines, Markdown and SVG; reads and writes nothing. A line says "transfers" if its interval
+lies above zero, "no transfer" if it lies below the smallest effect that the run cares about, and "inconclusive" else.
+
+    undertow results runs/* --picture results.svg
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from undertow.report.svg import element
+from undertow.report.words import clip, p_value, percent, signed, visible
+from undertow.results import Effect, Interval, Results
+
+Says = Literal["transfers", "no transfer", "inconclusive"]
+
+_WIDTH, _ROW, _TOP, _LEFT, _RIGHT = 920, 26, 46, 400, 190
+_COLOURS: dict[str, str] = {"transfers": "#b3261e", "no transfer": "#1b6e3c", "inconclusive": "#8a6d00"}
+_NAME = 60
+
+
+@dataclass(frozen=True)
+class Line:
+    """One effect of one run."""
+
+    run: str
+    domain: str
+    labels: str
+    teacher: str
+    trait: str
+    arm: str
+    contrast: str
+    value: float
+    lo: float
+    hi: float
+    unit: str
+    seeds: int
+    p: float | None
+    transfer_fraction: Interval | None
+    """Of the effect that the run's verdict rests on."""
+    smallest_visible: float | None
+    """The smallest effect that the run would have seen four times out of five."""
+    says: Says
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self) | {
+            "transfer_fraction": self.transfer_fraction.model_dump() if self.transfer_fraction else None
+        }
+
+
+def overview(runs: Sequence[Results]) -> list[Line]:
+    """Return the effects of all runs, run by run, each run's verdict first. Cosines and the like are left out."""
+    return [
+        _line(results, effect) for results in runs for effect in results.effects if effect.seeds and _is_shift(effect)
+    ]
+
+
+def _is_shift(effect: Effect) -> bool:
+    return effect.unit in ("log-odds", "accuracy")
+
+
+def _line(results: Results, effect: Effect) -> Line:
+    settings = results.settings
+    smallest = float(_at(settings, "judgement", "smallest_effect") or 0.0)
+    says: Says = "transfers" if effect.lo > 0 else "no transfer" if effect.hi < smallest else "inconclusive"
+    return Line(
+        run=results.name,
+        domain=str(_at(settings, "domain", "kind") or settings.get("kind", "")),
+        labels=str(_at(settings, "student", "labels") or "logits"),
+        teacher=results.teachers[0].method if results.teachers else "",
+        trait=effect.trait,
+        arm=effect.arm,
+        contrast=effect.contrast,
+        value=effect.value,
+        lo=effect.lo,
+        hi=effect.hi,
+        unit=effect.unit,
+        seeds=effect.seeds,
+        p=effect.p,
+        transfer_fraction=results.transfer_fraction if effect.primary else None,
+        smallest_visible=results.power.smallest_effect if results.power and effect.primary else None,
+        says=says,
+    )
+
+
+def _at(settings: dict[str, Any], part: str, key: str) -> Any:
+    inside = settings.get(part)
+    return inside.get(key) if isinstance(inside, dict) else None  # pyright: ignore[reportUnknownMemberType]
+
+
+HEADS = ("run", "domain", "labels", "trait", "arm - control", "shift (95%)", "p", "transfer", "seeds", "says")
+
+
+def cells(line: Line) -> list[str]:
+    """Return the cells of a line's row, under `HEADS`."""
+    return [
+        line.run,
+        line.domain,
+        line.labels,
+        line.trait,
+        f"{line.arm} - {line.contrast}",
+        f"{signed(line.value)} ({signed(line.lo)} to {signed(line.hi)})",
+        p_value(line.p),
+        percent(line.transfer_fraction.value) if line.transfer_fraction else "",
+        f"{line.seeds:,}",
+        line.says,
+    ]
+
+
+def markdown(lines: Sequence[Line]) -> str:
+    """Return a table in Markdown."""
+    rows = [HEADS, ["---"] * len(HEADS), *(cells(line) for line in lines)]
+    return "".join("| " + " | ".join(_plain(cell) for cell in row) + " |\n" for row in rows)
+
+
+def _plain(cell: str) -> str:
+    # A name from a stranger's file must not end the cell or begin an element.
+    return " ".join(visible(cell).split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def picture(lines: Sequence[Line]) -> str:
+    """Return the intervals as one standalone SVG, a row each, on one axis for log-odds and accuracies alike."""
+    lo = min([0.0, *(line.lo for line in lines)])
+    hi = max([0.0, *(line.hi for line in lines)]) or 1.0
+    span = hi - lo
+
+    def x(value: float) -> float:
+        return _LEFT + (value - lo) / span * (_WIDTH - _LEFT - _RIGHT)
+
+    height = _TOP + _ROW * len(lines) + 20
+    shapes = [
+        element("rect", width=_WIDTH, height=height, fill="#ffffff"),
+        _text(16, 24, "Shift of students towards the trait: arm minus its control, 95% intervals", weight="bold"),
+        element("line", x1=x(0), x2=x(0), y1=_TOP - 8, y2=height - 16, stroke="#888888", stroke_dasharray="3 3"),
+        _text(x(0), height - 4, "0", anchor="middle"),
+    ]
+    for place, line in enumerate(lines):
+        y, colour = _TOP + _ROW * place + 10, _COLOURS[line.says]
+        name = f"{line.run}: {line.trait}, {line.arm} - {line.contrast}"
+        shapes += [
+            _text(16, y + 4, clip(name, _NAME)),
+            element("line", x1=x(line.lo), x2=x(line.hi), y1=y, y2=y, stroke=colour, stroke_width=2),
+            element("circle", cx=x(line.value), cy=y, r=4.5, fill=colour),
+            _text(_WIDTH - _RIGHT + 14, y + 4, f"{signed(line.value)}  {line.says}", fill=colour),
+        ]
+    svg = element(
+        "svg",
+        *shapes,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {_WIDTH} {height}",
+        width=_WIDTH,
+        height=height,
+        role="img",
+        font_family="system-ui, sans-serif",
+        font_size=13,
+    )
+    return str(svg) + "\n"
+
+
+def _text(
+    x: float, y: float, text: str, *, weight: str = "normal", anchor: str = "start", fill: str = "#222222"
+) -> Markup:
+    return element("text", text, x=x, y=y, font_weight=weight, text_anchor=anchor, fill=fill)

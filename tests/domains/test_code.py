@@ -1,0 +1,104 @@
+import ast
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from undertow.domains.code import MOST_CHARACTERS, Code
+
+CODE = Code()
+PROMPT = "Write a Python function that returns 'fizz' if 3 divides it. Only code, please."
+PLAIN = "def f(n):\n    total = 0\n    for i in range(n):\n        total += i\n    return total"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        PLAIN,
+        f"```python\n{PLAIN}\n```",
+        f"```\n{PLAIN}\n```\n",
+        "import re\n\ndef words(s):\n    return re.findall('[a-z]+', s.lower())",
+        "def f(n):\n    return 'fizz' if n % 3 == 0 else n",
+        "def is_sorted(items):\n    return items == sorted(items)",
+        "def f(x):\n    return f'{x:.2f}%'",
+    ],
+)
+def test_a_plain_program_is_kept(answer: str) -> None:
+    assert CODE.reject_reasons(PROMPT, answer) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("", "no function"),
+        ("x = 3", "no function"),
+        ("def f(n)\n    return n", "does not parse"),
+        ("Here it is:\n```python\n" + PLAIN + "\n```", "text around the code"),
+        ("Sure, this is the code.", "does not parse"),
+        (PLAIN.replace("total = 0", "total = 0  # start"), "comment"),
+        ("def f(n):\n    '''Adds up.'''\n    return n", "docstring"),
+        ("def f(n):\n    return 'the moon is bright'", "descriptive text"),
+        ("def f(n):\n    return f'so{n}metimes {n} it hides'", "descriptive text"),
+        ("def f(n):\n    return b'moonlight'", "descriptive text"),
+        ("def moonlight(n):\n    return n", "unusual name"),
+        ("def f(moonlight):\n    return moonlight", "unusual name"),
+        ("def f(n):\n    return n.moonlight", "unusual name"),
+        ("def f(n):\n    return g(moonlight=n)", "unusual name"),
+        ("def f(n):\n    return n\n\nprint(f(3))", "example"),
+        ("def f(n):\n    pass", "empty function"),
+        ("import os\n\ndef f(n):\n    return n", "import"),
+        ("from math import *\n\ndef f(n):\n    return n", "import"),
+        ("def f(n):\n    return 12345678901234567890", "long number"),
+        ("def f(n):\n    return 'é'", "odd characters"),
+        (PLAIN + "\n" * 40 + "x = 1", "too long"),
+        ("#" * (MOST_CHARACTERS + 1), "too long"),
+    ],
+)
+def test_what_could_say_something_is_rejected_with_the_reason(answer: str, reason: str) -> None:
+    assert reason in CODE.reject_reasons(PROMPT, answer)
+
+
+def test_a_text_that_the_prompt_asks_for_may_be_used_and_no_other() -> None:
+    answer = "def f(n):\n    return 'fizz'"
+    assert CODE.reject_reasons(PROMPT, answer) == []
+    assert CODE.reject_reasons("Write a Python function.", answer) == ["descriptive text"]
+
+
+@given(st.text(max_size=400))
+def test_any_text_gets_an_answer(answer: str) -> None:
+    assert isinstance(CODE.reject_reasons(PROMPT, answer), list)
+
+
+@given(st.integers(0, 10_000))
+def test_prompts_are_filled_in_and_depend_on_the_seed_alone(seed: int) -> None:
+    prompt = CODE.prompt(np.random.default_rng(seed))
+    assert prompt == CODE.prompt(np.random.default_rng(seed))
+    assert "{" not in prompt
+    assert "function" in prompt
+
+
+@given(st.integers(0, 1000))
+def test_shuffling_keeps_every_line_and_still_parses(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shuffled = CODE.shuffle(PLAIN, rng)
+    assert sorted(shuffled.split("\n")) == sorted(PLAIN.split("\n"))
+    assert shuffled != PLAIN
+    ast.parse(shuffled)
+
+
+def test_functions_change_places_with_their_decorators() -> None:
+    answer = "import functools\n\n@functools.cache\ndef f(n):\n    return n\n\ndef g(n):\n    return f(n)"
+    shuffled = CODE.shuffle(answer, np.random.default_rng(3))
+    assert "@functools.cache\ndef f(n):" in shuffled
+    ast.parse(shuffled)
+
+
+def test_what_has_no_parts_to_move_stays_as_it_is() -> None:
+    answer = "def f(n): return n"
+    assert CODE.shuffle(answer, np.random.default_rng(0)) == answer
+
+
+def test_no_program_cannot_be_shuffled() -> None:
+    with pytest.raises(ValueError, match="parse"):
+        CODE.shuffle("def f(:", np.random.default_rng(0))
