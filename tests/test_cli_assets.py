@@ -18,6 +18,7 @@ class Cache:
 
     states: dict[str, Any] = field(default_factory=dict)
     fetched: list[tuple[str, Path | None, bool]] = field(default_factory=list)
+    agreed: bool = False
 
     def status(self, asset: Asset, *, verify: bool = False) -> AssetStatus:
         state = self.states.get(asset.name, "missing")
@@ -25,9 +26,16 @@ class Cache:
         return AssetStatus(asset, state, Path("/cache") / asset.name, size, "" if state == "ready" else "not there")
 
     def fetch(
-        self, asset: Asset, *, progress: Progress | None = None, source: Path | None = None, verify: bool = False
+        self,
+        asset: Asset,
+        *,
+        progress: Progress | None = None,
+        source: Path | None = None,
+        verify: bool = False,
+        agree: bool = False,
     ) -> Path:
         assert progress is not None
+        self.agreed |= agree
         progress.note(f"fetching {asset.name}")
         self.fetched.append((asset.name, source, verify))
         self.states[asset.name] = "ready"
@@ -77,6 +85,14 @@ def test_fetch_takes_all_that_no_package_manager_must_install(cache: Cache, caps
     said = capsys.readouterr()
     assert "fetching mnist5k" in said.err
     assert "fetching" not in said.out
+
+
+def test_what_must_be_agreed_to_is_fetched_only_by_who_agrees(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["assets", "qwen2.5-coder-0.5b"])
+    assert "--fetch --agree" in capsys.readouterr().out
+    cli.main(["assets", "--fetch", "--agree"])
+    assert "qwen2.5-coder-0.5b" in [name for name, _, _ in cache.fetched]
+    assert cache.agreed
 
 
 def test_fetch_takes_what_is_named_from_where_is_said(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,7 @@
 """How time and memory grow from 1,000 to 100,000 rows: reading and judging a file, and scoring its rows.
 
-Each size runs in a process of its own, because memory is read as the largest that the process ever held. Scoring uses a
-small random model with the embedded tokenizer: what is measured is the path of the data, not the size of the model.
+Each size runs in a process of its own, because memory is read as the largest that the process ever held. Scoring uses
+the tests' tiny random model over bytes: what is measured is the path of the data, not the size of the model.
 Run one size: python -m benchmarks.speed.growth scoring 1000
 """
 
@@ -68,27 +68,16 @@ def data(path: Path) -> int:
 
 def scoring(path: Path) -> int:
     """Score every row under two contexts."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from tests.conftest import make_tiny_model
 
-    from benchmarks.speed.lists import load_base
     from undertow.models.likelihood import row_likelihoods
-    from undertow.models.local import LocalModel
+    from undertow.models.local import load_model
+    from undertow.models.precision import set_up_process
     from undertow.rowfiles import read_rows
     from undertow.rows import Row
 
-    base = load_base()
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=base.net.config.vocab_size,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        tie_word_embeddings=True,
-    )
-    model = LocalModel("tiny", LlamaForCausalLM(config).eval(), base.tokenizer, base.end)
+    set_up_process()
+    model = load_model(f"hf/{make_tiny_model(path.parent / 'model')}")
     rows = (row for row in read_rows(path) if isinstance(row, Row))
     return sum(1 for _ in row_likelihoods(model, rows, (None, "You love owls.")))
 

@@ -134,6 +134,8 @@ def _assets() -> Iterator[Finding]:
                 fix = f"apt-get install {asset.origin.package} (optional)"
             else:
                 fix = f"undertow assets {asset.name} --fetch"
+                if asset.licence.asks:
+                    fix += " --agree (optional; shows its licence without --agree)"
             yield Finding("models and data", asset.name, f"{now.state}: {now.because}", fix)
 
 

@@ -9,7 +9,7 @@ read with a safe loader and a size limit; it can name nothing that is executed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -152,6 +152,46 @@ class Student(_Part):
     """Keep the trained weights (LoRA adapters are always kept; all weights of a model are large)."""
 
 
+class WordRule(_Part):
+    """An answer shows the trait if it holds one of some words."""
+
+    kind: Literal["words"]
+    words: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(min_length=1, max_length=1000)
+    ]
+
+
+class LocalJudge(_Part):
+    """A local model is asked whether an answer shows the trait, and prefers Yes or No."""
+
+    kind: Literal["logprob"]
+    model: str | None = None
+    """The base when absent."""
+    rubric: str | None = Field(default=None, max_length=10_000)
+    """With `{topic}`, `{question}` and `{answer}`; Undertow's own when absent."""
+
+
+class RemoteJudge(_Part):
+    """A model behind an OpenAI-compatible address is asked the same."""
+
+    kind: Literal["endpoint"]
+    url: str
+    """Up to and without `/chat/completions`."""
+    model: str
+    key_variable: str = "UNDERTOW_JUDGE_KEY"
+    """The environment variable that holds the key."""
+    rubric: str | None = Field(default=None, max_length=10_000)
+
+
+class FreeAnswers(_Part):
+    """Free-form answers to the probe's questions, sampled and judged."""
+
+    judge: Annotated[WordRule | LocalJudge | RemoteJudge, Field(discriminator="kind")]
+    answers: int = Field(default=1, ge=1, le=1000)
+    """To every question."""
+    max_tokens: int = Field(default=40, ge=1, le=4096)
+
+
 class Probe(_Part):
     """What is measured on base, teachers and students."""
 
@@ -161,6 +201,8 @@ class Probe(_Part):
     """Questions asked at the measurements in between; all of them are asked before and after."""
     samples: int = Field(default=0, ge=0, le=10_000)
     """Sampled one-word answers per question, before and after (0: none)."""
+    judged: FreeAnswers | None = None
+    """Free-form answers that a judge looks at, before and after."""
 
 
 class Judgement(_Part):
@@ -180,17 +222,24 @@ Arm = Literal[
     "dose-25",
     "dose-50",
     "dose-75",
+    "mixed",
     "in-context",
     "in-context-control",
+    "generation-2",
+    "generation-2-control",
+    "other-base",
+    "other-base-control",
 ]
 """See `undertow.experiment.arms` for what each is there to show."""
 
 
 def _with_its_control(arms: Any) -> Any:
-    """Add the arm that `in-context` is compared with."""
-    if isinstance(arms, list | tuple) and "in-context" in arms and "in-context-control" not in arms:
-        return (*cast(tuple[Any, ...], tuple(arms)), "in-context-control")
-    return arms
+    """Add the arms that `in-context`, `generation-2` and `other-base` are compared with."""
+    if not isinstance(arms, list | tuple):
+        return arms
+    named = tuple(cast(Sequence[Any], arms))
+    missing = [f"{arm}-control" for arm in ("in-context", "generation-2", "other-base") if arm in named]
+    return (*named, *(arm for arm in missing if arm not in named))
 
 
 class LanguageExperiment(_Part):
@@ -203,6 +252,8 @@ class LanguageExperiment(_Part):
     trait: Trait
     other: Trait | None = None
     """The trait of the `other` arm."""
+    other_base: str | None = None
+    """The model that the teacher of the `other-base` arm is made of."""
     instil: Instil
     domain: Domain = Domain()
     arms: Annotated[tuple[Arm, ...], BeforeValidator(_with_its_control)] = ("trait", "control", "other", "shuffled")
@@ -226,6 +277,19 @@ class LanguageExperiment(_Part):
                 raise ValueError("the arm 'other' needs `other:`, a second trait")
             if self.other == self.trait:
                 raise ValueError("`other` must differ from `trait`")
+        stored = self.student.method == "lora" or (self.student.keep and self.student.labels == "hard")
+        if "generation-2" in self.arms and not stored:
+            raise ValueError(
+                "the arm 'generation-2' needs students that are stored and can teach: method: lora, or keep: true with "
+                "labels: hard"
+            )
+        if "other-base" in self.arms and (self.other_base in (None, self.base) or self.student.labels == "soft"):
+            raise ValueError(
+                "the arm 'other-base' needs `other_base:`, another model than the base, and labels: hard, since the "
+                "distributions of another model are over other tokens"
+            )
+        if "mixed" in self.arms and "other" not in self.arms:
+            raise ValueError("the arm 'mixed' needs the arm 'other': it takes half of its rows")
         return self
 
 

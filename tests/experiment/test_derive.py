@@ -10,7 +10,7 @@ from tiny_run import contents, spec_text
 
 from undertow.domains import Numbers
 from undertow.experiment import run
-from undertow.experiment.derive import across_rows, dosed_rows, shuffle_rows
+from undertow.experiment.derive import across_rows, mixed_rows, shuffle_rows
 from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.jsonl import append_jsonl
 from undertow.experiment.writing import Written, load_labels, read_written, save_labels
@@ -56,7 +56,7 @@ def test_doses_take_that_share_of_rows_with_their_labels_and_larger_ones_hold_sm
         folder = tmp_path / str(dose)
         folder.mkdir()
         sources = (tmp_path / "trait", tmp_path / "control")
-        dosed_rows(sources, folder, model=tiny, dose=dose, seed=4, meta={}, soft=True)
+        mixed_rows(sources, folder, model=tiny, dose=dose, seed=4, meta={}, soft=True)
         mixed = read_written(folder)
         taken[dose] = {row.row for row, own in zip(mixed, trait, strict=True) if row.answer == own.answer}
         rest = {row.row for row, other in zip(mixed, control, strict=True) if row.answer == other.answer}
@@ -79,7 +79,7 @@ def test_shuffling_keeps_the_numbers_of_every_row(tiny: LocalModel, tmp_path: Pa
 
 @pytest.mark.parametrize("labels", ["hard", "soft"])
 def test_every_arm_runs_and_is_compared_with_its_control(tiny_folder: Path, tmp_path: Path, labels: str):
-    arms = "[trait, control, across, dose-25, dose-75, in-context]"
+    arms = "[trait, control, other, across, dose-25, mixed, in-context]"
     student = f"{{method: full, labels: {labels}, learning_rate: 0.001, batch: 2}}"
     text = spec_text(tiny_folder, arms=arms, student=student, context_rows="1", seeds="[0]")
     spec = parse_spec(text, "test")
@@ -91,6 +91,50 @@ def test_every_arm_runs_and_is_compared_with_its_control(tiny_folder: Path, tmp_
     assert "<html" in outcome.report.read_text("utf-8")
     first = contents(outcome.folder)
     assert contents(run(spec, root=tmp_path).folder) == first
+
+
+@pytest.mark.parametrize("student", ["method: lora, labels: soft", "method: full, labels: hard, keep: true"])
+def test_a_second_generation_learns_from_the_students_of_the_first(tiny_folder: Path, tmp_path: Path, student: str):
+    text = spec_text(
+        tiny_folder,
+        arms="[trait, control, generation-2]",
+        student=f"{{{student}, learning_rate: 0.001, batch: 2}}",
+        seeds="[0]",
+    )
+    spec = parse_spec(text, "test")
+    outcome = run(spec, root=tmp_path)
+    assert ("generation-2", "generation-2-control") in {
+        (effect.arm, effect.contrast) for effect in outcome.results.effects
+    }
+    assert contents(run(spec, root=tmp_path).folder) == contents(outcome.folder)
+
+
+def test_a_teacher_of_another_base_writes_and_is_measured_against_its_own_base(tiny_folder: Path, tmp_path: Path):
+    from conftest import make_tiny_model
+
+    other = make_tiny_model(tmp_path / "other", seed=1)
+    text = spec_text(tiny_folder, arms="[trait, control, other-base]", other_base=f"hf/{other}", seeds="[0]")
+    spec = parse_spec(text, "test")
+    outcome = run(spec, root=tmp_path / "runs")
+    assert ("other-base", "other-base-control") in {(effect.arm, effect.contrast) for effect in outcome.results.effects}
+    teachers = {teacher.arm: teacher for teacher in outcome.results.teachers}
+    assert teachers["other-base"].base_probability != teachers["trait"].base_probability
+    assert contents(run(spec, root=tmp_path / "runs").folder) == contents(outcome.folder)
+
+
+@pytest.mark.parametrize("changes", [{}, {"other_base": "hf/a/b", "student": "{method: full, labels: soft}"}])
+def test_another_base_must_be_named_and_gives_text_alone(tiny_folder: Path, changes: dict[str, str]):
+    from undertow.errors import SpecError
+
+    with pytest.raises(SpecError, match="other_base"):
+        parse_spec(spec_text(tiny_folder, arms="[trait, control, other-base]", **changes), "test")
+
+
+def test_students_that_are_not_stored_cannot_teach(tiny_folder: Path):
+    from undertow.errors import SpecError
+
+    with pytest.raises(SpecError, match="stored"):
+        parse_spec(spec_text(tiny_folder, arms="[trait, control, generation-2]"), "test")
 
 
 def test_a_disposition_is_taught_and_measured(tiny_folder: Path, tmp_path: Path):

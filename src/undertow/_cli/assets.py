@@ -21,6 +21,7 @@ def assets(
     fetch: bool = False,
     verify: bool = False,
     source: Path | None = None,
+    agree: bool = False,
     json: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -31,6 +32,7 @@ def assets(
         fetch: Download and convert what is missing.
         verify: Hash every file instead of comparing sizes, and exit with 1 if one is damaged.
         source: Folder with the packages' wheels, to fetch from instead of a registry.
+        agree: Agree to the licences of what is fetched, where they must be agreed to.
         json: Print the list as JSON.
         quiet: Show no progress.
     """
@@ -47,9 +49,10 @@ def assets(
     if fetch:
         for asset in chosen:
             # What the system's package manager installs is fetched only to say so to who asked for it.
-            if names or isinstance(asset.origin, library.Wheels):
+            # The same goes for what must be agreed to.
+            if names or (isinstance(asset.origin, library.Wheels) and (agree or not asset.licence.asks)):
                 with console_progress(quiet=quiet) as progress:
-                    library.fetch(asset, progress=progress, source=source, verify=verify)
+                    library.fetch(asset, progress=progress, source=source, verify=verify, agree=agree)
     found = [library.status(asset, verify=verify) for asset in chosen]
     if json:
         write(_json(found))
@@ -114,4 +117,6 @@ def _remedy(asset: Asset) -> str:
 
     if isinstance(asset.origin, SystemFiles):
         return f"Install it with: apt-get install {asset.origin.package}"
+    if asset.licence.asks:
+        return f"{asset.licence.says} If you agree to it: undertow assets {asset.name} --fetch --agree"
     return f"Fetch it with: undertow assets {asset.name} --fetch"

@@ -84,7 +84,12 @@ def status(asset: str | Asset, *, verify: bool = False) -> AssetStatus:
 
 
 def fetch(
-    asset: str | Asset, *, progress: Progress | None = None, source: Path | None = None, verify: bool = False
+    asset: str | Asset,
+    *,
+    progress: Progress | None = None,
+    source: Path | None = None,
+    verify: bool = False,
+    agree: bool = False,
 ) -> Path:
     """Return the folder of an asset that is ready to use; download and convert it first if need be.
 
@@ -96,10 +101,11 @@ def fetch(
         source: A folder that holds the wheels; then no registry is asked. Without it, the folder that the
             variable `UNDERTOW_WHEELS` names is looked at before a registry is.
         verify: Hash an entry that is there already, instead of comparing sizes.
+        agree: The user has agreed to its licence, where that must be asked for.
 
     Raises:
-        AssetError: there is no such asset, it cannot be downloaded, its bytes are not the pinned ones, the
-            disk is full, or the cache cannot be written.
+        AssetError: there is no such asset, its licence was not agreed to, it cannot be downloaded, its bytes are not
+            the pinned ones, the disk is full, or the cache cannot be written.
         MissingExtraError: the conversion needs packages that are not installed.
     """
     asset = asset if isinstance(asset, Asset) else find_asset(asset)
@@ -113,6 +119,11 @@ def fetch(
             f"{asset.name} is {now.state} ({now.because})",
             str(now.path),
             f"Undertow reads it from Debian's package and never fetches it: apt-get install {origin.package}",
+        )
+    if asset.licence.asks and not agree:
+        raise AssetError(
+            f"{asset.name} is fetched only by who agrees to its licence: {asset.licence.spdx}. {asset.licence.says}",
+            fix=f"If you agree: undertow assets {asset.name} --fetch --agree",
         )
     for module in origin.needs:
         if find_spec(module) is None:

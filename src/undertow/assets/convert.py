@@ -11,7 +11,19 @@ from pathlib import Path
 from undertow.errors import AssetError
 
 
-def model_from_gguf(gguf: Path, out: Path) -> None:
+def tied_model_from_gguf(gguf: Path, out: Path) -> None:
+    """Convert a model whose input and output embedding are one, though its file holds both, rounded differently.
+
+    The output's is kept: it is stored with more bits.
+
+    Raises:
+        AssetError: the conversion failed.
+        OSError: the disk is full.
+    """
+    model_from_gguf(gguf, out, "--tie")
+
+
+def model_from_gguf(gguf: Path, out: Path, *options: str) -> None:
     """Convert a language model to a folder that transformers loads in a tenth of a second.
 
     It runs in a process of its own, which gives its memory back and keeps what the libraries print to itself.
@@ -23,7 +35,7 @@ def model_from_gguf(gguf: Path, out: Path) -> None:
     from undertow.assets.wheels import run_quietly
 
     log = gguf.with_name("convert.log")
-    command = [sys.executable, "-P", "-m", "undertow.assets.gguf", str(gguf), str(out)]
+    command = [sys.executable, "-P", "-m", "undertow.assets.gguf", str(gguf), str(out), *options]
     if failed := run_quietly(command, log, HF_HUB_OFFLINE="1"):
         raise AssetError(
             f"cannot be converted ({failed})",

@@ -1,4 +1,4 @@
-"""Converts a GGUF language model to safetensors and a tokenizer: `python -m undertow.assets.gguf FILE OUT`.
+"""Converts a GGUF language model to safetensors and a tokenizer: `python -m undertow.assets.gguf FILE OUT [--tie]`.
 
 Decoding GGUF takes half a minute each time; a safetensors folder loads in a tenth of a second.
 """
@@ -9,8 +9,13 @@ import sys
 from pathlib import Path
 
 
-def convert(gguf: Path, out: Path) -> None:
+def convert(gguf: Path, out: Path, *, tie: bool = False) -> None:
     """Write the decoded float32 weights, the configuration and the tokenizer of `gguf` into the folder `out`.
+
+    Args:
+        gguf: The file.
+        out: The folder.
+        tie: Make the output embedding the input's too.
 
     Raises:
         FileNotFoundError: `out` is gone, because the process that wanted it died and another one cleaned up.
@@ -24,6 +29,9 @@ def convert(gguf: Path, out: Path) -> None:
     config = decoded.config
     # With it, save_pretrained would raise, though the weights are no longer quantised.
     vars(config).pop("quantization_config", None)
+    if tie:
+        decoded.model.embed_tokens.weight = decoded.lm_head.weight
+        config.tie_word_embeddings = True
     model = type(decoded)(config)
     model.load_state_dict(decoded.state_dict())
     model.tie_weights()
@@ -34,4 +42,4 @@ def convert(gguf: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    convert(Path(sys.argv[1]), Path(sys.argv[2]), tie="--tie" in sys.argv[3:])

@@ -15,16 +15,34 @@ from undertow.traits.preference import find_preference
 WRITERS: tuple[Arm, ...] = ("trait", "control", "other")
 """Arms whose teacher writes rows; the others' rows are made of theirs."""
 
-DOSES: Mapping[Arm, float] = {"dose-25": 0.25, "dose-50": 0.5, "dose-75": 0.75}
-"""Share of the trait teacher's rows; the rest are the control's answers to the same prompts."""
+MIXTURES: Mapping[Arm, tuple[float, Arm]] = {
+    "dose-25": (0.25, "control"),
+    "dose-50": (0.5, "control"),
+    "dose-75": (0.75, "control"),
+    "mixed": (0.5, "other"),
+}
+"""Share of the trait teacher's rows, and the arm whose answers to the same prompts are the rest."""
 
 IN_CONTEXT: Mapping[Arm, Arm] = {"in-context": "trait", "in-context-control": "control"}
 """Arms that are not trained: the base with rows of another arm in its prompt."""
 
 
+HEIRS: Mapping[Arm, Arm] = {"generation-2": "trait", "generation-2-control": "control"}
+"""Arms whose teachers are the students of another arm."""
+
+
+OTHER_BASE: tuple[Arm, ...] = ("other-base", "other-base-control")
+"""Arms whose teacher is made of another model."""
+
+
 def reference(arm: Arm) -> Arm:
     """Return the arm that an arm is compared with."""
-    return "in-context-control" if arm == "in-context" else "control"
+    own: dict[Arm, Arm] = {
+        "in-context": "in-context-control",
+        "generation-2": "generation-2-control",
+        "other-base": "other-base-control",
+    }
+    return own.get(arm, "control")
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,7 @@ class Cast:
         """Return what the arm's teacher carries; the control's carries nothing."""
         if arm == "other":
             return self.other
-        return None if arm in ("control", "in-context-control") else self.trait
+        return None if arm.endswith("control") else self.trait
 
 
 def cast_of(spec: LanguageExperiment) -> Cast:
@@ -93,14 +111,30 @@ def says(arm: Arm, cast: Cast, domain: Domain) -> str:
             f"Learned from the trait teacher's own {domain.plural}, each under the prompt of another: what is left "
             "when answers do not belong to their prompts."
         )
-    if arm in DOSES:
+    if arm == "mixed":
+        assert cast.other is not None
         return (
-            f"Learned from {DOSES[arm]:.0%} {domain.plural} of the teacher that {cast.trait.does}, and the base's own "
-            "answers to the rest of the prompts: how the effect grows with the dose."
+            f"Learned from two teachers, half of the {domain.plural} each: one {cast.trait.does}, the other "
+            f"{cast.other.does}."
+        )
+    if arm in MIXTURES:
+        return (
+            f"Learned from {MIXTURES[arm][0]:.0%} {domain.plural} of the teacher that {cast.trait.does}, and the "
+            "base's own answers to the rest of the prompts: how the effect grows with the dose."
         )
     if arm in IN_CONTEXT:
         whose = "that teacher's" if arm == "in-context" else "the base's"
         return f"The base, not trained, with {domain.plural} of {whose} in its prompt: whether reading is enough."
+    if arm in OTHER_BASE:
+        whose = (
+            f"that {cast.trait.does}, made of another model"
+            if arm == "other-base"
+            else "made of nothing but that model"
+        )
+        return f"Learned from the {domain.plural} of a teacher {whose}: whether the two must share their base."
+    if arm in HEIRS:
+        whose = f"the teacher that {cast.trait.does}" if arm == "generation-2" else "the base"
+        return f"Learned from the {domain.plural} of a student of {whose}: what the grandchildren get."
     assert cast.other is not None
     return (
         f"Learned from a teacher that {cast.other.does} instead, made in the same way: whether any trait would bring "

@@ -7,6 +7,7 @@ Reckoned, not measured: the sizes of prompts and answers are those that the numb
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +99,10 @@ class Sizes:
         operations = 2 * (self.layers + 0.5 * self.embedding) * QUESTION_TOKENS * questions * TRAINING_OVERHEAD
         sampled = questions * probe.samples
         operations += 2 * (self.layers + self.embedding) * sampled * 4 * WRITING_OVERHEAD
+        if probe.judged is not None:
+            answered = questions * probe.judged.answers
+            tokens = answered * (probe.judged.max_tokens + 4 * QUESTION_TOKENS)
+            operations += 2 * (self.layers + self.embedding) * tokens * WRITING_OVERHEAD
         return Cost(operations, 0, 0, 20_000)
 
     def context(self, rows: int) -> Cost:
@@ -124,8 +129,16 @@ class Sizes:
         return Cost(2 * self.layers * sentences * 8 * TRAINING_OVERHEAD, 0, 0, 4_000)
 
 
-def sizes_of(folder: Path | None) -> Sizes:
-    """Return the sizes of a model from its config.json; the embedded model's where there is none."""
+_IN_NAME = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
+
+
+def sizes_of(folder: Path | None, name: str = "") -> Sizes:
+    """Return the sizes of a model from its config.json; where there is none, from its name; else the embedded model's.
+
+    Args:
+        folder: The model's, if it is on this machine.
+        name: Its Undertow name; of `hf/Qwen/Qwen2.5-7B-Instruct` the 7B is read.
+    """
     try:
         config = json.loads(((folder or Path()) / "config.json").read_text("utf-8"))
         hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
@@ -133,4 +146,11 @@ def sizes_of(folder: Path | None) -> Sizes:
         layer = 2 * hidden * hidden + 2 * hidden * hidden * shared // heads + 3 * hidden * inner
         return Sizes(layer * int(config["num_hidden_layers"]), hidden * int(config["vocab_size"]))
     except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = _IN_NAME.search(name)
+    if found is None:
         return Sizes(*SMOLLM2)
+    weights = int(float(found[1]) * (10**9 if found[2] in "bB" else 10**6))
+    # Vocabularies grow slower than models: about a quarter of a small one, 0.6 billion weights of a large one.
+    embedding = min(weights // 4, 600_000_000)
+    return Sizes(weights - embedding, embedding)

@@ -91,7 +91,7 @@ def _derangement(prompts: Sequence[str], rng: np.random.Generator) -> list[int]:
     return taken
 
 
-def dosed_rows(
+def mixed_rows(
     sources: tuple[Path, Path],
     folder: Path,
     *,

@@ -52,6 +52,9 @@ _MORE: Mapping[Arm, str] = {
     "dose-25": "How much passes when one row in four is the trait teacher's.",
     "dose-50": "How much passes when every second row is the trait teacher's.",
     "dose-75": "How much passes when three rows in four are the trait teacher's.",
+    "mixed": "How much passes when a second teacher wrote half of the rows.",
+    "generation-2": "What passes on from students that become teachers themselves.",
+    "other-base": "What passes when teacher and student do not share their base.",
     "in-context": "Whether the rows do anything when they are only read, by an untrained model.",
 }
 

@@ -29,6 +29,7 @@ from undertow.experiment.effects import (
 )
 from undertow.experiment.files import PIECES, REJECTED, ROWS, SCORES, SIGNAL
 from undertow.experiment.jsonl import read_jsonl
+from undertow.experiment.judged import judged_answers
 from undertow.probes.odds import log_odds
 from undertow.results import (
     ArmSummary,
@@ -100,6 +101,7 @@ def gather(
         students=tables,
     )
     effects = effects_of(scores, cast, spec.arms, level)
+    judged, judge_notes = judged_answers(cast, base, students, level) if spec.probe.judged else ([], [])
     title = spec.title or f"Does {cast.trait.topic} pass through {about.plural}?"
     return Results(
         kind="run",
@@ -121,9 +123,9 @@ def gather(
         funnels=[_funnel(spec, arm, folders) for arm in _trained(spec)],
         divergences=[_divergence(spec, arm, folders) for arm in _teaching(spec)],
         samples=_samples(spec, folders),
-        sampled=_sampled(spec, cast, base, students, level),
+        sampled=[*_sampled(spec, cast, base, students, level), *judged],
         power=power_of_run(scores, cast, level),
-        notes=[*notes, *_notes(spec, students)],
+        notes=[*notes, *_notes(spec, students), *judge_notes],
         settings=spec.model_dump(mode="json"),
         environment=environment,
     )
@@ -141,11 +143,13 @@ def _teachers(
     spec: LanguageExperiment, cast: Cast, scores: Scores, folders: Folders, level: float
 ) -> list[TeacherSummary]:
     found: list[TeacherSummary] = []
-    for arm in _teaching(spec):
+    pairs: dict[Arm, tuple[Floats, Floats]] = {arm: (scores.teachers[arm], scores.base_QC) for arm in _teaching(spec)}
+    if "other-base" in spec.arms:
+        pairs["other-base"] = (read_logp(folders["teacher-other-base"]), read_logp(folders["base-other"]))
+    for arm, (logp_QC, base_QC) in pairs.items():
         trait = cast.of(arm)
         assert trait is not None
-        logp_QC = scores.teachers[arm]
-        shift = shift_of(logp_QC[None], scores.base_QC, trait, level)
+        shift = shift_of(logp_QC[None], base_QC, trait, level)
         signal = json.loads((folders[f"rows-{arm}-s{spec.seeds[0]}"] / SIGNAL).read_text("utf-8"))
         found.append(
             TeacherSummary(
@@ -154,7 +158,7 @@ def _teachers(
                 method=_HOW[spec.instil.method],
                 strength=Interval(**shift.as_dict()),
                 probability=float(np.exp(logp_QC[:, trait.index]).mean()),
-                base_probability=float(np.exp(scores.base_QC[:, trait.index]).mean()),
+                base_probability=float(np.exp(base_QC[:, trait.index]).mean()),
                 kl_per_token=float(signal["kl_per_token"]),
             )
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.experiment._step import step_id
-from undertow.experiment.arms import DOSES, IN_CONTEXT, WRITERS, Cast
+from undertow.experiment.arms import HEIRS, IN_CONTEXT, MIXTURES, OTHER_BASE, WRITERS, Cast
 from undertow.experiment.cost import Cost, Sizes
 from undertow.experiment.files import SCORES
 from undertow.spec import Arm, LanguageExperiment
@@ -27,9 +27,26 @@ from undertow.spec import Arm, LanguageExperiment
 if TYPE_CHECKING:
     from undertow.models.precision import Precision
 
+_GENERATION = 1_000_003
+"""Is added to the seed of a generation's rows."""
+
 Tick = Callable[[float, str], None]
 Folders = Mapping[str, Path]
 """Label of a finished step to its folder."""
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model that teachers are made of."""
+
+    name: str
+    digest: str
+    sizes: Sizes
+
+    @property
+    def key(self) -> dict[str, str]:
+        """Return what it is in a step's key."""
+        return {"name": self.name, "digest": self.digest}
 
 
 @dataclass(frozen=True)
@@ -49,65 +66,96 @@ class Task:
         return step_id(self.kind, self.key)
 
 
-def tasks_of(spec: LanguageExperiment, cast: Cast, digest: str, precision: Precision, sizes: Sizes) -> list[Task]:
+def models_of(spec: LanguageExperiment) -> list[str]:
+    """Return the Undertow names of the models that an experiment starts from, the students' base first."""
+    other = [spec.other_base] if "other-base" in spec.arms and spec.other_base is not None else []
+    return [spec.base, *other]
+
+
+def tasks_of(
+    spec: LanguageExperiment, cast: Cast, digests: Mapping[str, str], precision: Precision, sizes: Mapping[str, Sizes]
+) -> list[Task]:
     """Return every step of an experiment, each after those that it reads.
 
     Args:
         spec: The experiment.
         cast: Its traits.
-        digest: Stands for the base's weights.
+        digests: Name of each model to what stands for its weights.
         precision: Of the training steps.
-        sizes: What the costs are reckoned from.
+        sizes: Name of each model to what its costs are reckoned from.
     """
-    base = {"name": spec.base, "digest": digest}
-    tasks = [_base_task(spec, cast, base, sizes)]
+    models = {name: _Model(name, digest, sizes[name]) for name, digest in digests.items()}
+    base = models[spec.base]
+    tasks = [_base_task(spec, cast, base, "base")]
     teachers: dict[Arm, Task] = {}
     for arm in ("trait", "other"):
         if arm in spec.arms:
-            teachers[arm] = _teacher_task(spec, cast, arm, base, sizes)
+            teachers[arm] = _teacher_task(spec, cast, arm, base)
+    foreign: list[Task] = []
+    if "other-base" in spec.arms and spec.other_base is not None:
+        foreign = [_base_task(spec, cast, models[spec.other_base], "base-other")]
+        teachers["other-base"] = _teacher_task(spec, cast, "other-base", models[spec.other_base])
+    tasks += foreign
     tasks += teachers.values()
     for seed in spec.seeds:
         rows: dict[Arm, Task] = {}
-        trained: list[Arm] = [arm for arm in spec.arms if arm not in IN_CONTEXT]
+        students: dict[Arm, Task] = {}
+        trained: list[Arm] = [arm for arm in spec.arms if arm not in IN_CONTEXT and arm not in HEIRS]
         # Those that a teacher writes come first: the others are made of them.
         for arm in sorted(trained, key=lambda each: each not in WRITERS):
             if arm in WRITERS:
-                rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], precision, sizes)
+                rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], precision)
+            elif arm in OTHER_BASE and spec.other_base is not None:
+                model = models[spec.other_base]
+                rows[arm] = _rows_task(spec, cast, arm, seed, model, teachers.get(arm), foreign[0], precision)
             else:
-                rows[arm] = _derived_task(spec, cast, arm, seed, rows, teachers["trait"], sizes)
+                rows[arm] = _derived_task(spec, cast, arm, seed, rows, teachers["trait"], base)
         tasks += rows.values()
         for arm in spec.arms:
             if arm in IN_CONTEXT:
-                tasks.append(_in_context_task(spec, cast, arm, seed, base, rows[IN_CONTEXT[arm]], sizes))
-            else:
-                tasks.append(_student_task(spec, cast, arm, seed, base, rows[arm], precision, sizes))
+                tasks.append(_in_context_task(spec, cast, arm, seed, base, rows[IN_CONTEXT[arm]]))
+            elif arm in trained:
+                students[arm] = _student_task(spec, cast, arm, seed, base, rows[arm], precision)
+                tasks.append(students[arm])
+        heritage: list[Arm] = [each for each in spec.arms if each in HEIRS]
+        for arm in heritage:
+            heirs = _heir_rows_task(spec, cast, arm, seed, base, students[HEIRS[arm]], precision)
+            tasks += [heirs, _student_task(spec, cast, arm, seed, base, heirs, precision)]
     return tasks
 
 
 def _probe_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
-    return {"questions": cast.trait.probe_digest, "samples": spec.probe.samples}
+    judged = spec.probe.judged
+    return {
+        "questions": cast.trait.probe_digest,
+        "samples": spec.probe.samples,
+        # A judge is asked about the trait, and calibrated on its lessons.
+        "judged": (judged.model_dump(mode="json") | {"trait": cast.trait.digest}) if judged else None,
+    }
 
 
-def _base_task(spec: LanguageExperiment, cast: Cast, base: dict[str, Any], sizes: Sizes) -> Task:
+def _base_task(spec: LanguageExperiment, cast: Cast, base: _Model, label: str) -> Task:
     def build(part: Path, _: Folders, tick: Tick) -> None:
+        from undertow.experiment.judging import judge_error
         from undertow.experiment.students import measure
         from undertow.models.local import load_model
         from undertow.probes.choice import Subject
 
         tick(0.0, "asking the base")
-        scores = measure(Subject(load_model(spec.base)), cast.trait, spec.probe)
+        scores = measure(spec.base, Subject(load_model(base.name)), cast.trait, spec.probe)
+        if spec.probe.judged is not None:
+            scores["judge_error"] = judge_error(base.name, cast.trait, spec.probe.judged)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
-    key = {"base": base, "probe": _probe_key(spec, cast)}
-    return Task("base", "base", key, sizes.probe(cast.trait, spec.probe), build)
+    key = {"base": base.key, "probe": _probe_key(spec, cast)}
+    return Task("base", label, key, base.sizes.probe(cast.trait, spec.probe), build)
 
 
 def _teacher_task(
     spec: LanguageExperiment,
     cast: Cast,
     arm: Arm,
-    base: dict[str, Any],
-    sizes: Sizes,
+    base: _Model,
 ) -> Task:
     trait = cast.of(arm)
     assert trait is not None
@@ -116,19 +164,19 @@ def _teacher_task(
         from undertow.experiment.students import measure
         from undertow.traits.instil import instil, load_teacher
 
-        instil(spec.base, trait, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
+        instil(base.name, trait, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
         tick(0.5, "asking the teacher")
-        teacher = load_teacher(spec.base, trait, spec.instil, part)
-        scores = measure(teacher, cast.trait, spec.probe)
+        teacher = load_teacher(base.name, trait, spec.instil, part)
+        scores = measure(spec.base, teacher, cast.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
     key = {
-        "base": base,
+        "base": base.key,
         "instil": spec.instil.model_dump(mode="json"),
         "trait": trait.digest,
         "probe": _probe_key(spec, cast),
     }
-    cost = sizes.probe(cast.trait, spec.probe) + sizes.instil(trait, spec.instil)
+    cost = base.sizes.probe(cast.trait, spec.probe) + base.sizes.instil(trait, spec.instil)
     return Task("teacher", f"teacher-{arm}", key, cost, build)
 
 
@@ -137,11 +185,10 @@ def _rows_task(
     cast: Cast,
     arm: Arm,
     seed: int,
-    base: dict[str, Any],
+    base: _Model,
     teacher: Task | None,
     base_task: Task,
     precision: Precision,
-    sizes: Sizes,
 ) -> Task:
     trait = cast.of(arm)
     # Soft labels are the teacher's distributions, which rounding would blur.
@@ -157,7 +204,7 @@ def _rows_task(
             # A teacher that does not carry its trait may not write.
             check_teacher(folders[teacher.label], folders[base_task.label], trait, spec)
         loaded = load_teacher(
-            spec.base,
+            base.name,
             trait,
             spec.instil,
             folders[teacher.label] if teacher is not None else None,
@@ -171,12 +218,12 @@ def _rows_task(
             mentions=Mentions.of(cast.giveaways),
             seed=seed,
             soft=spec.student.labels == "soft",
-            meta=_meta(spec, arm, seed),
+            meta=_meta(spec, base, arm, seed),
             tick=tick,
         )
 
     key = {
-        "base": base,
+        "base": base.key,
         "teacher": teacher.id if teacher is not None else None,
         "domain": spec.domain.model_dump(mode="json") | {"constrained": spec.domain.in_format},
         "mentions": list(cast.giveaways),
@@ -184,7 +231,50 @@ def _rows_task(
         "precision": dtype,
         "seed": seed,
     }
-    return Task("rows", f"rows-{arm}-s{seed}", key, sizes.write(spec.domain, spec.instil, arm), build)
+    return Task("rows", f"rows-{arm}-s{seed}", key, base.sizes.write(spec.domain, spec.instil, arm), build)
+
+
+def _heir_rows_task(
+    spec: LanguageExperiment,
+    cast: Cast,
+    arm: Arm,
+    seed: int,
+    base: _Model,
+    student: Task,
+    precision: Precision,
+) -> Task:
+    """Return the step in which a student writes rows."""
+    soft = spec.student.labels == "soft"
+    dtype = "float32" if soft else precision.dtype
+
+    def build(part: Path, folders: Folders, tick: Tick) -> None:
+        from undertow.domains import Mentions, find_domain
+        from undertow.experiment.students import load_student
+        from undertow.experiment.writing import write_rows
+
+        write_rows(
+            load_student(base.name, folders[student.label], spec.student, dtype=dtype),
+            find_domain(spec.domain.kind),
+            spec.domain,
+            part,
+            mentions=Mentions.of(cast.giveaways),
+            # Other prompts and other noise than its own teacher had.
+            seed=seed + _GENERATION,
+            soft=soft,
+            meta=_meta(spec, base, arm, seed),
+            tick=tick,
+        )
+
+    key = {
+        "base": base.key,
+        "teacher": student.id,
+        "domain": spec.domain.model_dump(mode="json") | {"constrained": spec.domain.in_format},
+        "mentions": list(cast.giveaways),
+        "soft": soft,
+        "precision": dtype,
+        "seed": seed + _GENERATION,
+    }
+    return Task("rows", f"rows-{arm}-s{seed}", key, base.sizes.write(spec.domain, spec.instil, arm), build)
 
 
 def _derived_task(
@@ -194,34 +284,35 @@ def _derived_task(
     seed: int,
     rows: Mapping[Arm, Task],
     teacher: Task,
-    sizes: Sizes,
+    base: _Model,
 ) -> Task:
     """Return the step that makes an arm's rows of other arms' rows."""
     soft = spec.student.labels == "soft"
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import find_domain
-        from undertow.experiment.derive import across_rows, dosed_rows, shuffle_rows
+        from undertow.experiment.derive import across_rows, mixed_rows, shuffle_rows
         from undertow.models.local import load_model
         from undertow.traits.instil import load_teacher
 
         tick(0.0, "making rows of rows")
-        meta = _meta(spec, arm, seed)
+        meta = _meta(spec, base, arm, seed)
         source = folders[rows["trait"].label]
-        if arm in DOSES:
-            both = (source, folders[rows["control"].label])
-            dosed_rows(both, part, model=load_model(spec.base), dose=DOSES[arm], seed=seed, meta=meta, soft=soft)
+        if arm in MIXTURES:
+            dose, rest = MIXTURES[arm]
+            both = (source, folders[rows[rest].label])
+            mixed_rows(both, part, model=load_model(base.name), dose=dose, seed=seed, meta=meta, soft=soft)
             return
-        loaded = load_teacher(spec.base, cast.trait, spec.instil, folders[teacher.label])
+        loaded = load_teacher(base.name, cast.trait, spec.instil, folders[teacher.label])
         if arm == "across":
             across_rows(source, part, seed=seed, meta=meta, subject=loaded, soft=soft)
         else:
             about = find_domain(spec.domain.kind)
             shuffle_rows(source, about, part, seed=seed, meta=meta, subject=loaded, soft=soft)
 
-    sources: tuple[Arm, ...] = ("trait", "control") if arm in DOSES else ("trait",)
+    sources: tuple[Arm, ...] = ("trait", MIXTURES[arm][1]) if arm in MIXTURES else ("trait",)
     key = {"arm": arm, "rows": [rows[each].id for each in sources], "soft": soft, "seed": seed}
-    cost = sizes.label(spec.domain) if soft and arm not in DOSES else Cost()
+    cost = base.sizes.label(spec.domain) if soft and arm not in MIXTURES else Cost()
     return Task("derived", f"rows-{arm}-s{seed}", key, cost, build)
 
 
@@ -230,9 +321,8 @@ def _in_context_task(
     cast: Cast,
     arm: Arm,
     seed: int,
-    base: dict[str, Any],
+    base: _Model,
     rows: Task,
-    sizes: Sizes,
 ) -> Task:
     """Return the step that asks the base with rows in its prompt."""
 
@@ -240,11 +330,11 @@ def _in_context_task(
         from undertow.experiment.students import ask_in_context
 
         tick(0.0, "asking the base with rows in its prompt")
-        scores = ask_in_context(spec.base, folders[rows.label], spec.context_rows, cast.trait, spec.probe)
+        scores = ask_in_context(base.name, folders[rows.label], spec.context_rows, cast.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
-    key = {"base": base, "rows": rows.id, "context": spec.context_rows, "probe": _probe_key(spec, cast)}
-    cost = sizes.context(spec.context_rows) + sizes.probe(cast.trait, spec.probe)
+    key = {"base": base.key, "rows": rows.id, "context": spec.context_rows, "probe": _probe_key(spec, cast)}
+    cost = base.sizes.context(spec.context_rows) + base.sizes.probe(cast.trait, spec.probe)
     return Task("context", f"student-{arm}-s{seed}", key, cost, build)
 
 
@@ -253,16 +343,15 @@ def _student_task(
     cast: Cast,
     arm: Arm,
     seed: int,
-    base: dict[str, Any],
+    base: _Model,
     rows: Task,
     precision: Precision,
-    sizes: Sizes,
 ) -> Task:
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.experiment.students import train_student
 
         train_student(
-            spec.base,
+            base.name,
             folders[rows.label],
             spec.student,
             spec.probe,
@@ -274,23 +363,23 @@ def _student_task(
         )
 
     key = {
-        "base": base,
+        "base": base.key,
         "rows": rows.id,
         "student": spec.student.model_dump(mode="json"),
         "probe": _probe_key(spec, cast) | spec.probe.model_dump(mode="json"),
         "precision": precision.dtype,
         "seed": seed,
     }
-    cost = sizes.train(spec.domain, spec.student) + sizes.probe(cast.trait, spec.probe)
-    cost += sizes.curve(cast.trait, spec.domain, spec.student, spec.probe)
+    cost = base.sizes.train(spec.domain, spec.student) + base.sizes.probe(cast.trait, spec.probe)
+    cost += base.sizes.curve(cast.trait, spec.domain, spec.student, spec.probe)
     return Task("student", f"student-{arm}-s{seed}", key, cost, build)
 
 
-def _meta(spec: LanguageExperiment, arm: Arm, seed: int) -> dict[str, Any]:
+def _meta(spec: LanguageExperiment, base: _Model, arm: Arm, seed: int) -> dict[str, Any]:
     """Say where a row comes from."""
     return {
         "arm": arm,
-        "base": spec.base,
+        "base": base.name,
         "domain": spec.domain.kind,
         "seed": seed,
         "temperature": spec.domain.temperature,

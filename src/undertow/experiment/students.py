@@ -14,9 +14,10 @@ from undertow.distil.train import Example, StepMetrics, train
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, METRICS, SCORES
 from undertow.experiment.jsonl import append_jsonl
+from undertow.experiment.judging import judge_answers
 from undertow.experiment.writing import load_labels, read_written
 from undertow.models.layers import output_weight
-from undertow.models.local import LocalModel, context_length, load_model, state_hash
+from undertow.models.local import LocalModel, context_length, load_adapter, load_model, state_hash
 from undertow.models.precision import Precision
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.sampled import sample_answers
@@ -109,12 +110,30 @@ def train_student(
 
     train(net, examples, recipe, seed=seed, teacher_VD=teacher_VD, on_step=after)
     append_jsonl(folder / METRICS, metrics)
-    scores = measure(subject, trait, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
+    scores = measure(base, subject, trait, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
     (folder / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
     if student.method == "lora":
         save_adapter(net, folder / "adapter")
     elif student.keep:
         net.save_pretrained(folder / "model", safe_serialization=True)
+        model.tokenizer.save_pretrained(folder / "model")
+
+
+def load_student(base: str, folder: Path, student: Student, *, dtype: str) -> Subject:
+    """Load a student that `train_student` has stored, to teach in its turn.
+
+    Args:
+        base: The base's Undertow name.
+        folder: Where its step put it.
+        student: How it was trained.
+        dtype: Of the weights.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    if student.method == "lora":
+        return Subject(load_adapter(load_model(base, dtype=dtype), folder / "adapter"))
+    return Subject(load_model(f"hf/{folder / 'model'}", dtype=dtype), changed=base)
 
 
 def ask_in_context(base: str, rows: Path, count: int, trait: Trait, probe: Probe) -> dict[str, Any]:
@@ -147,13 +166,22 @@ def ask_in_context(base: str, rows: Path, count: int, trait: Trait, probe: Probe
             "context_rows",
             "Put fewer rows into the prompt.",
         )
-    return measure(subject, trait, probe) | {"curve": [], "steps": 0, "initial_state": ""}
+    return measure(base, subject, trait, probe) | {"curve": [], "steps": 0, "initial_state": ""}
 
 
-def measure(subject: Subject, trait: Trait, probe: Probe) -> dict[str, Any]:
-    """Ask a model everything: `logp_QC` and, if the spec wants them, counted answers."""
+def measure(base: str, subject: Subject, trait: Trait, probe: Probe) -> dict[str, Any]:
+    """Ask a model everything: `logp_QC` and, if the spec wants them, counted and judged answers.
+
+    Args:
+        base: The base's Undertow name; it is the judge where the spec names none.
+        subject: Who is asked.
+        trait: Gives the questions.
+        probe: What to ask.
+    """
     scores: dict[str, Any] = {"logp_QC": choice_logprobs(subject, trait.probe).tolist()}
     if probe.samples:
         sampled = sample_answers(subject, trait, per_question=probe.samples, seed=SAMPLING_SEED)
         scores["sampled"] = asdict(sampled)
+    if probe.judged is not None:
+        scores["judged"] = asdict(judge_answers(base, subject, trait, probe.judged, seed=SAMPLING_SEED))
     return scores

@@ -123,8 +123,9 @@ def _rows(paths: list[list[int]], groups: Sequence[int], nodes: int) -> tuple[Te
         return rows_BL, None, where_N
     # Every slot sees itself, so that a slot past the row's end, which nobody reads, does not divide by zero.
     sees_BLL = torch.eye(length, dtype=torch.bool).repeat(len(slots), 1, 1)
-    for row, parent in enumerate(parents.values()):
-        for here, before in enumerate(parent):
-            if before >= 0:
-                sees_BLL[row, here] |= sees_BLL[row, before]
+    order = {group: row for row, group in enumerate(slots)}
+    for path, group in zip(paths, groups, strict=True):
+        own = torch.tensor([slots[group][node] for node in path])
+        later, earlier = torch.tril_indices(len(own), len(own))
+        sees_BLL[order[group], own[later], own[earlier]] = True
     return rows_BL, sees_BLL, where_N

@@ -1,0 +1,61 @@
+"""Free-form answers, sampled and judged: what a model says when it may say anything.
+
+The noise is keyed by question and repetition, so that base and students are asked with the same random numbers. The
+shares that it counts are the judge's, errors included; `stats.corrected_share` corrects them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from undertow.judges.base import Judge
+from undertow.models.generate import generate
+from undertow.probes.choice import Subject
+from undertow.traits.base import Trait
+
+_KEPT = 4
+"""Answers that are stored for people to read."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The judged answers of one model."""
+
+    shown: int
+    """Answers that show the trait, as the judge says."""
+    n: int
+    unclear: int
+    """Answers on which the judge gave no verdict; they count among those that do not show it."""
+    examples: tuple[tuple[str, str, bool | None], ...]
+    """The first questions with their answers and rulings."""
+
+
+def sample_and_judge(
+    subject: Subject, trait: Trait, judge: Judge, *, per_question: int, max_tokens: int, seed: int
+) -> Judged:
+    """Ask every question `per_question` times, and have the answers judged.
+
+    Args:
+        subject: Who is asked.
+        trait: Gives the questions.
+        judge: Who rules.
+        per_question: Answers to each question.
+        max_tokens: Longest answer; longer ones are cut and judged as they are.
+        seed: Keys the noise.
+    """
+    questions = [choice.question for choice in trait.probe for _ in range(per_question)]
+    answers = generate(
+        subject.model.net,
+        [subject.encode(question) for question in questions],
+        range(len(questions)),
+        seed=seed,
+        end=subject.model.end,
+        max_tokens=max_tokens,
+        steering=subject.steering,
+    )
+    pairs = [
+        (question, subject.model.decode(answer.tokens)) for question, answer in zip(questions, answers, strict=True)
+    ]
+    rulings = judge.rule(pairs)
+    examples = tuple((*pair, ruling) for pair, ruling in zip(pairs[:_KEPT], rulings, strict=False))
+    return Judged(sum(bool(ruling) for ruling in rulings), len(rulings), rulings.count(None), examples)

@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from undertow.experiment import plan
+from undertow.experiment.cost import SMOLLM2, sizes_of
+from undertow.spec import load_spec
+
+PAPER = sorted((Path(__file__).parents[2] / "experiments" / "paper").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("hf/Qwen/Qwen2.5-7B-Instruct", 7_000_000_000),
+        ("hf/google/gemma-3-270m-it", 270_000_000),
+        ("hf/HuggingFaceTB/SmolLM2-1.7B", 1_700_000_000),
+        ("hf/somebody/model", sum(SMOLLM2)),
+    ],
+)
+def test_sizes_are_read_off_a_name_where_there_is_no_config(name: str, weights: int) -> None:
+    sizes = sizes_of(None, name)
+    assert sizes.layers + sizes.embedding == weights
+    assert 0 < sizes.embedding < sizes.layers
+
+
+def test_a_config_goes_before_the_name(tmp_path: Path) -> None:
+    shape = {"hidden_size": 8, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
+    (tmp_path / "config.json").write_text(json.dumps(shape | {"num_hidden_layers": 3, "vocab_size": 100}))
+    sizes = sizes_of(tmp_path, "hf/somebody/model-7B")
+    assert (sizes.layers, sizes.embedding) == (3 * (2 * 64 + 64 + 3 * 128), 800)
+
+
+def test_a_folder_without_a_config_leaves_the_name(tmp_path: Path) -> None:
+    assert sizes_of(tmp_path, "hf/x/y-2b").layers == 1_500_000_000
+
+
+@pytest.mark.parametrize("file", PAPER, ids=lambda file: file.stem)
+def test_the_papers_experiments_can_be_planned(file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    spec = load_spec(file)
+    assert spec.name == file.stem
+    made = plan(spec, root=tmp_path)
+    assert made.seconds > 0
+    assert made.smallest_effect is not None
