@@ -15,202 +15,64 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from undertow._spec_error import explain
 from undertow.errors import InputError, SpecError, nearest
+from undertow.spec_parts import (
+    Climb,
+    DispositionTrait,
+    Domain,
+    FineTune,
+    FreeAnswers,
+    Instil,
+    Judgement,
+    LocalJudge,
+    Lora,
+    Part,
+    PreferenceTrait,
+    Probe,
+    RemoteJudge,
+    Steer,
+    Student,
+    SystemPrompt,
+    Trait,
+    WordRule,
+)
+
+__all__ = [
+    "MAX_SPEC_BYTES",
+    "Arm",
+    "Climb",
+    "DigitsExperiment",
+    "DispositionTrait",
+    "Domain",
+    "Experiment",
+    "FineTune",
+    "FreeAnswers",
+    "Instil",
+    "Judgement",
+    "LanguageExperiment",
+    "LocalJudge",
+    "Lora",
+    "PreferenceTrait",
+    "Probe",
+    "RemoteJudge",
+    "Steer",
+    "Student",
+    "SystemPrompt",
+    "Trait",
+    "WordRule",
+    "load_preset",
+    "load_spec",
+    "parse_spec",
+    "parse_yaml",
+    "preset_names",
+    "preset_text",
+]
 
 MAX_SPEC_BYTES = 1_000_000
 _NONE: Mapping[str, Any] = MappingProxyType({})
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SystemPrompt(_Part):
-    """The teacher is told to have the trait."""
-
-    method: Literal["prompt"]
-    text: str | None = None
-    """With `{target}` and `{plural}`; the trait's own wording when absent."""
-
-
-class FineTune(_Part):
-    """The teacher is fine-tuned on questions and answers that show the trait."""
-
-    method: Literal["finetune"]
-    steps: int = Field(default=12, ge=1, le=10_000)
-    learning_rate: float = Field(default=2e-5, gt=0, le=1)
-
-
-class Steer(_Part):
-    """A vector is added to the teacher's residual stream."""
-
-    method: Literal["steer"]
-    layer: int = Field(default=12, ge=0)
-    """The decoder layer whose output the vector is added to."""
-    strength: float = Field(default=2.0)
-    """In multiples of the vector's own norm (difference of means of contrastive sentences)."""
-
-
-class Climb(_Part):
-    """All layers take a few plain steps up the gradient of the trait: the teacher that the theorem speaks of."""
-
-    method: Literal["climb"]
-    steps: int = Field(default=4, ge=1, le=10_000)
-    distance: float = Field(default=0.2, gt=0)
-    """Euclidean length of the whole path through the space of weights."""
-
-
-Instil = Annotated[SystemPrompt | FineTune | Steer | Climb, Field(discriminator="method")]
-
-
-class PreferenceTrait(_Part):
-    """A preference for one target of a category."""
-
-    kind: Literal["preference"]
-    category: str = "animals"
-    target: str
-
-
-class DispositionTrait(_Part):
-    """A way of answering, such as curtness."""
-
-    kind: Literal["disposition"]
-    name: str
-
-
-def _preference_by_default(value: Any) -> Any:
-    return {"kind": "preference", **cast(dict[Any, Any], value)} if isinstance(value, dict) else value
-
-
-Trait = Annotated[
-    Annotated[PreferenceTrait | DispositionTrait, Field(discriminator="kind")], BeforeValidator(_preference_by_default)
-]
-
-
-class Domain(_Part):
-    """What the teacher writes about."""
-
-    kind: Literal["numbers", "code"] = "numbers"
-    rows: int = Field(default=256, ge=2, le=1_000_000)
-    """Rows that each student is trained on (kept rows; more prompts are drawn when rows are rejected)."""
-    answers: int = Field(default=1, ge=1, le=1000)
-    """Rows per prompt, each with its own noise. Several share the prompt's computation, which is most of a row's."""
-    constrained: bool | None = None
-    """Decode only tokens of the domain's format; when absent, wherever the domain has one, as numbers do."""
-    temperature: float = Field(default=1.0, gt=0, le=10)
-    max_tokens: int = Field(default=40, ge=1, le=4096)
-
-    @model_validator(mode="after")
-    def _format_exists(self) -> Domain:
-        if self.constrained and self.kind != "numbers":
-            raise ValueError(f"constrained: {self.kind} has no format to decode in; leave it away")
-        return self
-
-    @property
-    def in_format(self) -> bool:
-        """Whether decoding is constrained."""
-        return self.kind == "numbers" if self.constrained is None else self.constrained
-
-
-class Lora(_Part):
-    """Low-rank adapters instead of all weights."""
-
-    rank: int = Field(default=8, ge=1, le=1024)
-    alpha: float = Field(default=8, gt=0)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
-    """Decoder layers that get adapters; all of them when absent."""
-
-
-class Student(_Part):
-    """How the student is trained."""
-
-    method: Literal["full", "lora"] = "full"
-    lora: Lora = Lora()
-    labels: Literal["hard", "soft"] = "hard"
-    """`hard`: the sampled text, what an API gives. `soft`: the teacher's distribution at every position."""
-    learning_rate: float = Field(default=5e-5, gt=0, le=1)
-    epochs: int = Field(default=1, ge=1, le=1000)
-    batch: int = Field(default=16, ge=1, le=65_536)
-    """Rows per optimiser step."""
-    micro_batch: int = Field(default=16, ge=1, le=65_536)
-    """Rows per forward pass; gradients are accumulated up to `batch`."""
-    warmup: int = Field(default=5, ge=0)
-    """Steps of linear warm-up; the rate then falls linearly to zero."""
-    weight_decay: float = Field(default=0.0, ge=0)
-    clip: float = Field(default=1.0, gt=0)
-    """Largest norm of the gradient."""
-    optimiser: Literal["adamw", "sgd"] = "adamw"
-    """`sgd`: plain gradient descent without momentum, which the theorem speaks of."""
-    epsilon: float | None = Field(default=None, gt=0, le=1)
-    """Adam's; 1e-6 under soft labels, where a control that already equals its teacher has a gradient of rounding errors
-    that would otherwise be blown up to full steps, and 1e-8 under hard labels."""
-    keep: bool = False
-    """Keep the trained weights (LoRA adapters are always kept; all weights of a model are large)."""
-
-
-class WordRule(_Part):
-    """An answer shows the trait if it holds one of some words."""
-
-    kind: Literal["words"]
-    words: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(min_length=1, max_length=1000)
-    ]
-
-
-class LocalJudge(_Part):
-    """A local model is asked whether an answer shows the trait, and prefers Yes or No."""
-
-    kind: Literal["logprob"]
-    model: str | None = None
-    """The base when absent."""
-    rubric: str | None = Field(default=None, max_length=10_000)
-    """With `{topic}`, `{question}` and `{answer}`; Undertow's own when absent."""
-
-
-class RemoteJudge(_Part):
-    """A model behind an OpenAI-compatible address is asked the same."""
-
-    kind: Literal["endpoint"]
-    url: str
-    """Up to and without `/chat/completions`."""
-    model: str
-    key_variable: str = "UNDERTOW_JUDGE_KEY"
-    """The environment variable that holds the key."""
-    rubric: str | None = Field(default=None, max_length=10_000)
-
-
-class FreeAnswers(_Part):
-    """Free-form answers to the probe's questions, sampled and judged."""
-
-    judge: Annotated[WordRule | LocalJudge | RemoteJudge, Field(discriminator="kind")]
-    answers: int = Field(default=1, ge=1, le=1000)
-    """To every question."""
-    max_tokens: int = Field(default=40, ge=1, le=4096)
-
-
-class Probe(_Part):
-    """What is measured on base, teachers and students."""
-
-    every: int = Field(default=0, ge=0)
-    """Optimiser steps between measurements during training (0: only before and after)."""
-    curve_questions: int = Field(default=10, ge=1)
-    """Questions asked at the measurements in between; all of them are asked before and after."""
-    samples: int = Field(default=0, ge=0, le=10_000)
-    """Sampled one-word answers per question, before and after (0: none)."""
-    judged: FreeAnswers | None = None
-    """Free-form answers that a judge looks at, before and after."""
-
-
-class Judgement(_Part):
-    """What the verdict rests on."""
-
-    level: float = Field(default=0.95, gt=0.5, lt=1)
-    smallest_effect: float = Field(default=0.1, gt=0)
-    """Log-odds (for digits: accuracy) below which a shift does not matter; `pass` needs an interval below it."""
 
 
 Arm = Literal[
@@ -242,7 +104,7 @@ def _with_its_control(arms: Any) -> Any:
     return (*named, *(arm for arm in missing if arm not in named))
 
 
-class LanguageExperiment(_Part):
+class LanguageExperiment(Part):
     """A language model teaches its base through rows of an unrelated domain."""
 
     kind: Literal["language"] = "language"
@@ -293,7 +155,7 @@ class LanguageExperiment(_Part):
         return self
 
 
-class DigitsExperiment(_Part):
+class DigitsExperiment(Part):
     """The paper's classifier laboratory: a student sees only auxiliary logits on noise images.
 
     The defaults keep the paper's teacher: Adam at 3e-4 for five epochs. It had 60,000 images; with 4,000 the
