@@ -70,7 +70,7 @@ lint: $(VENV)/.dev ## ruff and pyright
 
 # BENCH=--only training, for one; ROWS for smaller ones.
 ROWS ?= 1000
-bench: $(VENV)/.bench $(VENV)/.dev ## how fast the engine is, as ratios to named alternatives (about 70 minutes)
+bench: $(VENV)/.bench ## how fast the engine is, as ratios to named alternatives (about 70 minutes)
 	$(PY) -m benchmarks.speed --rows $(ROWS) $(BENCH)
 
 docs: $(VENV)/.docs ## the documentation, into site/

@@ -68,7 +68,7 @@ def data(path: Path) -> int:
 
 def scoring(path: Path) -> int:
     """Score every row under two contexts."""
-    from tests.conftest import make_tiny_model
+    from tests.tiny_model import make_tiny_model
 
     from undertow.models.likelihood import row_likelihoods
     from undertow.models.local import load_model

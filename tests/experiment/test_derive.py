@@ -110,7 +110,7 @@ def test_a_second_generation_learns_from_the_students_of_the_first(tiny_folder: 
 
 
 def test_a_teacher_of_another_base_writes_and_is_measured_against_its_own_base(tiny_folder: Path, tmp_path: Path):
-    from conftest import make_tiny_model
+    from tiny_model import make_tiny_model
 
     other = make_tiny_model(tmp_path / "other", seed=1)
     text = spec_text(tiny_folder, arms="[trait, control, other-base]", other_base=f"hf/{other}", seeds="[0]")
