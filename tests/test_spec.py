@@ -245,6 +245,16 @@ def test_an_override_below_a_plain_value_is_refused() -> None:
     assert said(OWL + "seeds: [1]", {"seeds.first": 2}).startswith("the override of seeds.first: 'seeds' holds no keys")
 
 
+def judge(url: str, key_variable: str) -> str:
+    return f"probe: {{judged: {{judge: {{kind: endpoint, url: '{url}', model: m, key_variable: {key_variable}}}}}}}"
+
+
+@pytest.mark.parametrize("url", ["https://x.test/v1", "http://localhost:8000/v1", "http://127.0.0.1"])
+def test_a_judge_is_reached_encrypted_or_on_this_machine(url: str) -> None:
+    text = "name: x\ntrait: {target: owl}\ninstil: {method: prompt}\narms: [trait, control]\n"
+    assert parse_spec(text + judge(url, "UNDERTOW_JUDGE_KEY"), "x")
+
+
 def test_a_disposition_is_a_trait_of_its_own_kind() -> None:
     text = "name: curt\ntrait: {kind: disposition, name: curtness}\ninstil: {method: prompt}\narms: [trait, control]\n"
     spec = parse_spec(text, "x.yaml")
@@ -258,6 +268,12 @@ def test_a_disposition_is_a_trait_of_its_own_kind() -> None:
         ("trait: {kind: disposition, nam: curtness}", "unknown key 'trait.nam'"),
         ("trait: {kind: dispositon, name: curtness}", "did you mean 'disposition'"),
         ("domain: {kind: code, constrained: true}", "no format to decode in"),
+        ("arms: [trait, control, other-base-control]", "not alone"),
+        ("arms: [trait, control, generation-2-control]", "not alone"),
+        ("seeds: [-1]", "must be at least 0"),
+        (judge("https://x.test", "AWS_SECRET_ACCESS_KEY"), "key_variable must match"),
+        (judge("http://evil.test", "UNDERTOW_JUDGE_KEY"), "url must match"),
+        (judge("https://me:secret@x.test", "UNDERTOW_JUDGE_KEY"), "url must match"),
     ],
 )
 def test_a_wrong_trait_or_domain_is_refused(change: str, message: str) -> None:

@@ -104,6 +104,9 @@ def _with_its_control(arms: Any) -> Any:
     return (*named, *(arm for arm in missing if arm not in named))
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**62)]
+
+
 class LanguageExperiment(Part):
     """A language model teaches its base through rows of an unrelated domain."""
 
@@ -122,7 +125,11 @@ class LanguageExperiment(Part):
     student: Student = Student()
     probe: Probe = Probe()
     judgement: Judgement = Judgement()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1, max_length=1000)] = (0, 1, 2)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**62)], ...], Field(min_length=1, max_length=1000)] = (
+        0,
+        1,
+        2,
+    )
     """Each seed draws its own prompts, its own sampling noise and its own training order."""
     context_rows: int = Field(default=16, ge=1, le=1000)
     """Rows that the arm `in-context` puts into the prompt."""
@@ -150,6 +157,9 @@ class LanguageExperiment(Part):
                 "the arm 'other-base' needs `other_base:`, another model than the base, and labels: hard, since the "
                 "distributions of another model are over other tokens"
             )
+        for arm in self.arms:
+            if arm.endswith("-control") and arm.removesuffix("-control") not in self.arms:
+                raise ValueError(f"the arm {arm!r} stands beside {arm.removesuffix('-control')!r} and not alone")
         if "mixed" in self.arms and "other" not in self.arms:
             raise ValueError("the arm 'mixed' needs the arm 'other': it takes half of its rows")
         return self

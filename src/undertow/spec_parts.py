@@ -163,11 +163,11 @@ class RemoteJudge(Part):
     """A model behind an OpenAI-compatible address is asked the same."""
 
     kind: Literal["endpoint"]
-    url: str
-    """Up to and without `/chat/completions`."""
+    url: str = Field(pattern=r"^(https://[^/@\s]+|http://(localhost|127\.0\.0\.1)(:\d+)?)(/[^@\s]*)?$")
+    """Up to and without `/chat/completions`: encrypted or on this machine, and without a password in it."""
     model: str
-    key_variable: str = "UNDERTOW_JUDGE_KEY"
-    """The environment variable that holds the key."""
+    key_variable: str = Field(default="UNDERTOW_JUDGE_KEY", pattern=r"^UNDERTOW_[A-Z0-9_]*KEY$")
+    """The environment variable that holds the key. A file from a stranger can name no other secret of yours."""
     rubric: str | None = Field(default=None, max_length=10_000)
 
 

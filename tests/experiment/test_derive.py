@@ -68,6 +68,19 @@ def test_doses_take_that_share_of_rows_with_their_labels_and_larger_ones_hold_sm
     assert taken[0.25] < taken[0.5] < taken[0.75]
 
 
+def test_a_mixture_takes_only_prompts_that_both_teachers_answered(tiny: LocalModel, tmp_path: Path):
+    fill(tmp_path / "trait", tiny, 100)
+    rows = fill(tmp_path / "control", tiny, 500)
+    (tmp_path / "control" / ROWS).unlink()
+    append_jsonl(tmp_path / "control" / ROWS, [row.record({}) for row in rows if row.row not in (0, 5)])
+    (tmp_path / "to").mkdir()
+    sources = (tmp_path / "trait", tmp_path / "control")
+    mixed_rows(sources, tmp_path / "to", model=tiny, dose=0.5, seed=4, meta={}, soft=False)
+    mixed = read_written(tmp_path / "to")
+    assert [row.row for row in mixed] == [row for row in range(12) if row not in (0, 5)]
+    assert sum(row.answer.startswith("1") for row in mixed) == 5
+
+
 def test_shuffling_keeps_the_numbers_of_every_row(tiny: LocalModel, tmp_path: Path):
     rows = fill(tmp_path / "from", tiny, 100)
     (tmp_path / "to").mkdir()

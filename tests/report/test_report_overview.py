@@ -7,9 +7,10 @@ import pytest
 from undertow.cli import main
 from undertow.report.overview import HEADS, cells, markdown, overview, picture
 from undertow.results import Effect, Results, VerdictRecord
+from undertow.stats import Status
 
 
-def run_of(name: str, lo: float, hi: float, trait: str = "owl") -> Results:
+def run_of(name: str, lo: float, hi: float, trait: str = "owl", status: Status = "fail") -> Results:
     effect = Effect(
         name="trait-control:owl",
         arm="trait",
@@ -27,7 +28,7 @@ def run_of(name: str, lo: float, hi: float, trait: str = "owl") -> Results:
     return Results(
         kind="run",
         name=name,
-        verdict=VerdictRecord(status="fail", because="x"),
+        verdict=VerdictRecord(status=status, because="x"),
         effects=[effect, cosine],
         settings={"kind": "language", "domain": {"kind": "numbers"}, "judgement": {"smallest_effect": 0.1}},
     )
@@ -35,11 +36,25 @@ def run_of(name: str, lo: float, hi: float, trait: str = "owl") -> Results:
 
 @pytest.mark.parametrize(
     ("lo", "hi", "says"),
-    [(0.2, 0.4, "transfers"), (-0.1, 0.05, "no transfer"), (-0.3, 0.5, "inconclusive"), (-0.4, -0.2, "no transfer")],
+    [
+        (0.2, 0.4, "transfers"),
+        (-0.1, 0.05, "no transfer"),
+        (0.01, 0.05, "no transfer"),  # an effect below the smallest that matters
+        (-0.3, 0.5, "inconclusive"),
+        (-0.4, -0.2, "no transfer"),
+    ],
 )
-def test_a_line_says_what_its_interval_allows(lo: float, hi: float, says: str):
-    lines = overview([run_of("owls", lo, hi)])
+def test_a_line_says_what_the_rule_of_verdicts_says(lo: float, hi: float, says: str):
+    results = run_of("owls", lo, hi)
+    secondary = results.effects[0].model_copy(update={"primary": False})
+    lines = overview([results.model_copy(update={"effects": [secondary]})])
     assert [line.says for line in lines] == [says]
+    assert len(cells(lines[0])) == len(HEADS)
+
+
+def test_the_line_of_the_verdict_says_what_the_run_said():
+    lines = overview([run_of("owls", 0.2, 0.4, status="inconclusive")])
+    assert [line.says for line in lines] == ["inconclusive"]
     assert len(cells(lines[0])) == len(HEADS)
 
 

@@ -6,6 +6,7 @@ bf16 where that is asked for. The loop knows tokens and losses; it knows nothing
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from undertow.distil.loss import hard_loss, soft_loss
 from undertow.distil.recipe import Recipe, batches, rate_at
+from undertow.errors import ModelError
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.packing import pack
@@ -91,6 +93,12 @@ def train(
             part.backward()
             loss += part.item()
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip).item()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise ModelError(
+                f"training diverged: step {step + 1} has a loss of {loss:g} and a gradient of norm {norm:g}",
+                f"student, seed {seed}",
+                f"Lower student.learning_rate (now {recipe.learning_rate:g}), or clip (now {recipe.clip:g}).",
+            )
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         metrics = StepMetrics(step + 1, loss, norm, rate, tokens)

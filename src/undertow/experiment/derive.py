@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from undertow.domains.base import Domain
+from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.jsonl import append_jsonl
 from undertow.experiment.writing import Written, label_rows, load_labels, read_written, save_labels, write_pieces
@@ -103,7 +104,8 @@ def mixed_rows(
 ) -> None:
     """Write a mixture: some of the first folder's rows, and the second's in the place of the rest.
 
-    A larger dose holds every row of a smaller one, so that doses differ in their rows and in nothing else.
+    A larger dose holds every row of a smaller one, so that doses differ in their rows and in nothing else. Only row
+    numbers that both folders kept are used: each is one prompt, answered by one of the two.
 
     Args:
         sources: Two folders that `write_rows` filled.
@@ -113,14 +115,21 @@ def mixed_rows(
         seed: Decides which.
         meta: Stored with every row.
         soft: Store the distributions, each its own teacher's.
+
+    Raises:
+        ModelError: the two kept no row in common.
     """
-    kinds = [read_written(source) for source in sources]
+    kinds = [{row.row: (at, row) for at, row in enumerate(read_written(source))} for source in sources]
     labels = [load_labels(source / LABELS) if soft else [] for source in sources]
-    rank_R = np.random.default_rng([seed, _DOSE]).permutation(len(kinds[0]))
-    which = [0 if rank < round(dose * len(rank_R)) else 1 for rank in rank_R.tolist()]
-    _write(folder, model, [kinds[kind][at] for at, kind in enumerate(which)], meta)
+    common = sorted(kinds[0].keys() & kinds[1].keys())
+    if not common:
+        raise ModelError("the two teachers kept no row in common", str(folder), "Ask for more rows (domain.rows).")
+    rank_R = np.random.default_rng([seed, _DOSE]).permutation(len(common))
+    which = [0 if rank < round(dose * len(common)) else 1 for rank in rank_R.tolist()]
+    chosen = [(kind, *kinds[kind][row]) for row, kind in zip(common, which, strict=True)]
+    _write(folder, model, [row for _, _, row in chosen], meta)
     if soft:
-        save_labels(folder / LABELS, [labels[kind][at] for at, kind in enumerate(which)])
+        save_labels(folder / LABELS, [labels[kind][at] for kind, at, _ in chosen])
 
 
 def _write(folder: Path, model: LocalModel, rows: Sequence[Written], meta: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ def _contrasts(arms: Sequence[Arm], cast: Cast) -> list[_Contrast]:
                 "shuffled",
                 "control",
                 cast.trait,
-                "What is left of it when the numbers of each row stand in another order.",
+                "What is left of it when the parts of each row stand in another order.",
             )
         )
     found += [_Contrast(arm, reference(arm), cast.trait, says) for arm, says in _MORE.items() if arm in arms]

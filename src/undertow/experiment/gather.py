@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from undertow import stats
 from undertow.domains import find_domain
 from undertow.errors import StoreError
-from undertow.experiment.arms import IN_CONTEXT, Cast, says
+from undertow.experiment.arms import HEIRS, IN_CONTEXT, Cast, says
 from undertow.experiment.effects import (
     Scores,
     effects_of,
@@ -238,10 +238,14 @@ def _divergence(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Diverge
 
 
 def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
-    """Return the first rows that every teacher wrote for the first seed, as tokens."""
+    """Return the first rows that every teacher wrote for the first seed, as tokens.
+
+    A second generation answers other prompts, so its rows are not among them, nor those that changed their prompts.
+    """
     seed = spec.seeds[0]
+    answering: list[Arm] = [arm for arm in _trained(spec) if arm not in HEIRS and arm != "across"]
     pieces: dict[Arm, dict[str, Any]] = {
-        arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in _trained(spec)
+        arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in answering
     }
     common = [row for row in pieces["trait"] if all(row in found for found in pieces.values())]
     prompts = {
@@ -307,7 +311,11 @@ def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]
             "Soft labels are the teacher's whole distribution at every position of a row, words that it never wrote "
             "included: more than the text shows, and what distillation on logits trains on."
         )
-    if spec.probe.samples:
+    notes.append(
+        "Every seed has the same teacher: the intervals speak of its rows and of training on them, not of other "
+        "teachers made in the same way."
+    )
+    if spec.probe.samples or spec.probe.judged:
         notes.append(
             "The intervals of sampled answers take the answers as independent; they speak of these students, not of "
             "other seeds."

@@ -366,7 +366,7 @@ def _student_task(
         "base": base.key,
         "rows": rows.id,
         "student": spec.student.model_dump(mode="json"),
-        "probe": _probe_key(spec, cast) | spec.probe.model_dump(mode="json"),
+        "probe": spec.probe.model_dump(mode="json") | _probe_key(spec, cast),
         "precision": precision.dtype,
         "seed": seed,
     }

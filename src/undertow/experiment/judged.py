@@ -24,6 +24,8 @@ def judged_answers(
         level: Of the intervals.
     """
     error = stats.JudgeError(**base["judge_error"])
+    if not (error.shown and error.unshown):
+        return [], ["The trait has too few lessons to measure the judge on: its rulings are left out."]
     finds = (
         f"On {error.shown + error.unshown:,} answers whose label is known the judge finds {error.sensitivity:.0%} of "
         f"those that show {cast.trait.topic} and lets {error.specificity:.0%} of the others pass"

@@ -1,7 +1,7 @@
 """Many runs in one table and one picture: what passed, through which data, against which control.
 
-Takes results and returns lines, Markdown and SVG; reads and writes nothing. A line says "transfers" if its interval
-lies above zero, "no transfer" if it lies below the smallest effect that the run cares about, and "inconclusive" else.
+Takes results and returns lines, Markdown and SVG; reads and writes nothing. A line says
+what the rule of verdicts says: "transfers" (fail), "no transfer" (pass) or "inconclusive".
 
     undertow results runs/* --picture results.svg
 """
@@ -14,15 +14,18 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
+from undertow import stats
 from undertow.report.svg import element
 from undertow.report.words import clip, p_value, percent, signed, visible
 from undertow.results import Effect, Interval, Results
+from undertow.stats.estimate import Status
 
 Says = Literal["transfers", "no transfer", "inconclusive"]
 
 _WIDTH, _ROW, _TOP, _LEFT, _RIGHT = 920, 26, 46, 400, 190
 _COLOURS: dict[str, str] = {"transfers": "#b3261e", "no transfer": "#1b6e3c", "inconclusive": "#8a6d00"}
 _NAME = 60
+_SAYS: dict[Status, Says] = {"fail": "transfers", "pass": "no transfer", "inconclusive": "inconclusive"}
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,13 @@ def _is_shift(effect: Effect) -> bool:
 
 def _line(results: Results, effect: Effect) -> Line:
     settings = results.settings
-    smallest = float(_at(settings, "judgement", "smallest_effect") or 0.0)
-    says: Says = "transfers" if effect.lo > 0 else "no transfer" if effect.hi < smallest else "inconclusive"
+    smallest = float(_at(settings, "judgement", "smallest_effect") or 0.1)
+    level = float(_at(settings, "judgement", "level") or 0.95)
+    estimate = stats.Estimate(effect.value, effect.lo, effect.hi, effect.n, effect.method)
+    answer = stats.verdict(
+        estimate, effect.p or 0.0, smallest_effect=smallest, level=level, unit=effect.unit, what=effect.trait
+    )
+    status = results.verdict.status if effect.primary else answer.status
     return Line(
         run=results.name,
         domain=str(_at(settings, "domain", "kind") or settings.get("kind", "")),
@@ -86,7 +94,7 @@ def _line(results: Results, effect: Effect) -> Line:
         p=effect.p,
         transfer_fraction=results.transfer_fraction if effect.primary else None,
         smallest_visible=results.power.smallest_effect if results.power and effect.primary else None,
-        says=says,
+        says=_SAYS[status],
     )
 
 
@@ -95,7 +103,7 @@ def _at(settings: dict[str, Any], part: str, key: str) -> Any:
     return inside.get(key) if isinstance(inside, dict) else None  # pyright: ignore[reportUnknownMemberType]
 
 
-HEADS = ("run", "domain", "labels", "trait", "arm - control", "shift (95%)", "p", "transfer", "seeds", "says")
+HEADS = ("run", "domain", "labels", "trait", "arm - control", "shift (interval)", "p", "transfer", "seeds", "says")
 
 
 def cells(line: Line) -> list[str]:
@@ -137,7 +145,7 @@ def picture(lines: Sequence[Line]) -> str:
     height = _TOP + _ROW * len(lines) + 20
     shapes = [
         element("rect", width=_WIDTH, height=height, fill="#ffffff"),
-        _text(16, 24, "Shift of students towards the trait: arm minus its control, 95% intervals", weight="bold"),
+        _text(16, 24, "Shift of students towards the trait: arm minus its control, with intervals", weight="bold"),
         element("line", x1=x(0), x2=x(0), y1=_TOP - 8, y2=height - 16, stroke="#888888", stroke_dasharray="3 3"),
         _text(x(0), height - 4, "0", anchor="middle"),
     ]
