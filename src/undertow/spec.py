@@ -125,11 +125,7 @@ class LanguageExperiment(Part):
     student: Student = Student()
     probe: Probe = Probe()
     judgement: Judgement = Judgement()
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**62)], ...], Field(min_length=1, max_length=1000)] = (
-        0,
-        1,
-        2,
-    )
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)] = (0, 1, 2)
     """Each seed draws its own prompts, its own sampling noise and its own training order."""
     context_rows: int = Field(default=16, ge=1, le=1000)
     """Rows that the arm `in-context` puts into the prompt."""
