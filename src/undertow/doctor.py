@@ -133,9 +133,9 @@ def _assets() -> Iterator[Finding]:
             if isinstance(asset.origin, SystemFiles):
                 fix = f"apt-get install {asset.origin.package} (optional)"
             else:
-                fix = f"undertow assets {asset.name} --fetch"
+                fix = asset.fetch_command
                 if asset.licence.asks:
-                    fix += " --agree (optional; shows its licence without --agree)"
+                    fix += " (optional; shows its licence without --agree)"
             yield Finding("models and data", asset.name, f"{now.state}: {now.because}", fix)
 
 

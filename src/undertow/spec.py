@@ -42,6 +42,7 @@ from undertow.spec_parts import (
 
 __all__ = [
     "MAX_SPEC_BYTES",
+    "OWN_CONTROL",
     "Arm",
     "Climb",
     "DigitsExperiment",
@@ -94,14 +95,20 @@ Arm = Literal[
 ]
 """See `undertow.experiment.arms` for what each is there to show."""
 
+OWN_CONTROL: Mapping[Arm, Arm] = {
+    "in-context": "in-context-control",
+    "generation-2": "generation-2-control",
+    "other-base": "other-base-control",
+}
+"""Arms that are compared with a control of their own, which is added where it is not named."""
+
 
 def _with_its_control(arms: Any) -> Any:
-    """Add the arms that `in-context`, `generation-2` and `other-base` are compared with."""
+    """Add the controls of `OWN_CONTROL`."""
     if not isinstance(arms, list | tuple):
         return arms
     named = tuple(cast(Sequence[Any], arms))
-    missing = [f"{arm}-control" for arm in ("in-context", "generation-2", "other-base") if arm in named]
-    return (*named, *(arm for arm in missing if arm not in named))
+    return (*named, *(own for arm, own in OWN_CONTROL.items() if arm in named and own not in named))
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
@@ -153,9 +160,9 @@ class LanguageExperiment(Part):
                 "the arm 'other-base' needs `other_base:`, another model than the base, and labels: hard, since the "
                 "distributions of another model are over other tokens"
             )
-        for arm in self.arms:
-            if arm.endswith("-control") and arm.removesuffix("-control") not in self.arms:
-                raise ValueError(f"the arm {arm!r} stands beside {arm.removesuffix('-control')!r} and not alone")
+        for arm, own in OWN_CONTROL.items():
+            if own in self.arms and arm not in self.arms:
+                raise ValueError(f"the arm {own!r} stands beside {arm!r} and not alone")
         if "mixed" in self.arms and "other" not in self.arms:
             raise ValueError("the arm 'mixed' needs the arm 'other': it takes half of its rows")
         return self

@@ -118,5 +118,5 @@ def _remedy(asset: Asset) -> str:
     if isinstance(asset.origin, SystemFiles):
         return f"Install it with: apt-get install {asset.origin.package}"
     if asset.licence.asks:
-        return f"{asset.licence.says} If you agree to it: undertow assets {asset.name} --fetch --agree"
-    return f"Fetch it with: undertow assets {asset.name} --fetch"
+        return f"{asset.licence.says} If you agree to it: {asset.fetch_command}"
+    return f"Fetch it with: {asset.fetch_command}"

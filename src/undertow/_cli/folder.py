@@ -32,7 +32,7 @@ def report(run_folder: Path, /, *, out: Path | None = None) -> int:
     from undertow.report import render_html
     from undertow.results import load_results
 
-    _exists(run_folder)
+    must_exist(run_folder)
     results = load_results(run_folder)
     folder = run_folder if run_folder.is_dir() else run_folder.parent
     page = render_html(results, timing=_timing(folder / "timing.json"))
@@ -58,7 +58,7 @@ def check(run_folder: Path, /, *, json: bool = False) -> int:
     from undertow import experiment
     from undertow._cli.show import write
 
-    _exists(run_folder)
+    must_exist(run_folder)
     found: FolderCheck = experiment.check(run_folder)
     if json:
         write(_json(found))
@@ -67,7 +67,12 @@ def check(run_folder: Path, /, *, json: bool = False) -> int:
     return 1 if found.damaged else 0
 
 
-def _exists(path: Path) -> None:
+def must_exist(path: Path) -> None:
+    """Refuse a path where nothing is.
+
+    Raises:
+        InputError: nothing is there.
+    """
     if not path.exists():
         raise InputError("is not there", str(path), "Name a folder that `undertow run` made.")
 

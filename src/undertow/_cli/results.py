@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from undertow._cli.folder import must_exist
 from undertow.errors import InputError
 
 
@@ -50,8 +51,7 @@ def results(
 
 
 def _files(folder: Path) -> list[Path]:
+    must_exist(folder)
     if folder.is_file() or (folder / "results.json").is_file():
         return [folder]
-    if not folder.is_dir():
-        raise InputError("is not there", str(folder), "Name a folder that `undertow run` made.")
     return sorted(folder.glob("*/results.json"))

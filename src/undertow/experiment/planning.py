@@ -99,9 +99,10 @@ def _plan_digits(spec: DigitsExperiment, root: Path) -> Plan:
 
 def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
     from undertow.experiment.arms import cast_of
-    from undertow.experiment.cost import Cost, sizes_of
-    from undertow.experiment.graph import models_of, tasks_of
-    from undertow.models.local import find_model, model_digest
+    from undertow.experiment.bases import base_of, models_of
+    from undertow.experiment.cost import Cost
+    from undertow.experiment.graph import tasks_of
+    from undertow.models.local import find_model
     from undertow.models.precision import choose_precision
 
     notes: list[str] = []
@@ -114,9 +115,8 @@ def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
             notes.append(f"{error.what}: the run fetches it first.")
     precision = choose_precision()
     notes.append(f"Training multiplies in {precision.dtype}: {precision.because}.")
-    digests = {name: model_digest(name, source) for name, source in sources.items()}
-    sizes = {name: sizes_of(source, name) for name, source in sources.items()}
-    tasks = tasks_of(spec, cast_of(spec), digests, precision, sizes)
+    bases = [base_of(name, source) for name, source in sources.items()]
+    tasks = tasks_of(spec, cast_of(spec), bases, precision)
     folder = planned_folder(root, spec.name, spec.model_dump(mode="json"))
     states = planned_state(folder, [(task.kind, task.label, task.key) for task in tasks])
     speed, speed_says = machine_speed()

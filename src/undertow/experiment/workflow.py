@@ -81,20 +81,18 @@ def _run_digits(spec: DigitsExperiment, folder: RunFolder, progress: Progress) -
 
 def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progress) -> Results:
     from undertow.experiment.arms import cast_of
-    from undertow.experiment.cost import sizes_of
+    from undertow.experiment.bases import base_of, models_of
     from undertow.experiment.gather import gather
-    from undertow.experiment.graph import Tick, models_of, tasks_of
-    from undertow.models.local import find_model, model_digest
+    from undertow.experiment.graph import Tick, tasks_of
+    from undertow.models.local import find_model
     from undertow.models.precision import choose_precision, set_up_process
 
     cast = cast_of(spec)
     # Fetched before the first step, so that the bar of the run is the run's alone.
-    sources = {name: find_model(name, progress=progress) for name in models_of(spec)}
-    digests = {name: model_digest(name, source) for name, source in sources.items()}
+    bases = [base_of(name, find_model(name, progress=progress)) for name in models_of(spec)]
     threads = set_up_process()
     precision = choose_precision()
-    sizes = {name: sizes_of(source, name) for name, source in sources.items()}
-    tasks = tasks_of(spec, cast, digests, precision, sizes)
+    tasks = tasks_of(spec, cast, bases, precision)
     whole = sum(task.cost.operations for task in tasks) or 1.0
     folders: dict[str, Path] = {}
     done = 0.0
@@ -116,7 +114,7 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     described = environment(threads) | {
         "precision": precision.dtype,
         "precision_because": precision.because,
-        "base_sha256": digests[spec.base],
+        "base_sha256": bases[0].digest,
     }
     return gather(spec, cast, folders, described, _notes(spec))
 

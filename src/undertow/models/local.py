@@ -86,7 +86,7 @@ def find_model(name: str, *, fetching: bool = True, progress: Progress | None = 
         if rest not in models:
             raise ModelError(f"no embedded model is called {rest!r}", name, nearest(rest, models))
         if not fetching and not (now := status(rest)).ready:
-            raise AssetError(f"{rest} is not on this machine ({now.because})", fix=f"undertow assets {rest} --fetch")
+            raise AssetError(f"{rest} is not on this machine ({now.because})", fix=now.asset.fetch_command)
         return fetch(rest, progress=progress or Silent())
     if provider != "hf" or not rest:
         raise ModelError(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from undertow.judges.base import Judge
-from undertow.models.generate import generate
 from undertow.probes.choice import Subject
+from undertow.probes.sampled import sample_texts
 from undertow.traits.base import Trait
 
 _KEPT = 4
@@ -43,19 +43,7 @@ def sample_and_judge(
         max_tokens: Longest answer; longer ones are cut and judged as they are.
         seed: Keys the noise.
     """
-    questions = [choice.question for choice in trait.probe for _ in range(per_question)]
-    answers = generate(
-        subject.model.net,
-        [subject.encode(question) for question in questions],
-        range(len(questions)),
-        seed=seed,
-        end=subject.model.end,
-        max_tokens=max_tokens,
-        steering=subject.steering,
-    )
-    pairs = [
-        (question, subject.model.decode(answer.tokens)) for question, answer in zip(questions, answers, strict=True)
-    ]
+    pairs = sample_texts(subject, trait, per_question=per_question, max_tokens=max_tokens, seed=seed)
     rulings = judge.rule(pairs)
     examples = tuple((*pair, ruling) for pair, ruling in zip(pairs[:_KEPT], rulings, strict=False))
     return Judged(sum(bool(ruling) for ruling in rulings), len(rulings), rulings.count(None), examples)

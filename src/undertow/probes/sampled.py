@@ -59,17 +59,37 @@ def sample_answers(subject: Subject, trait: Trait, *, per_question: int, seed: i
         per_question: Answers to each question.
         seed: Keys the noise.
     """
-    prompts = [prompt for choice in trait.probe for prompt in [subject.encode(choice.question)] * per_question]
-    answers = generate(
-        subject.model.net,
-        prompts,
-        range(len(prompts)),
-        seed=seed,
-        end=subject.model.end,
-        max_tokens=_LONGEST,
-        steering=subject.steering,
-    )
-    parsed = [parse_answer(subject.model.decode(answer.tokens), trait.words) for answer in answers]
+    pairs = sample_texts(subject, trait, per_question=per_question, max_tokens=_LONGEST, seed=seed)
+    words = trait.words
+    parsed = [parse_answer(answer, words) for _, answer in pairs]
     counts = Counter(word for word in parsed if word is not None)
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     return Sampled(ordered, len(parsed), parsed.count(None))
+
+
+def sample_texts(
+    subject: Subject, trait: Trait, *, per_question: int, max_tokens: int, seed: int
+) -> list[tuple[str, str]]:
+    """Ask every question `per_question` times; return each question with its answer.
+
+    Args:
+        subject: Who is asked.
+        trait: Gives the questions.
+        per_question: Answers to each question.
+        max_tokens: Longest answer; longer ones are cut.
+        seed: Keys the noise.
+    """
+    once = [(each.question, subject.encode(each.question)) for each in trait.probe]
+    asked = [each for each in once for _ in range(per_question)]
+    answers = generate(
+        subject.model.net,
+        [tokens for _, tokens in asked],
+        range(len(asked)),
+        seed=seed,
+        end=subject.model.end,
+        max_tokens=max_tokens,
+        steering=subject.steering,
+    )
+    return [
+        (question, subject.model.decode(answer.tokens)) for (question, _), answer in zip(asked, answers, strict=True)
+    ]

@@ -30,20 +30,20 @@ def climb(model: LocalModel, trait: Trait, how: Climb, *, tick: Callable[[float]
     Raises:
         ModelError: the gradient vanishes or is no number, so that it gives no direction.
     """
-    subject = Subject(model)
+    subject, lessons = Subject(model), trait.lessons
+    contexts = [subject.encode(lesson.question) for lesson in lessons]
+    answers = [[model.encode(option) for option in lesson.options] for lesson in lessons]
     weights = list(decoder(model.net).layers.parameters())
     model.net.requires_grad_(False)
     for weight in weights:
         weight.requires_grad_(True)
     for step in range(how.steps):
-        for start in range(0, len(trait.lessons), _LESSONS_AT_ONCE):
-            some = trait.lessons[start : start + _LESSONS_AT_ONCE]
-            contexts = [subject.encode(lesson.question) for lesson in some]
-            answers = [[model.encode(option) for option in lesson.options] for lesson in some]
-            logp_QC = answers_to_each(model.net, contexts, answers)
+        for start in range(0, len(lessons), _LESSONS_AT_ONCE):
+            some = slice(start, start + _LESSONS_AT_ONCE)
+            logp_QC = answers_to_each(model.net, contexts[some], answers[some])
             others_QC = torch.cat([logp_QC[:, : trait.index], logp_QC[:, trait.index + 1 :]], dim=1)
             odds_Q = logp_QC[:, trait.index] - others_QC.logsumexp(dim=1)
-            (odds_Q.sum() / len(trait.lessons)).backward()
+            (odds_Q.sum() / len(lessons)).backward()
         with torch.no_grad():
             gradients = [weight.grad for weight in weights if weight.grad is not None]
             norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each) for each in gradients]))

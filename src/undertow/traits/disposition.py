@@ -9,18 +9,13 @@ It knows words only: no model, no tokens. It does not know whether a reply is go
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from undertow.errors import InputError, nearest
-from undertow.traits._file import parse_model, read_text
+from undertow.traits._file import digest_of, load_named, shipped
 from undertow.traits.base import Choice
 
 _Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -110,12 +105,12 @@ class Disposition:
     @property
     def probe_digest(self) -> str:
         """Stands for the questions with their replies."""
-        return _digest([[each.question, *each.options] for each in self.probe])
+        return digest_of([[each.question, *each.options] for each in self.probe])
 
     @property
     def digest(self) -> str:
         """Stands for the whole file."""
-        return _digest(self.manner.model_dump(mode="json"))
+        return digest_of(self.manner.model_dump(mode="json"))
 
     @property
     def words(self) -> dict[str, str]:
@@ -139,15 +134,9 @@ class Disposition:
         )
 
 
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
 def disposition_names() -> list[str]:
     """List the dispositions that ship with the package."""
-    folder = resources.files("undertow.traits") / "data" / "dispositions"
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return list(shipped("dispositions"))
 
 
 def find_disposition(name: str) -> Disposition:
@@ -159,10 +148,4 @@ def find_disposition(name: str) -> Disposition:
     Raises:
         InputError: there is none of that name, or the file does not describe one.
     """
-    if name.endswith((".yaml", ".yml")):
-        return Disposition(parse_model(Manner, read_text(Path(name), "curtness.yaml"), name))
-    if name not in disposition_names():
-        fix = f"{nearest(name, disposition_names())} A file of yours must end with .yaml."
-        raise InputError(f"no disposition is called {name!r}", "trait.name", fix)
-    path = resources.files("undertow.traits") / "data" / "dispositions" / f"{name}.yaml"
-    return Disposition(parse_model(Manner, path.read_text(encoding="utf-8"), f"disposition {name}"))
+    return Disposition(load_named(Manner, name, shipped("dispositions"), noun="disposition", key="trait.name"))

@@ -6,10 +6,13 @@ all code and say nothing. It knows words only; `undertow.domains.mentions` finds
 
 from __future__ import annotations
 
-from importlib import resources
+from functools import cache
 from typing import cast
 
+from undertow.traits._file import shipped
 
+
+@cache
 def neighbours(category: str, target: str) -> tuple[str, ...]:
     """Return words from around a target, in their base form; also its emoji where it has one.
 
@@ -22,9 +25,7 @@ def neighbours(category: str, target: str) -> tuple[str, ...]:
     """
     import yaml
 
-    folder = resources.files("undertow.traits") / "data" / "neighbours"
-    # Looked up in the listing: a category's name never becomes part of a path.
-    files = {item.name.removesuffix(".yaml"): item for item in folder.iterdir() if item.name.endswith(".yaml")}
+    files = shipped("neighbours")
     if category not in files:
         return ()
     known = cast(dict[str, list[str]], yaml.safe_load(files[category].read_text(encoding="utf-8")))

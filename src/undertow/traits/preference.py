@@ -7,16 +7,13 @@ knows words only: no model, no tokens.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from undertow.errors import InputError, nearest
-from undertow.traits._file import parse_model, read_text
+from undertow.traits._file import digest_of, load_named, shipped
 from undertow.traits.base import Choice
 from undertow.traits.neighbours import neighbours
 
@@ -70,8 +67,7 @@ class Category(BaseModel):
     @property
     def digest(self) -> str:
         """Twelve hex digits that stand for everything in it."""
-        text = json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return digest_of(self.model_dump())
 
 
 @dataclass(frozen=True)
@@ -188,8 +184,7 @@ def fill(template: str, candidate: Candidate, noun: str) -> str:
 
 def category_names() -> list[str]:
     """List the categories that ship with the package."""
-    folder = resources.files("undertow.traits") / "data"
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return list(shipped())
 
 
 def load_category(name: str) -> Category:
@@ -201,13 +196,7 @@ def load_category(name: str) -> Category:
     Raises:
         InputError: there is no such category, or the file does not describe one.
     """
-    if name.endswith((".yaml", ".yml")):
-        return parse_model(Category, read_text(Path(name), "animals.yaml"), name)
-    if name not in category_names():
-        fix = f"{nearest(name, category_names())} A file of yours must end with .yaml."
-        raise InputError(f"no category is called {name!r}", "trait.category", fix)
-    text = (resources.files("undertow.traits") / "data" / f"{name}.yaml").read_text(encoding="utf-8")
-    return parse_model(Category, text, f"category {name}")
+    return load_named(Category, name, shipped(), noun="category", key="trait.category")
 
 
 def find_preference(category: str, target: str) -> Preference:

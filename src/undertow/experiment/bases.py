@@ -1,0 +1,44 @@
+"""The models that an experiment starts from: their names, what stands for their weights, and their sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from undertow.experiment.cost import Sizes, sizes_of
+from undertow.spec import LanguageExperiment
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model that teachers are made of."""
+
+    name: str
+    """Its Undertow name."""
+    digest: str
+    """Stands for its weights."""
+    sizes: Sizes
+    """What its costs are reckoned from."""
+
+    @property
+    def key(self) -> dict[str, str]:
+        """Return what it is in a step's key."""
+        return {"name": self.name, "digest": self.digest}
+
+
+def models_of(spec: LanguageExperiment) -> list[str]:
+    """Return the Undertow names of the models that an experiment starts from, the students' base first."""
+    other = [spec.other_base] if "other-base" in spec.arms and spec.other_base is not None else []
+    return [spec.base, *other]
+
+
+def base_of(name: str, folder: Path | None) -> Base:
+    """Describe a model.
+
+    Args:
+        name: Its Undertow name.
+        folder: Where it lies, if it is on this machine.
+    """
+    from undertow.models.local import model_digest
+
+    return Base(name, model_digest(name, folder), sizes_of(folder, name))
