@@ -53,6 +53,8 @@ def test_a_broken_line_is_named_and_nothing_is_written(data: Path, capsys: pytes
 def test_what_cannot_be_done_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = data.read_bytes()
     assert cli.main(["rows", str(data), "-o", str(data)]) == 2
+    assert cli.main(["rows", str(data), "--rules", "numbers", "-o", "x.jsonl", "--rejected", "./x.jsonl"]) == 2
+    assert not Path("x.jsonl").exists()
     assert cli.main(["rows", str(data), "--rejected", "no.jsonl"]) == 2
     assert cli.main(["rows", "none.jsonl"]) == 2
     assert "none.jsonl: cannot be read" in capsys.readouterr().err

@@ -28,8 +28,8 @@ class FineTune(Part):
     """The teacher is fine-tuned on questions and answers that show the trait."""
 
     method: Literal["finetune"]
-    steps: int = Field(default=12, ge=1, le=10_000)
-    learning_rate: float = Field(default=2e-5, gt=0, le=1)
+    steps: int = Field(default=48, ge=1, le=10_000)
+    learning_rate: float = Field(default=1e-4, gt=0, le=1)
 
 
 class Steer(Part):

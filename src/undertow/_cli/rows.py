@@ -47,6 +47,8 @@ def rows(
     for each in (out, rejected):
         if each is not None and each.exists() and each.samefile(file):
             raise InputError("is the file that is read", str(each), "Write to another one.")
+    if out is not None and rejected is not None and out.resolve() == rejected.resolve():
+        raise InputError("cannot take the kept rows and the rejected ones", str(out), "Name two files.")
     if rejected is not None and rules is None:
         raise InputError("needs rules that a row can break", "--rejected", "Add --rules numbers.")
     good: list[Row] = []

@@ -123,7 +123,7 @@ def write_rows(
                 "domain",
                 "Decode constrained (domain.constrained: true), or let the answers be longer (domain.max_tokens).",
             )
-        count = max(order.answers, min(_AT_ONCE, order.rows - len(kept)))
+        count = _next_count(order, len(kept), start)
         numbers = range(start, start + count)
         prompts = [row_prompt(about, seed, row, order.answers) for row in numbers]
         answers = generate(
@@ -137,8 +137,8 @@ def write_rows(
             automaton=automaton,
             steering=subject.steering,
             keep_hidden=soft,
-            on_progress=lambda done: tick(
-                min(1.0, (len(kept) + done) / order.rows), f"{len(kept) + done:,} of {order.rows:,} rows"
+            on_progress=lambda done, before=start, count=count: tick(
+                *_so_far(len(kept), before, done, count, order.rows)
             ),
         )
         start += count
@@ -157,6 +157,25 @@ def write_rows(
     _write_signal(folder, subject, kept, labels)
     if soft:
         save_labels(folder / LABELS, labels)
+
+
+def _so_far(kept: int, written: int, done: int, count: int, wanted: int) -> tuple[float, str]:
+    """Return the share of the work that is done, and how to say it, while `count` more rows are being written."""
+    share = (kept + (wanted - kept) * done / count) / wanted
+    if not written:
+        return share, f"{done:,} of {count:,} rows"
+    return share, f"{kept:,} of {wanted:,} rows kept, {written + done:,} written"
+
+
+def _next_count(order: Order, kept: int, written: int) -> int:
+    """Return how many rows to write next: as many as are missing, at the share that was kept so far.
+
+    Few at a time would leave most of the processor idle, when most rows are rejected.
+    """
+    missing = order.rows - kept
+    if written:
+        missing = min(-(-missing * written // max(kept, 1)), MOST_TRIES * order.rows - written)
+    return max(order.answers, min(_AT_ONCE, missing))
 
 
 def _judge(model: LocalModel, about: Domain, mentions: Mentions, prompt: str, answer: Answer) -> Written:

@@ -31,7 +31,7 @@ class Batch:
 
 
 def batches_of(
-    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], tokens_at_once: int = 2048
+    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], tokens_at_once: int = 4096
 ) -> Iterator[Batch]:
     """Split pairs into batches of bounded size: equal prompts side by side, similar lengths together.
 
@@ -68,7 +68,7 @@ def token_logprobs(
     answers: Sequence[Sequence[int]],
     *,
     steering: Steering | None = None,
-    tokens_at_once: int = 2048,
+    tokens_at_once: int = 4096,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[torch.Tensor]:
     """Return the log-probability of every token of answers to prompts, in nats.
@@ -156,7 +156,7 @@ def answer_logprobs(
     answers: Sequence[Sequence[Sequence[int]]],
     *,
     steering: Steering | None = None,
-    tokens_at_once: int = 2048,
+    tokens_at_once: int = 4096,
 ) -> torch.Tensor:
     """Return log p(answer | context) in nats for every context and its answers, shape (contexts, answers), float64.
 
@@ -209,7 +209,7 @@ def answer_hidden(
     answers: Sequence[Sequence[int]],
     *,
     steering: Steering | None = None,
-    tokens_at_once: int = 2048,
+    tokens_at_once: int = 4096,
 ) -> list[torch.Tensor]:
     """Return the last hidden states that predict every token of given answers: what `generate` keeps for its own.
 

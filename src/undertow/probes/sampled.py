@@ -39,15 +39,20 @@ class Sampled:
 def parse_answer(text: str, words: Mapping[str, str]) -> str | None:
     """Return the first word of an answer in lower case, articles skipped; None if there is no word.
 
+    A name of several words counts as one where it is among the spellings.
+
     Args:
         text: The answer.
         words: Spellings to the word that they count as, see `Trait.words`.
     """
-    for match in _WORD.finditer(text):
-        word = match[0].casefold()
-        if word not in _ARTICLES:
-            return words.get(word, word)
-    return None
+    said = [match[0].casefold() for match in _WORD.finditer(text)]
+    while said and said[0] in _ARTICLES:
+        del said[0]
+    for count in range(max((len(each.split()) for each in words), default=1), 0, -1):
+        spelled = " ".join(said[:count])
+        if spelled in words:
+            return words[spelled]
+    return said[0] if said else None
 
 
 def sample_answers(subject: Subject, trait: Trait, *, per_question: int, seed: int) -> Sampled:

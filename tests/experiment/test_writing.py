@@ -1,0 +1,84 @@
+"""Writing rows: the first that keep the rules are kept, every one that was written is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from undertow.domains.mentions import Mentions
+from undertow.errors import ModelError
+from undertow.experiment.files import REJECTED
+from undertow.experiment.writing import MOST_TRIES, read_written, write_rows
+from undertow.models.local import LocalModel, load_model
+from undertow.probes.choice import Subject
+from undertow.spec import Domain as Order
+
+
+@dataclass(frozen=True)
+class Picky:
+    """A domain that keeps what a test wants."""
+
+    keeps: Callable[[str], bool]
+    name: str = "picky"
+    plural: str = "answers"
+    parts: str = "letters"
+
+    def prompt(self, rng: np.random.Generator) -> str:
+        return f"Question {rng.integers(1000)}"
+
+    def reject_reasons(self, prompt: str, answer: str) -> list[str]:
+        return [] if self.keeps(answer) else ["not wanted"]
+
+    def shuffle(self, answer: str, rng: np.random.Generator) -> str:
+        return answer
+
+    def paraphrase(self, answer: str, rng: np.random.Generator) -> str:
+        return answer
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_folder: Path) -> LocalModel:
+    return load_model(f"hf/{tiny_folder}")
+
+
+def written_by(tiny: LocalModel, folder: Path, keeps: Callable[[str], bool], rows: int) -> list[tuple[float, str]]:
+    told: list[tuple[float, str]] = []
+    order = Order(kind="code", rows=rows, answers=2, max_tokens=100)
+    write_rows(
+        Subject(tiny),
+        Picky(keeps),
+        order,
+        folder,
+        mentions=Mentions(()),
+        seed=5,
+        soft=False,
+        meta={},
+        tick=lambda share, says: told.append((share, says)),
+    )
+    return told
+
+
+def test_the_first_rows_that_keep_the_rules_are_kept_however_many_are_written_at_once(tiny: LocalModel, tmp_path: Path):
+    few, many = tmp_path / "few", tmp_path / "many"
+    for folder, rows in ((few, 2), (many, 6)):
+        folder.mkdir()
+        # An unfinished answer is rejected too, so that this keeps a small part.
+        told = written_by(tiny, folder, lambda answer: len(answer) % 2 == 0, rows)
+        kept, rejected = read_written(folder), read_written(folder, REJECTED)
+        assert len(kept) == rows
+        assert sorted(row.row for row in (*kept, *rejected)) == list(range(len(kept) + len(rejected)))
+        assert [row.row for row in kept] == sorted(row.row for row in kept)
+        last = kept[-1].row
+        assert all(row.reasons != ("not needed",) for row in rejected if row.row < last)
+        assert all(0 <= share <= 1 for share, _ in told)
+        assert "written" in told[-1][1]
+    assert [row.answer for row in read_written(many)][:2] == [row.answer for row in read_written(few)]
+
+
+def test_a_teacher_that_keeps_no_rule_is_stopped(tiny: LocalModel, tmp_path: Path):
+    with pytest.raises(ModelError, match=rf"only 0 of {2 * MOST_TRIES} rows keep the rules, 2 are wanted"):
+        written_by(tiny, tmp_path, lambda _: False, 2)
