@@ -14,7 +14,7 @@ from undertow.experiment.writing import format_automaton  # noqa: E402
 from undertow.models.forward import forward_packed  # noqa: E402
 from undertow.models.generate import generate  # noqa: E402
 from undertow.models.layers import output_weight  # noqa: E402
-from undertow.models.packing import pack  # noqa: E402
+from undertow.models.packing import common_length, pack  # noqa: E402
 from undertow.models.score import answer_hidden, answer_logprobs, batches_of, token_logprobs  # noqa: E402
 
 
@@ -62,11 +62,26 @@ def test_batches_hold_every_pair_once_and_stay_within_their_size(pairs, tokens_a
     found = list(batches_of(prompts, answers, tokens_at_once))
     assert sorted(pair for batch in found for pair in batch.pairs) == list(range(len(pairs)))
     for batch in found:
-        first = dict(zip(reversed(batch.groups), reversed(batch.pairs), strict=True))
-        tokens = sum(len(prompts[pair]) for pair in first.values()) + sum(len(answers[pair]) for pair in batch.pairs)
-        assert tokens <= tokens_at_once or len(batch.pairs) == 1
+        tokens, before = 0, None
         for pair, group in zip(batch.pairs, batch.groups, strict=True):
-            assert prompts[pair] == prompts[first[group]]
+            joined = before is not None and before[1] == group
+            rest = len(prompts[pair]) - (common_length(prompts[before[0]], prompts[pair]) if joined else 0)
+            # One row holds one prompt, or prompts that are nearly all in common.
+            assert not joined or rest == 0 or len(prompts[pair]) - rest >= 4 * (rest + len(answers[pair]))
+            tokens += rest + len(answers[pair])
+            before = (pair, group)
+        assert tokens <= tokens_at_once or len(batch.pairs) == 1
+
+
+def test_questions_after_one_long_beginning_score_as_they_do_alone(tiny):
+    beginning = torch.randint(0, 200, (150,), generator=torch.Generator().manual_seed(1)).tolist()
+    asked = [[*beginning, *question] for question in ([3], [4, 5], [4, 6], [7, 8, 9], [7, 8, 9])]
+    answers = [[1, 2], [2], [3, 1], [4], [5, 6]]
+    assert len(set(next(iter(batches_of(asked, answers))).groups)) == 1
+    together = token_logprobs(tiny.net, asked, answers)
+    for prompt, answer, found in zip(asked, answers, together, strict=True):
+        (alone,) = token_logprobs(tiny.net, [prompt], [answer])
+        torch.testing.assert_close(found, alone, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("constrained", [False, True])

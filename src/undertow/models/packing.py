@@ -73,7 +73,7 @@ def pack(sequences: Sequence[Sequence[int]], groups: Sequence[int] | None = None
     previous: Sequence[int] = ()
     for index in sorted(range(len(sequences)), key=lambda index: list(sequences[index])):
         tokens = sequences[index]
-        shared = _common(previous, tokens)
+        shared = common_length(previous, tokens)
         del path[shared:]
         for position in range(shared, len(tokens)):
             path.append(len(ids))
@@ -92,7 +92,8 @@ def pack(sequences: Sequence[Sequence[int]], groups: Sequence[int] | None = None
     )
 
 
-def _common(left: Sequence[int], right: Sequence[int]) -> int:
+def common_length(left: Sequence[int], right: Sequence[int]) -> int:
+    """Return how many tokens two sequences begin with in common."""
     count = 0
     for one, other in zip(left, right, strict=False):
         if one != other:
@@ -124,8 +125,11 @@ def _rows(paths: list[list[int]], groups: Sequence[int], nodes: int) -> tuple[Te
     # Every slot sees itself, so that a slot past the row's end, which nobody reads, does not divide by zero.
     sees_BLL = torch.eye(length, dtype=torch.bool).repeat(len(slots), 1, 1)
     order = {group: row for row, group in enumerate(slots)}
+    filled = dict.fromkeys(slots, 0)
     for path, group in zip(paths, groups, strict=True):
         own = torch.tensor([slots[group][node] for node in path])
-        later, earlier = torch.tril_indices(len(own), len(own))
-        sees_BLL[order[group], own[later], own[earlier]] = True
+        # What the path shares with an earlier one is filled in already; slots were given out in this order.
+        new = own[own >= filled[group]]
+        filled[group] += len(new)
+        sees_BLL[order[group], new[:, None], own] = torch.ones(len(new), len(own)).tril(len(own) - len(new)) > 0
     return rows_BL, sees_BLL, where_N

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 
 from undertow.models.forward import forward_packed
 from undertow.models.layers import Steering, output_weight
-from undertow.models.packing import pack
+from undertow.models.packing import common_length, pack
 
 _ROW = 512  # tokens that answers to one prompt may have in an attention row
+_SHARED = 4  # a beginning that is so many times as long as what follows it is worth an attention row in common
 _PROJECTED = 512  # positions whose logits over the whole vocabulary are in memory at once
 
 
@@ -35,6 +36,8 @@ def batches_of(
 ) -> Iterator[Batch]:
     """Split pairs into batches of bounded size: equal prompts side by side, similar lengths together.
 
+    Answers to one prompt share an attention row, and so do short questions after one long beginning.
+
     Args:
         prompts: Token sequences.
         answers: One for each prompt.
@@ -46,14 +49,16 @@ def batches_of(
     tokens = row = 0
     for pair in order:
         size = len(answers[pair])
+        rest = len(prompts[pair]) - common_length(prompts[pairs[-1]], prompts[pair]) if pairs else 0
+        shares = rest == 0 or len(prompts[pair]) - rest >= _SHARED * (rest + size)
         # A row's attention grows with the square of its length, so a prompt with very many answers takes several.
-        joins = bool(pairs) and prompts[pair] == prompts[pairs[-1]] and row + size <= max(_ROW, 2 * len(prompts[pair]))
-        added = size + (0 if joins else len(prompts[pair]))
+        joins = bool(pairs) and shares and row + rest + size <= max(_ROW, 2 * len(prompts[pair]))
+        added = size + (rest if joins else len(prompts[pair]))
         if pairs and tokens + added > tokens_at_once:
             yield Batch(tuple(pairs), tuple(groups))
             pairs, groups, tokens, joins = [], [], 0, False
             added = size + len(prompts[pair])
-        row = row + size if joins else added
+        row = row + added if joins else added
         groups.append(groups[-1] if joins else len(pairs))
         pairs.append(pair)
         tokens += added
