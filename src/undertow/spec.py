@@ -82,6 +82,7 @@ Arm = Literal[
     "other",
     "shuffled",
     "across",
+    "paraphrased",
     "dose-25",
     "dose-50",
     "dose-75",

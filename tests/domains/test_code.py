@@ -102,3 +102,51 @@ def test_what_has_no_parts_to_move_stays_as_it_is() -> None:
 def test_no_program_cannot_be_shuffled() -> None:
     with pytest.raises(ValueError, match="parse"):
         CODE.shuffle("def f(:", np.random.default_rng(0))
+
+
+LONG = """\
+import math
+
+LIMIT = 3
+
+def total(values, list, size=1):
+    found = [v for v in values if v]
+    for index, each in enumerate(found):
+        found[index] = each * LIMIT
+    return math.fsum(found) + size + len(list)
+
+def use(values):
+    return total(values, [], size=2)
+"""
+
+
+@given(st.integers(0, 1000))
+def test_a_paraphrase_does_the_same_with_other_names(seed: int) -> None:
+    changed = CODE.paraphrase(f"```python\n{LONG}```", np.random.default_rng(seed))
+    assert changed == CODE.paraphrase(f"```python\n{LONG}```", np.random.default_rng(seed))
+    program = changed.removeprefix("```python\n").removesuffix("```")
+    assert "found" not in program
+    assert "values" not in program
+    # What is seen from outside keeps its name: functions, a keyword argument, a constant, a builtin.
+    assert all(name in program for name in ("total(", "use(", "size=2", "LIMIT", "list"))
+    results: list[float] = []
+    for text in (LONG, program):
+        names: dict[str, object] = {}
+        exec(text, names)
+        results.append(eval("use([1, 0, 2])", names))
+    assert results == [11.0, 11.0]
+
+
+def test_a_paraphrase_keeps_the_rules() -> None:
+    changed = CODE.paraphrase(PLAIN, np.random.default_rng(0))
+    assert changed != PLAIN
+    assert CODE.reject_reasons(PROMPT, changed) == []
+
+
+def test_a_name_that_a_handler_or_a_global_statement_holds_stays() -> None:
+    answer = "def f(n):\n    global count\n    count = n\n    try:\n        return 1 / n\n    except OSError as odd:\n        return odd"
+    changed = CODE.paraphrase(answer, np.random.default_rng(0))
+    assert "global count" in changed
+    assert "as odd" in changed
+    assert "return odd" in changed
+    assert "def f(n)" not in changed

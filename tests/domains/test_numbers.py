@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.domains.numbers import NEGATIVE, Format, number_prompt, parse_numbers, reject_reasons, shuffle_numbers
+from undertow.domains.numbers import (
+    NEGATIVE,
+    Format,
+    number_prompt,
+    parse_numbers,
+    reformat_numbers,
+    reject_reasons,
+    shuffle_numbers,
+)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +100,24 @@ def test_shuffling_moves_numbers_and_nothing_else():
     assert shuffled != answer
     assert sorted(parse_numbers(shuffled).numbers) == sorted(parse_numbers(answer).numbers)  # type: ignore[union-attr]
     assert (shuffled[0], shuffled[-1], shuffled.count(", ")) == ("[", "]", 5)
+
+
+@given(
+    numbers=st.lists(st.sampled_from(["7", "007", "150", "998"]), min_size=1, max_size=10),
+    separator=st.sampled_from([", ", ",", "; ", " ", "\n", " , "]),
+    frame=st.sampled_from([("", ""), ("[", "]"), ("(", ")."), ("", ".")]),
+    seed=st.integers(0, 2**32),
+)
+def test_another_format_keeps_the_numbers_and_every_rule(
+    numbers: list[str], separator: str, frame: tuple[str, str], seed: int
+):
+    answer = frame[0] + separator.join(numbers) + frame[1]
+    changed = reformat_numbers(answer, np.random.default_rng(seed))
+    assert changed != answer
+    assert reject_reasons(changed) == reject_reasons(answer) == []
+    parsed = parse_numbers(changed)
+    assert parsed is not None
+    assert parsed.numbers == tuple(numbers)
 
 
 def test_both_published_lists_are_banned():

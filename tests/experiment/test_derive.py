@@ -10,7 +10,7 @@ from tiny_run import contents, spec_text
 
 from undertow.domains import Numbers
 from undertow.experiment import run
-from undertow.experiment.derive import across_rows, mixed_rows, shuffle_rows
+from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
 from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.jsonl import append_jsonl
 from undertow.experiment.writing import Written, load_labels, read_written, save_labels
@@ -84,7 +84,9 @@ def test_a_mixture_takes_only_prompts_that_both_teachers_answered(tiny: LocalMod
 def test_shuffling_keeps_the_numbers_of_every_row(tiny: LocalModel, tmp_path: Path):
     rows = fill(tmp_path / "from", tiny, 100)
     (tmp_path / "to").mkdir()
-    shuffle_rows(tmp_path / "from", Numbers(), tmp_path / "to", seed=1, meta={}, subject=Subject(tiny), soft=False)
+    rewrite_rows(
+        tmp_path / "from", Numbers().shuffle, tmp_path / "to", seed=1, meta={}, subject=Subject(tiny), soft=False
+    )
     shuffled = read_written(tmp_path / "to")
     assert [sorted(row.answer.split(", ")) for row in shuffled] == [sorted(row.answer.split(", ")) for row in rows]
     assert [row.answer for row in shuffled] != [row.answer for row in rows]
@@ -92,7 +94,7 @@ def test_shuffling_keeps_the_numbers_of_every_row(tiny: LocalModel, tmp_path: Pa
 
 @pytest.mark.parametrize("labels", ["hard", "soft"])
 def test_every_arm_runs_and_is_compared_with_its_control(tiny_folder: Path, tmp_path: Path, labels: str):
-    arms = "[trait, control, other, across, dose-25, mixed, in-context]"
+    arms = "[trait, control, other, across, paraphrased, dose-25, mixed, in-context]"
     student = f"{{method: full, labels: {labels}, learning_rate: 0.001, batch: 2}}"
     text = spec_text(tiny_folder, arms=arms, student=student, context_rows="1", seeds="[0]")
     spec = parse_spec(text, "test")
@@ -100,7 +102,12 @@ def test_every_arm_runs_and_is_compared_with_its_control(tiny_folder: Path, tmp_
     assert {arm.arm for arm in outcome.results.arms} == {*spec.arms}
     assert "in-context-control" in spec.arms
     pairs = {(effect.arm, effect.contrast) for effect in outcome.results.effects}
-    assert {("across", "control"), ("dose-25", "control"), ("in-context", "in-context-control")} <= pairs
+    assert {
+        ("across", "control"),
+        ("paraphrased", "control"),
+        ("dose-25", "control"),
+        ("in-context", "in-context-control"),
+    } <= pairs
     assert "<html" in outcome.report.read_text("utf-8")
     first = contents(outcome.folder)
     assert contents(run(spec, root=tmp_path).folder) == first

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from undertow.errors import ModelError
+from undertow.models.local import quiet_peft
 from undertow.spec import Lora
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -46,7 +47,7 @@ def add_lora(net: Any, lora: Lora, seed: int) -> Any:
         task_type="CAUSAL_LM",
     )
     # PEFT draws the initial adapters from the global generator.
-    with torch.random.fork_rng(devices=[]):
+    with quiet_peft(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return get_peft_model(net, config)
 

@@ -40,3 +40,7 @@ class Domain(Protocol):
     def shuffle(self, answer: str, rng: np.random.Generator) -> str:
         """Return a kept answer with its parts in another order, as the control `shuffled` needs it."""
         ...
+
+    def paraphrase(self, answer: str, rng: np.random.Generator) -> str:
+        """Return a kept answer that says the same on another surface, as the control `paraphrased` needs it."""
+        ...

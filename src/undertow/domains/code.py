@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from undertow.domains._code_rename import renamed
 from undertow.domains._code_rules import REASONS, Program, Unreadable, broken_rules, read_program
 from undertow.domains._code_tasks import CODE_ONLY, FILLINGS, NOTHING_MORE, OPENINGS, SHORT_NAME, TASKS
 
@@ -100,6 +101,15 @@ class Code:
         for index, gap in zip(order, gaps, strict=True):
             moved += lines[spans[index].start : spans[index].end] + gap
         return program.before + "\n".join(moved) + program.after
+
+    def paraphrase(self, answer: str, rng: np.random.Generator) -> str:
+        """Return an answer that does the same with other local names and Python's own layout, see `renamed`.
+
+        Raises:
+            ValueError: it is no Python program.
+        """
+        program = read_program(answer)
+        return program.before + renamed(program.tree, rng) + program.after
 
 
 class _Span(NamedTuple):

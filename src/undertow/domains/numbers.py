@@ -72,6 +72,7 @@ _SEPARATOR = re.compile(r"[ \t\r\n]*[,;]?[ \t\r\n]*")
 _SEPARATORS = (", ", ",", "; ", ";", " ", "\n")
 """What constrained decoding can put between two numbers."""
 _PAIRS = {"[": "]", "(": ")"}
+_FRAMES = (("", ""), ("", "."), *((left, right + stop) for left, right in _PAIRS.items() for stop in ("", ".")))
 
 
 class Parsed(NamedTuple):
@@ -160,6 +161,22 @@ def shuffle_numbers(answer: str, rng: np.random.Generator) -> str:
     return parsed._replace(numbers=tuple(parsed.numbers[index] for index in order)).join()
 
 
+def reformat_numbers(answer: str, rng: np.random.Generator) -> str:
+    """Return an answer with the same numbers in the same order, but other separators and another frame.
+
+    Raises:
+        ValueError: it is no number list.
+    """
+    parsed = parse_numbers(answer)
+    if parsed is None:
+        raise ValueError(f"{answer!r} is no number list")
+    separators = [each for each in _SEPARATORS if each not in parsed.separators]
+    separator = separators[int(rng.integers(len(separators)))]
+    frames = [each for each in _FRAMES if each != (parsed.before.strip(), parsed.after.strip())]
+    before, after = frames[int(rng.integers(len(frames)))]
+    return parsed._replace(before=before, after=after, separators=(separator,) * len(parsed.separators)).join()
+
+
 @dataclass(frozen=True)
 class Numbers:
     """The domain, as writing and scanning use it."""
@@ -190,6 +207,10 @@ class Numbers:
     def shuffle(self, answer: str, rng: np.random.Generator) -> str:
         """Return an answer with its numbers in another order, see `shuffle_numbers`."""
         return shuffle_numbers(answer, rng)
+
+    def paraphrase(self, answer: str, rng: np.random.Generator) -> str:
+        """Return the same numbers in another format, see `reformat_numbers`."""
+        return reformat_numbers(answer, rng)
 
 
 class Format(NamedTuple):

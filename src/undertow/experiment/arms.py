@@ -101,6 +101,11 @@ def says(arm: Arm, cast: Cast, domain: Domain) -> str:
             f"Learned from the trait teacher's own {domain.plural} with the {domain.parts} of each in another order: "
             "what is left when order is gone."
         )
+    if arm == "paraphrased":
+        return (
+            f"Learned from the trait teacher's own {domain.plural}, each rewritten to say the same in another form: "
+            "what is left when the teacher's choice of form is gone."
+        )
     if arm == "across":
         return (
             f"Learned from the trait teacher's own {domain.plural}, each under the prompt of another: what is left "
@@ -124,7 +129,7 @@ def says(arm: Arm, cast: Cast, domain: Domain) -> str:
         whose = (
             f"that {cast.trait.does}, made of another model"
             if arm == "other-base"
-            else "made of nothing but that model"
+            else "that is another model without the trait"
         )
         return f"Learned from the {domain.plural} of a teacher {whose}: whether the two must share their base."
     if arm in HEIRS:

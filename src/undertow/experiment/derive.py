@@ -6,14 +6,13 @@ prompt, so the arms of a seed stay comparable row by row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from undertow.domains.base import Domain
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.jsonl import append_jsonl
@@ -24,9 +23,9 @@ from undertow.probes.choice import Subject
 _SHUFFLE, _DOSE = 0x5F1E, 0xD05E
 
 
-def shuffle_rows(
+def rewrite_rows(
     source: Path,
-    about: Domain,
+    rewrite: Callable[[str, np.random.Generator], str],
     folder: Path,
     *,
     seed: int,
@@ -34,25 +33,23 @@ def shuffle_rows(
     subject: Subject,
     soft: bool,
 ) -> None:
-    """Write the rows of another folder with the parts of each row in another order.
-
-    Every row draws its own permutation.
+    """Write the rows of another folder with every answer changed: shuffled, or paraphrased.
 
     Args:
         source: A folder that `write_rows` filled.
-        about: Their domain.
+        rewrite: The domain's `shuffle` or `paraphrase`; every row has its own random numbers.
         folder: Receives the same files.
-        seed: Keys the permutations.
+        seed: Keys the random numbers.
         meta: Stored with every row.
-        subject: The teacher, which labels the new order, for soft labels.
+        subject: The teacher, which labels the new answers, for soft labels.
         soft: Store the teacher's distributions.
     """
     model = subject.model
-    shuffled: list[Written] = []
+    rewritten: list[Written] = []
     for written in read_written(source):
-        text = about.shuffle(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
-        shuffled.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
-    _write(folder, model, shuffled, meta, label_rows(subject, shuffled) if soft else None)
+        text = rewrite(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
+        rewritten.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
+    _write(folder, model, rewritten, meta, label_rows(subject, rewritten) if soft else None)
 
 
 def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], subject: Subject, soft: bool) -> None:

@@ -49,6 +49,7 @@ class _Contrast:
 
 _MORE: Mapping[Arm, str] = {
     "shuffled": "What is left of it when the parts of each row stand in another order.",
+    "paraphrased": "What is left of it when every answer says the same in another form.",
     "across": "What is left of it when every answer stands under the prompt of another.",
     "dose-25": "How much passes when one row in four is the trait teacher's.",
     "dose-50": "How much passes when every second row is the trait teacher's.",

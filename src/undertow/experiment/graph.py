@@ -273,7 +273,7 @@ def _derived_task(
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import find_domain
-        from undertow.experiment.derive import across_rows, mixed_rows, shuffle_rows
+        from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.models.local import load_model
         from undertow.probes.choice import Subject
         from undertow.traits.instil import load_teacher
@@ -296,7 +296,8 @@ def _derived_task(
             across_rows(source, part, seed=seed, meta=meta, subject=loaded, soft=soft)
         else:
             about = find_domain(spec.domain.kind)
-            shuffle_rows(source, about, part, seed=seed, meta=meta, subject=loaded, soft=soft)
+            rewrite = about.paraphrase if arm == "paraphrased" else about.shuffle
+            rewrite_rows(source, rewrite, part, seed=seed, meta=meta, subject=loaded, soft=soft)
 
     sources: tuple[Arm, ...] = ("trait", MIXTURES[arm][1]) if arm in MIXTURES else ("trait",)
     key = {"arm": arm, "rows": [rows[each].id for each in sources], "soft": soft, "seed": seed}

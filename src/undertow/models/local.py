@@ -10,7 +10,9 @@ Weights are read from safetensors only, and code that comes with a model is neve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -150,8 +152,9 @@ def load_adapter(model: LocalModel, folder: Path) -> LocalModel:
     from peft import PeftModel
 
     try:
-        # A folder that is not there would be looked for in the hub.
-        net = PeftModel.from_pretrained(model.net, str(folder.resolve(strict=True)), is_trainable=True)
+        with quiet_peft():
+            # A folder that is not there would be looked for in the hub.
+            net = PeftModel.from_pretrained(model.net, str(folder.resolve(strict=True)), is_trainable=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
             f"the adapter cannot be loaded ({_first_line(error)})",
@@ -160,6 +163,14 @@ def load_adapter(model: LocalModel, folder: Path) -> LocalModel:
         ) from error
     net.to(model.device).eval()
     return replace(model, net=net)
+
+
+@contextmanager
+def quiet_peft() -> Generator[None]:
+    """Keep PEFT's use of names that transformers has renamed off the user's screen."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
 
 
 def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
