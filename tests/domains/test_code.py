@@ -144,7 +144,10 @@ def test_a_paraphrase_keeps_the_rules() -> None:
 
 
 def test_a_name_that_a_handler_or_a_global_statement_holds_stays() -> None:
-    answer = "def f(n):\n    global count\n    count = n\n    try:\n        return 1 / n\n    except OSError as odd:\n        return odd"
+    answer = (
+        "def f(n):\n    global count\n    count = n\n"
+        "    try:\n        return 1 / n\n    except OSError as odd:\n        return odd"
+    )
     changed = CODE.paraphrase(answer, np.random.default_rng(0))
     assert "global count" in changed
     assert "as odd" in changed
