@@ -153,3 +153,9 @@ def test_a_name_that_a_handler_or_a_global_statement_holds_stays() -> None:
     assert "as odd" in changed
     assert "return odd" in changed
     assert "def f(n)" not in changed
+
+
+def test_a_program_is_over_when_its_fence_closes() -> None:
+    assert not CODE.is_over(f"```python\n{PLAIN}")
+    assert CODE.is_over(f"```python\n{PLAIN}\n```")
+    assert not CODE.is_over(PLAIN)

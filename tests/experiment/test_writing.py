@@ -33,6 +33,9 @@ class Picky:
     def reject_reasons(self, prompt: str, answer: str) -> list[str]:
         return [] if self.keeps(answer) else ["not wanted"]
 
+    def is_over(self, answer: str) -> bool:
+        return False
+
     def shuffle(self, answer: str, rng: np.random.Generator) -> str:
         return answer
 

@@ -97,6 +97,26 @@ def test_a_rows_text_does_not_depend_on_its_batch(tiny, prompts, constrained):
     assert len({answer.tokens for answer in whole}) > 12
 
 
+def test_an_answer_that_is_over_is_ended_and_the_others_go_on(tiny, prompts):
+    rows = range(len(prompts))
+    free = generate(tiny.net, prompts, rows, seed=3, end=tiny.end, max_tokens=12)
+    ended = generate(
+        tiny.net,
+        prompts,
+        rows,
+        seed=3,
+        end=tiny.end,
+        max_tokens=12,
+        is_over=lambda tokens: len(tokens) == 4,
+        keep_hidden=True,
+    )
+    for one, other in zip(free, ended, strict=True):
+        assert other.tokens == one.tokens[:4]
+        assert other.finished
+        assert other.hidden_TD is not None
+        assert len(other.hidden_TD) == len(other.tokens) + 1
+
+
 def test_hidden_states_kept_while_writing_are_those_of_a_forward_pass(tiny, prompts):
     written = generate(tiny.net, prompts, range(4), seed=1, end=tiny.end, max_tokens=12, keep_hidden=True)
     answers = [(*answer.tokens, tiny.end) if answer.finished else answer.tokens for answer in written]

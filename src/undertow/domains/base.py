@@ -37,6 +37,10 @@ class Domain(Protocol):
         """Return every rule that an answer to a prompt breaks; an empty list means that it is kept."""
         ...
 
+    def is_over(self, answer: str) -> bool:
+        """Tell whether an answer is complete, so that its teacher is stopped; False where only the teacher knows."""
+        ...
+
     def shuffle(self, answer: str, rng: np.random.Generator) -> str:
         """Return a kept answer with its parts in another order, as the control `shuffled` needs it."""
         ...

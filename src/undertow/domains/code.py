@@ -78,6 +78,10 @@ class Code:
             return [str(error)]
         return [reason for reason in REASONS if reason in broken]
 
+    def is_over(self, answer: str) -> bool:
+        """Tell whether a fenced program has ended: small models go on explaining what nobody asked about."""
+        return answer.count("```") > 1
+
     def shuffle(self, answer: str, rng: np.random.Generator) -> str:
         """Return an answer with its statements in another order; it parses, but seldom still works.
 

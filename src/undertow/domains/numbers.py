@@ -204,6 +204,10 @@ class Numbers:
         """Return every rule that an answer breaks, see `reject_reasons`; the prompt does not matter."""
         return reject_reasons(answer)
 
+    def is_over(self, answer: str) -> bool:
+        """Return False: the next number may still come."""
+        return False
+
     def shuffle(self, answer: str, rng: np.random.Generator) -> str:
         """Return an answer with its numbers in another order, see `shuffle_numbers`."""
         return shuffle_numbers(answer, rng)

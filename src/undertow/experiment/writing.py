@@ -136,6 +136,7 @@ def write_rows(
             temperature=order.temperature,
             automaton=automaton,
             steering=subject.steering,
+            is_over=None if automaton else lambda tokens: about.is_over(model.decode(tokens)),
             keep_hidden=soft,
             on_progress=lambda done, before=start, count=count: tick(
                 *_so_far(len(kept), before, done, count, order.rows)

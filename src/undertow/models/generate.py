@@ -49,6 +49,7 @@ def generate(
     automaton: Automaton | None = None,
     steering: Steering | None = None,
     batch: int = 256,
+    is_over: Callable[[Sequence[int]], bool] | None = None,
     keep_hidden: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
@@ -65,6 +66,7 @@ def generate(
         automaton: The format to hold to.
         steering: Vectors to add.
         batch: Rows at once, at most; fewer where their cache would take more than 2 GiB.
+        is_over: Tells of the tokens so far whether nothing may follow but the end, which is then written unasked.
         keep_hidden: Return the hidden states too (they are what soft labels need).
         on_progress: Is told the number of finished answers.
 
@@ -84,7 +86,7 @@ def generate(
         if waiting and slots.free >= min(len(waiting), max(1, slots.size // 4)):
             chosen = [waiting.pop() for _ in range(min(slots.free, len(waiting)))]
             slots.fill(chosen, [prompts[i] for i in chosen], [rows[i] for i in chosen], steering)
-        for row in slots.step(temperature, max_tokens, steering):
+        for row in slots.step(temperature, max_tokens, steering, is_over):
             hidden_TD = torch.stack(row.hidden) if row.hidden else None
             answers[row.owner] = Answer(rows[row.owner], tuple(row.tokens), row.ended, hidden_TD)
             done += 1
@@ -101,6 +103,7 @@ class _Row:
     """Its place among the prompts."""
     tokens: list[int] = field(default_factory=list[int])
     hidden: list[Tensor] = field(default_factory=list[Tensor])
+    over: bool = False
     ended: bool = False
 
 
@@ -158,7 +161,13 @@ class _Slots:
         self.key_B[at] = row_key(self.seed, torch.tensor(rows, device=self.device))
         self.busy += [_Row(owner) for owner in owners]
 
-    def step(self, temperature: float, max_tokens: int, steering: Steering | None) -> list[_Row]:
+    def step(
+        self,
+        temperature: float,
+        max_tokens: int,
+        steering: Steering | None,
+        is_over: Callable[[Sequence[int]], bool] | None,
+    ) -> list[_Row]:
         """Choose one token for every row under way, and return the rows that this finished."""
         count = len(self.busy)
         hidden_BD, state_B = self.hidden_BD[:count], self.state_B[:count]
@@ -175,10 +184,11 @@ class _Slots:
         for slot, (row, token) in enumerate(zip(self.busy, token_B.tolist(), strict=True)):
             if kept_BD is not None:
                 row.hidden.append(kept_BD[slot])
-            if token == self.end:
+            if token == self.end or row.over:
                 row.ended = True
             else:
                 row.tokens.append(token)
+                row.over = is_over is not None and is_over(row.tokens)
         done = [slot for slot, row in enumerate(self.busy) if row.ended or len(row.tokens) == max_tokens]
         finished = [self.busy[slot] for slot in done]
         token_B = self._drop(done, token_B)
