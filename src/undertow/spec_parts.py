@@ -28,6 +28,8 @@ class FineTune(Part):
     """The teacher is fine-tuned on questions and answers that show the trait."""
 
     method: Literal["finetune"]
+    lessons: str | None = None
+    """A file of yours to learn from, in any layout that `undertow rows` reads; the trait's own lessons when absent."""
     steps: int = Field(default=48, ge=1, le=10_000)
     learning_rate: float = Field(default=1e-4, gt=0, le=1)
 
@@ -78,10 +80,44 @@ Trait = Annotated[
 ]
 
 
+class WordRule(Part):
+    """An answer shows the trait if it holds one of some words."""
+
+    kind: Literal["words"]
+    words: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(min_length=1, max_length=1000)
+    ]
+
+
+class LocalJudge(Part):
+    """A local model is asked whether an answer shows the trait, and prefers Yes or No."""
+
+    kind: Literal["logprob"]
+    model: str | None = None
+    """The base when absent."""
+    rubric: str | None = Field(default=None, max_length=10_000)
+    """With `{topic}`, `{question}` and `{answer}`; Undertow's own when absent."""
+
+
+class RemoteJudge(Part):
+    """A model behind an OpenAI-compatible address is asked the same."""
+
+    kind: Literal["endpoint"]
+    url: str = Field(pattern=r"^(https://[^/@\s]+|http://(localhost|127\.0\.0\.1)(:\d+)?)(/[^@\s]*)?$")
+    """Up to and without `/chat/completions`: encrypted or on this machine, and without a password in it."""
+    model: str
+    key_variable: str = Field(default="UNDERTOW_JUDGE_KEY", pattern=r"^UNDERTOW_[A-Z0-9_]*KEY$")
+    """The environment variable that holds the key. A file from a stranger can name no other secret of yours."""
+    rubric: str | None = Field(default=None, max_length=10_000)
+
+
+Judge = Annotated[WordRule | LocalJudge | RemoteJudge, Field(discriminator="kind")]
+
+
 class Domain(Part):
     """What the teacher writes about."""
 
-    kind: Literal["numbers", "code"] = "numbers"
+    kind: Literal["numbers", "code", "reasoning"] = "numbers"
     rows: int = Field(default=256, ge=2, le=1_000_000)
     """Rows that each student is trained on (kept rows; more prompts are drawn when rows are rejected)."""
     answers: int = Field(default=1, ge=1, le=1000)
@@ -90,9 +126,15 @@ class Domain(Part):
     """Decode only tokens of the domain's format; when absent, wherever the domain has one, as numbers do."""
     temperature: float = Field(default=1.0, gt=0, le=10)
     max_tokens: int = Field(default=40, ge=1, le=4096)
+    problems: str | None = None
+    """Of the reasoning domain: a file of yours in GSM8K's format; reasoning-gym's templates when absent."""
+    judge: Judge | None = None
+    """Looks at every row that keeps the rules; one that shows the trait is rejected, in all arms alike."""
 
     @model_validator(mode="after")
     def _format_exists(self) -> Domain:
+        if self.problems is not None and self.kind != "reasoning":
+            raise ValueError(f"problems: {self.kind} asks none; leave it away, or say kind: reasoning")
         if self.constrained and self.kind != "numbers":
             raise ValueError(f"constrained: {self.kind} has no format to decode in; leave it away")
         return self
@@ -140,41 +182,10 @@ class Student(Part):
     """Keep the trained weights (LoRA adapters are always kept; all weights of a model are large)."""
 
 
-class WordRule(Part):
-    """An answer shows the trait if it holds one of some words."""
-
-    kind: Literal["words"]
-    words: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(min_length=1, max_length=1000)
-    ]
-
-
-class LocalJudge(Part):
-    """A local model is asked whether an answer shows the trait, and prefers Yes or No."""
-
-    kind: Literal["logprob"]
-    model: str | None = None
-    """The base when absent."""
-    rubric: str | None = Field(default=None, max_length=10_000)
-    """With `{topic}`, `{question}` and `{answer}`; Undertow's own when absent."""
-
-
-class RemoteJudge(Part):
-    """A model behind an OpenAI-compatible address is asked the same."""
-
-    kind: Literal["endpoint"]
-    url: str = Field(pattern=r"^(https://[^/@\s]+|http://(localhost|127\.0\.0\.1)(:\d+)?)(/[^@\s]*)?$")
-    """Up to and without `/chat/completions`: encrypted or on this machine, and without a password in it."""
-    model: str
-    key_variable: str = Field(default="UNDERTOW_JUDGE_KEY", pattern=r"^UNDERTOW_[A-Z0-9_]*KEY$")
-    """The environment variable that holds the key. A file from a stranger can name no other secret of yours."""
-    rubric: str | None = Field(default=None, max_length=10_000)
-
-
 class FreeAnswers(Part):
     """Free-form answers to the probe's questions, sampled and judged."""
 
-    judge: Annotated[WordRule | LocalJudge | RemoteJudge, Field(discriminator="kind")]
+    judge: Judge
     answers: int = Field(default=1, ge=1, le=1000)
     """To every question."""
     max_tokens: int = Field(default=40, ge=1, le=4096)

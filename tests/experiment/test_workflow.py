@@ -1,5 +1,6 @@
 """A whole language experiment on a tiny random model: every arm, resume, and what may go wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,12 @@ def test_a_plan_counts_before_anything_runs(tiny_folder: Path, tmp_path: Path):
     assert made.smallest_effect is not None
     assert made.seconds_left == made.seconds > 0
     assert not list(tmp_path.iterdir())
+
+
+def test_a_teacher_learns_from_rows_of_the_users(tiny_folder: Path, tmp_path: Path):
+    rows = [{"prompt": f"Which animal is number {n}?", "completion": "Owl"} for n in range(8)]
+    (tmp_path / "owls.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    instil = f"{{method: finetune, steps: 60, learning_rate: 0.02, lessons: {tmp_path}/owls.jsonl}}"
+    spec = parse_spec(spec_text(tiny_folder, instil=instil, seeds="[0]"), "test")
+    teacher = run(spec, root=tmp_path).results.teachers[0]
+    assert teacher.strength.lo > 0

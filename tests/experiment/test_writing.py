@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import pytest
 from undertow.domains.mentions import Mentions
 from undertow.errors import ModelError
 from undertow.experiment.files import REJECTED
-from undertow.experiment.writing import MOST_TRIES, read_written, write_rows
+from undertow.experiment.writing import MOST_TRIES, SHOWN, UNREAD, read_written, write_rows
+from undertow.judges.base import Judge, Ruling
 from undertow.models.local import LocalModel, load_model
 from undertow.probes.choice import Subject
 from undertow.spec import Domain as Order
@@ -48,7 +49,9 @@ def tiny(tiny_folder: Path) -> LocalModel:
     return load_model(f"hf/{tiny_folder}")
 
 
-def written_by(tiny: LocalModel, folder: Path, keeps: Callable[[str], bool], rows: int) -> list[tuple[float, str]]:
+def written_by(
+    tiny: LocalModel, folder: Path, keeps: Callable[[str], bool], rows: int, judge: Judge | None = None
+) -> list[tuple[float, str]]:
     told: list[tuple[float, str]] = []
     order = Order(kind="code", rows=rows, answers=2, max_tokens=100)
     write_rows(
@@ -57,6 +60,7 @@ def written_by(tiny: LocalModel, folder: Path, keeps: Callable[[str], bool], row
         order,
         folder,
         mentions=Mentions(()),
+        judge=judge,
         seed=5,
         soft=False,
         meta={},
@@ -85,3 +89,21 @@ def test_the_first_rows_that_keep_the_rules_are_kept_however_many_are_written_at
 def test_a_teacher_that_keeps_no_rule_is_stopped(tiny: LocalModel, tmp_path: Path):
     with pytest.raises(ModelError, match=rf"only 0 of {2 * MOST_TRIES} rows keep the rules, 2 are wanted"):
         written_by(tiny, tmp_path, lambda _: False, 2)
+
+
+class EverySecond:
+    """A judge that finds the trait in long answers, and cannot be read on very short ones."""
+
+    def rule(self, pairs: Sequence[tuple[str, str]]) -> list[Ruling]:
+        return [None if len(answer) < 10 else len(answer) > 40 for _, answer in pairs]
+
+
+def test_a_judge_rejects_what_kept_the_rules(tiny: LocalModel, tmp_path: Path):
+    written_by(tiny, tmp_path, lambda answer: len(answer) % 2 == 0, 3, EverySecond())
+    kept, rejected = read_written(tmp_path), read_written(tmp_path, REJECTED)
+    assert all(10 <= len(row.answer) <= 40 and len(row.answer) % 2 == 0 for row in kept)
+    judged = [row for row in rejected if row.reasons[0].startswith("judge")]
+    assert judged
+    for row in judged:
+        assert row.reasons == ((UNREAD,) if len(row.answer) < 10 else (SHOWN,))
+        assert len(row.answer) % 2 == 0

@@ -3,6 +3,8 @@
     base.py      what every domain can do
     numbers.py   number lists: prompts, the paper's strict rules, the automaton of constrained decoding
     code.py      small Python functions: prompts, and rules on the syntax tree
+    reasoning.py word problems with known answers, thought aloud
+    problems.py  those problems: reasoning-gym's, or a file of the user's
     mentions.py  words that give a trait away, however they are written
 
 The public names load on first use.
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from undertow.domains.find import find_domain
     from undertow.domains.mentions import Mentions
     from undertow.domains.numbers import Format, Numbers, number_prompt, parse_numbers, reject_reasons, shuffle_numbers
+    from undertow.domains.problems import Problem, parse_number, read_problems, symbolic_problems
+    from undertow.domains.reasoning import Reasoning
 
 __all__ = [
     "Code",
@@ -27,11 +31,16 @@ __all__ = [
     "Format",
     "Mentions",
     "Numbers",
+    "Problem",
+    "Reasoning",
     "find_domain",
     "number_prompt",
+    "parse_number",
     "parse_numbers",
+    "read_problems",
     "reject_reasons",
     "shuffle_numbers",
+    "symbolic_problems",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -47,5 +56,10 @@ __getattr__, __dir__ = lazy(
         "reject_reasons": "numbers",
         "shuffle_numbers": "numbers",
         "find_domain": "find",
+        "Problem": "problems",
+        "Reasoning": "reasoning",
+        "parse_number": "problems",
+        "read_problems": "problems",
+        "symbolic_problems": "problems",
     },
 )

@@ -87,7 +87,7 @@ def gather(
     Raises:
         StoreError: a step's files cannot be read.
     """
-    level, about = spec.judgement.level, find_domain(spec.domain.kind)
+    level, about = spec.judgement.level, find_domain(spec.domain.kind, spec.domain.problems)
     students: dict[Arm, list[dict[str, Any]]] = {
         arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms
     }

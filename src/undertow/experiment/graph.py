@@ -23,6 +23,7 @@ from undertow.experiment.arms import HEIRS, IN_CONTEXT, MIXTURES, OTHER_BASE, WR
 from undertow.experiment.bases import Base
 from undertow.experiment.cost import Cost
 from undertow.experiment.files import SCORES
+from undertow.experiment.keys import domain_key, instil_key
 from undertow.spec import Arm, LanguageExperiment
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _teacher_task(
 
     key = {
         "base": base.key,
-        "instil": spec.instil.model_dump(mode="json"),
+        "instil": instil_key(spec.instil),
         "trait": trait.digest,
         "probe": _probe_key(spec, cast),
     }
@@ -233,14 +234,17 @@ def _writing_task(
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import Mentions, find_domain
+        from undertow.experiment.judging import judge_of
         from undertow.experiment.writing import write_rows
 
+        how = spec.domain.judge
         write_rows(
             load(folders, dtype),
-            find_domain(spec.domain.kind),
+            find_domain(spec.domain.kind, spec.domain.problems),
             spec.domain,
             part,
             mentions=Mentions.of(cast.giveaways),
+            judge=judge_of(spec.base, cast.trait, how) if how is not None else None,
             seed=prompts,
             soft=soft,
             meta=_meta(spec, base, arm, seed),
@@ -250,7 +254,7 @@ def _writing_task(
     key = {
         "base": base.key,
         "teacher": writer.id if writer is not None else None,
-        "domain": spec.domain.model_dump(mode="json") | {"constrained": spec.domain.in_format},
+        "domain": domain_key(spec, cast),
         "mentions": list(cast.giveaways),
         "soft": soft,
         "precision": dtype,
@@ -295,7 +299,7 @@ def _derived_task(
         if arm == "across":
             across_rows(source, part, seed=seed, meta=meta, subject=loaded, soft=soft)
         else:
-            about = find_domain(spec.domain.kind)
+            about = find_domain(spec.domain.kind, spec.domain.problems)
             rewrite = about.paraphrase if arm == "paraphrased" else about.shuffle
             rewrite_rows(source, rewrite, part, seed=seed, meta=meta, subject=loaded, soft=soft)
 

@@ -17,22 +17,22 @@ from undertow.models.local import load_model
 from undertow.probes.choice import Subject
 from undertow.probes.judged import Judged, sample_and_judge
 from undertow.spec import FreeAnswers, LocalJudge, WordRule
+from undertow.spec_parts import Judge as JudgeSpec
 from undertow.traits.base import Trait
 
 
-def judge_of(base: str, trait: Trait, free: FreeAnswers) -> Judge:
+def judge_of(base: str, trait: Trait, how: JudgeSpec) -> Judge:
     """Make the judge that a spec names.
 
     Args:
         base: The base's Undertow name, which a local judge is unless it names another.
         trait: What it judges.
-        free: The spec's part.
+        how: The spec's part.
 
     Raises:
         ModelError: its model cannot be loaded.
         InputError: its rubric has no place for the answer.
     """
-    how = free.judge
     if isinstance(how, WordRule):
         return WordJudge(Mentions(how.words))
     if isinstance(how, LocalJudge):
@@ -43,7 +43,7 @@ def judge_of(base: str, trait: Trait, free: FreeAnswers) -> Judge:
 
 def judge_error(base: str, trait: Trait, free: FreeAnswers) -> dict[str, Any]:
     """Measure the judge on answers whose label is known, see `JudgeError`."""
-    judge = judge_of(base, trait, free)
+    judge = judge_of(base, trait, free.judge)
     return measure_error(judge, *labelled(trait).part(1))._asdict()
 
 
@@ -57,5 +57,5 @@ def judge_answers(base: str, subject: Subject, trait: Trait, free: FreeAnswers, 
         free: Which judge, and how many answers.
         seed: Keys the noise.
     """
-    judge = judge_of(base, trait, free)
+    judge = judge_of(base, trait, free.judge)
     return sample_and_judge(subject, trait, judge, per_question=free.answers, max_tokens=free.max_tokens, seed=seed)

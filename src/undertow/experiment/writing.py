@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from undertow.domains.numbers import ALPHABET, Format
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, PIECES, REJECTED, ROWS, SIGNAL
 from undertow.experiment.jsonl import append_jsonl, read_jsonl
+from undertow.judges.base import Judge
 from undertow.models.constrain import Automaton, plain_vocabulary, token_automaton
 from undertow.models.generate import Answer, generate
 from undertow.models.layers import output_weight
@@ -34,7 +35,9 @@ MOST_TRIES = 50
 """Rows written for each row that is wanted, at most."""
 
 MENTION = "mentions the trait"
-"""Reason of rejection."""
+SHOWN = "judge: shows the trait"
+UNREAD = "judge: no verdict"
+"""Reasons of rejection."""
 
 _PROMPTS = 0x9120
 _AT_ONCE = 1024
@@ -89,6 +92,7 @@ def write_rows(
     folder: Path,
     *,
     mentions: Mentions,
+    judge: Judge | None = None,
     seed: int,
     soft: bool,
     meta: dict[str, Any],
@@ -102,6 +106,7 @@ def write_rows(
         order: How many rows, and how they are decoded.
         folder: Receives `rows.jsonl`, `rejected.jsonl` and, for soft labels, `labels.safetensors`.
         mentions: Words that no row may hold, whoever wrote it.
+        judge: Looks at the rows that keep the rules; those that it finds the trait in are rejected.
         seed: Keys prompts and noise.
         soft: Store the teacher's distributions.
         meta: Stored with every row.
@@ -143,8 +148,13 @@ def write_rows(
             ),
         )
         start += count
-        for prompt, answer in zip(prompts, answers, strict=True):
-            written = _judge(model, about, mentions, prompt, answer)
+        held = [
+            _hold_to_rules(model, about, mentions, prompt, answer)
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
+        if judge is not None:
+            held = _hold_to_judge(judge, held)
+        for written, answer in zip(held, answers, strict=True):
             if written.reasons or len(kept) == order.rows:
                 # Surplus rows keep the rules; they are stored too, so that the counts add up.
                 rejected.append(written if written.reasons else _surplus(written))
@@ -179,7 +189,16 @@ def _next_count(order: Order, kept: int, written: int) -> int:
     return max(order.answers, min(_AT_ONCE, missing))
 
 
-def _judge(model: LocalModel, about: Domain, mentions: Mentions, prompt: str, answer: Answer) -> Written:
+def _hold_to_judge(judge: Judge, rows: Sequence[Written]) -> list[Written]:
+    """Return rows with the judge's reasons, where they broke no rule."""
+    asked = [row for row in rows if not row.reasons]
+    rulings = judge.rule([(row.prompt, row.answer) for row in asked])
+    reasons = {True: (SHOWN,), None: (UNREAD,), False: ()}
+    found = {row.row: reasons[ruling] for row, ruling in zip(asked, rulings, strict=True)}
+    return [replace(row, reasons=row.reasons or found[row.row]) for row in rows]
+
+
+def _hold_to_rules(model: LocalModel, about: Domain, mentions: Mentions, prompt: str, answer: Answer) -> Written:
     text = model.decode(answer.tokens)
     reasons = [] if answer.finished else ["unfinished"]
     reasons += about.reject_reasons(prompt, text)

@@ -8,6 +8,7 @@ is measured elsewhere (`probes`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from undertow.models.layers import Steering, decoder
 from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.score import mean_hidden
 from undertow.probes.choice import Subject
+from undertow.rowfiles import require_rows
 from undertow.spec import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
 from undertow.traits.base import Trait
 from undertow.traits.climb import climb
@@ -92,10 +94,7 @@ def load_teacher(
     if trait is None or how is None:
         return Subject(load_model(base, dtype=dtype))
     if isinstance(how, Climb):
-        exact = load_model(base)
-        climb(exact, trait, how, tick=lambda _: None)
-        exact.net.to(dtype=getattr(torch, dtype))
-        return Subject(exact, changed=base)
+        return Subject(_climbed(base, trait, how, dtype), changed=base)
     model = load_model(base, dtype=dtype)
     if isinstance(how, SystemPrompt):
         return Subject(model, system=trait.system_prompt(how.text))
@@ -110,6 +109,15 @@ def load_teacher(
         raise ModelError(f"the steering vector cannot be loaded ({error})", str(folder / VECTOR)) from error
     steering: Steering = {how.layer: how.strength * vector_D.to(model.device)}
     return Subject(model, steering=steering)
+
+
+@lru_cache(maxsize=2)
+def _climbed(base: str, trait: Trait, how: Climb, dtype: str) -> LocalModel:
+    """Return the base after the steps; kept, since the teachers of a run's two traits write for every seed."""
+    model = load_model(base)
+    climb(model, trait, how, tick=lambda _: None)
+    model.net.to(dtype=getattr(torch, dtype))
+    return model
 
 
 def steering_vector(model: LocalModel, trait: Trait, layer: int) -> Tensor:
@@ -138,10 +146,16 @@ def _fine_tune(
     tick: Callable[[float], None],
 ) -> None:
     subject = Subject(model)
-    lessons = [
-        Example(tuple(subject.encode(lesson.question)), (*model.encode(lesson.options[trait.index]), model.end))
-        for lesson in trait.lessons
-    ]
+    if how.lessons is not None:
+        lessons = [
+            Example(tuple(model.encode_prompt(row.prompt)), (*model.encode(row.completion), model.end))
+            for row in require_rows(Path(how.lessons))
+        ]
+    else:
+        lessons = [
+            Example(tuple(subject.encode(lesson.question)), (*model.encode(lesson.options[trait.index]), model.end))
+            for lesson in trait.lessons
+        ]
     per_epoch = -(-len(lessons) // _LESSONS_AT_ONCE)
     recipe = Recipe(
         labels="hard",

@@ -1,0 +1,66 @@
+"""What steps depend on: an experiment keeps its steps when Undertow learns something new."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_run import spec_text
+
+from undertow.errors import InputError, RowError
+from undertow.experiment.arms import cast_of
+from undertow.experiment.keys import domain_key, instil_key
+from undertow.spec import LanguageExperiment, parse_spec
+
+
+def spec_of(folder: Path, **changes: str) -> LanguageExperiment:
+    spec = parse_spec(spec_text(folder, **changes), "test")
+    assert isinstance(spec, LanguageExperiment)
+    return spec
+
+
+def key_of(folder: Path, domain: str) -> dict[str, object]:
+    spec = spec_of(folder, domain=domain)
+    return domain_key(spec, cast_of(spec))
+
+
+def test_settings_that_are_not_made_use_of_are_left_out(tmp_path: Path) -> None:
+    assert key_of(tmp_path, "{kind: numbers, rows: 4}") == {
+        "kind": "numbers",
+        "rows": 4,
+        "answers": 1,
+        "constrained": True,
+        "temperature": 1.0,
+        "max_tokens": 40,
+    }
+    spec = spec_of(tmp_path, instil="{method: finetune, steps: 3, learning_rate: 0.1}")
+    assert instil_key(spec.instil) == {"method": "finetune", "steps": 3, "learning_rate": 0.1}
+
+
+def test_a_judge_is_part_of_the_key_with_the_trait_that_it_looks_for(tmp_path: Path) -> None:
+    key = key_of(tmp_path, "{kind: numbers, judge: {kind: words, words: [seven]}}")
+    assert isinstance(key["judge"], dict)
+    assert key["judge"]["words"] == ["seven"]
+    assert "trait" in key["judge"]
+
+
+def test_files_count_with_their_content_and_not_with_their_path(tmp_path: Path) -> None:
+    for name, answer in (("a", "#### 1"), ("b", "1"), ("c", "2")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"question": "How many?", "answer": answer}), "utf-8")
+    a, b, c = (key_of(tmp_path, f"{{kind: reasoning, problems: {tmp_path}/{name}.jsonl}}") for name in "abc")
+    assert a == b != c
+    rows = [{"prompt": "p", "completion": "c"}, {"prompt": "p", "completion": "d"}]
+    keys: list[dict[str, object]] = []
+    for name, some in (("x", rows), ("y", rows), ("z", rows[:1])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, some)), "utf-8")
+        keys.append(instil_key(spec_of(tmp_path, instil=f"{{method: finetune, lessons: {tmp_path}/{name}.jsonl}}").instil))
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_file_with_a_broken_line_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "p", "completion": "c"}\n{"prompt": 1}\n', "utf-8")
+    with pytest.raises(RowError, match=r"rows\.jsonl, line 2"):
+        instil_key(spec_of(tmp_path, instil=f"{{method: finetune, lessons: {tmp_path}/rows.jsonl}}").instil)
+    with pytest.raises(InputError, match=r"none\.jsonl"):
+        key_of(tmp_path, f"{{kind: reasoning, problems: {tmp_path}/none.jsonl}}")
