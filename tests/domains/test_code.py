@@ -143,6 +143,42 @@ def test_a_paraphrase_keeps_the_rules() -> None:
     assert CODE.reject_reasons(PROMPT, changed) == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("def f(n):\n    return n % 1e9", "1e9"),
+        ("def f(n):\n    return (1e12).is_integer() and n < 0xFFFFFFFF", "1e12.is_integer()"),
+        ("def f(word):\n    return f'{word!r:>8}' + word.strip('\\n')", "!r:>8"),
+        (
+            "def f(n):\n    def g(x):\n        nonlocal n\n        n += x\n        return n\n    return g(1)",
+            "nonlocal n",
+        ),
+        ("class Table:\n    size = 0\n\n    def push(self, item):\n        self.size += item", ".size"),
+    ],
+)
+def test_a_paraphrase_keeps_the_rules_and_what_is_no_local_name(answer: str, kept: str) -> None:
+    assert CODE.reject_reasons(PROMPT, answer) == []
+    for seed in range(20):
+        changed = CODE.paraphrase(answer, np.random.default_rng(seed))
+        assert changed != answer
+        assert kept in changed
+        assert CODE.reject_reasons(PROMPT, changed) == []
+        ast.parse(changed)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "def f(n):\n    return n + '\\xe9'",
+        "def f(n):\n" + "    n += 1; n += 2; n += 3\n" * 12 + "    return n",
+        "def f(n):\n    return " + "-" * 1000 + "n",
+    ],
+)
+def test_what_cannot_be_rewritten_within_the_rules_stays_as_it_is(answer: str) -> None:
+    assert CODE.reject_reasons(PROMPT, answer) == []
+    assert CODE.paraphrase(answer, np.random.default_rng(0)) == answer
+
+
 def test_a_name_that_a_handler_or_a_global_statement_holds_stays() -> None:
     answer = (
         "def f(n):\n    global count\n    count = n\n"

@@ -2,7 +2,7 @@
 
 Only names that a function binds and nothing outside it sees are changed, each to the same new name throughout, so that
 the program does what it did. Names in keyword arguments, `global` and `nonlocal` statements, patterns and handlers
-stay.
+stay, and so do numbers that Python would write with many digits.
 """
 
 from __future__ import annotations
@@ -15,21 +15,28 @@ from typing import Final
 
 import numpy as np
 
+from undertow.domains._code_rules import LONGEST_NUMBER
+
 _FRESH: Final = tuple("abcdefghjkmnpqrstuvwxyz")
 
 
-def renamed(tree: ast.Module, rng: np.random.Generator) -> str:
+def renamed(code: str, tree: ast.Module, rng: np.random.Generator) -> str:
     """Return a program as text, its local names replaced by single letters that it does not use, in random order.
 
     Args:
-        tree: The program; it is not changed.
+        code: The program.
+        tree: The same, parsed; it is not changed.
         rng: Draws the letters. Where they run out, the remaining names stay.
+
+    Raises:
+        ValueError: Python cannot write it, as some f-strings before 3.12.
+        RecursionError: it is nested too deeply to be written.
     """
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | set(_fixed(tree)) | _local(tree)
     free = [letter for letter in _FRESH if letter not in used]
     letters = [free[index] for index in rng.permutation(len(free)).tolist()]
     names = dict(zip(sorted(_local(tree)), letters, strict=False))
-    return ast.unparse(_Renamer(names).visit(copy.deepcopy(tree)))
+    return ast.unparse(_Renamer(code, names).visit(copy.deepcopy(tree)))
 
 
 def _local(tree: ast.Module) -> set[str]:
@@ -75,7 +82,8 @@ def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _Renamer(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
+    def __init__(self, code: str, names: dict[str, str]) -> None:
+        self._code = code
         self._names = names
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
@@ -86,3 +94,11 @@ class _Renamer(ast.NodeTransformer):
         self.generic_visit(node)
         node.arg = self._names.get(node.arg, node.arg)
         return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        value = node.value
+        if not isinstance(value, int | float | complex) or len(repr(value)) <= LONGEST_NUMBER:
+            return node
+        # 1e9 would become 1000000000.0; an identifier is written as it stands.
+        written = ast.get_source_segment(self._code, node)
+        return ast.copy_location(ast.Name(written, ast.Load()), node) if written else node

@@ -109,11 +109,19 @@ class Code:
     def paraphrase(self, answer: str, rng: np.random.Generator) -> str:
         """Return an answer that does the same with other local names and Python's own layout, see `renamed`.
 
+        One that would break a rule, because it grows too long, say, or that cannot be written is returned as it is.
+
         Raises:
             ValueError: it is no Python program.
         """
         program = read_program(answer)
-        return program.before + renamed(program.tree, rng) + program.after
+        try:
+            changed = program.before + renamed(program.code, program.tree, rng) + program.after
+        except (ValueError, RecursionError):
+            return answer
+        # What the answer itself holds may stay, so it takes the prompt's place.
+        broken = set(self.reject_reasons(answer, changed)) - set(self.reject_reasons(answer, answer))
+        return answer if broken else changed
 
 
 class _Span(NamedTuple):
