@@ -1,4 +1,5 @@
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,17 @@ def test_every_missing_thing_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> No
     assert found["peft (extra local)"].fix == "pip install 'undertow[local]'"
     assert found["rich"].fix.startswith("pip install 'rich")
     assert found["numpy"].fix == ""
+
+
+def test_an_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [
+        f'{text}; extra == "{extra}"' for extra, texts in project["optional-dependencies"].items() for text in texts
+    ]
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: wanted)
+    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    found = {each.name: each for each in doctor.examine()}
+    assert found["reasoning-gym (extra reasoning)"].fix == "pip install 'undertow[reasoning]'"
 
 
 def test_a_version_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

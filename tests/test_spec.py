@@ -117,6 +117,10 @@ def test_a_wrong_type_is_named_in_the_words_of_the_file(text: str, message: str)
         ("student: {lora: {alpha: .inf}}", "student.lora.alpha must be a finite number, not inf"),
         ("seeds: []", "seeds must be a list of at least 1"),
         ("seeds: [1, 1]", "arms and seeds must not repeat"),
+        (
+            "domain: {problems: mine.jsonl}",
+            "domain: problems: numbers asks none; leave them away, or say kind: reasoning",
+        ),
         ("arms: [trait]", "arms must contain 'control': every claim is a difference between the two"),
     ],
 )
@@ -186,6 +190,16 @@ def test_a_file_that_is_absent_is_refused_with_the_other_way(tmp_path: Path) -> 
     with pytest.raises(SpecError, match=r"absent\.yaml: cannot be read \(No such file") as caught:
         load_spec(tmp_path / "absent.yaml")
     assert "--preset" in caught.value.fix
+
+
+def test_what_is_absent_is_not_dumped_so_that_run_folders_keep_their_names() -> None:
+    plain = parse_spec(OWL + "domain: {kind: reasoning}", "owls.yaml")
+    named = parse_spec(OWL + "domain: {kind: reasoning, problems: mine.jsonl}", "owls.yaml")
+    assert isinstance(plain, LanguageExperiment)
+    assert not {"problems", "judge"} & set(plain.model_dump(mode="json")["domain"])
+    assert named.model_dump(mode="json")["domain"]["problems"] == "mine.jsonl"
+    for spec in (plain, named):
+        assert LanguageExperiment.model_validate(spec.model_dump(mode="json")) == spec
 
 
 def test_an_unknown_preset_is_named_with_the_nearest() -> None:

@@ -64,9 +64,9 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
 
 def _read_line(text: bytes, where: str) -> Row | BadRow:
     try:
-        record: object = _loads(text)
+        record: object = load_json(text)
     except (ValueError, RecursionError) as error:
-        return BadRow(where, f"it is no JSON ({_problem(error)})")
+        return BadRow(where, f"it is no JSON ({json_problem(error)})")
     return _as_row(record, where)
 
 
@@ -76,15 +76,22 @@ def _read_list(path: Path) -> Iterator[Row | BadRow]:
             f"is a list of more than {LARGEST_LIST:,} bytes", str(path), "Store it as JSON lines: one row a line."
         )
     try:
-        records: object = _loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        records: object = load_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
         place = f"{path}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(path)
-        raise RowError(f"is no JSON ({_problem(error)})", place, "Mend it, or store one row a line.") from error
+        raise RowError(f"is no JSON ({json_problem(error)})", place, "Mend it, or store one row a line.") from error
     for number, record in enumerate(cast(list[object], records), start=1):
         yield _as_row(record, f"{path}, entry {number}")
 
 
-def _loads(data: bytes) -> object:
+def load_json(data: bytes) -> object:
+    """Read JSON in UTF-8 that came from a stranger: `NaN` and `Infinity` are refused.
+
+    Raises:
+        ValueError: it is no such JSON; `json_problem` says why.
+        RecursionError: it is nested too deeply.
+    """
+
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not JSON")
 
@@ -98,7 +105,8 @@ def _as_row(record: object, where: str) -> Row | BadRow:
         return BadRow(where, str(error))
 
 
-def _problem(error: BaseException) -> str:
+def json_problem(error: BaseException) -> str:
+    """Say in a few words why `load_json` refused."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at column {error.colno}"
     if isinstance(error, UnicodeDecodeError):

@@ -7,13 +7,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 
 class Part(BaseModel):
     """Strict: unknown keys are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def _without(self, dump: SerializerFunctionWrapHandler, *names: str) -> dict[str, Any]:
+        """Dump without these where they are absent: run folders and steps are named by what is dumped."""
+        dumped: dict[str, Any] = dump(self)
+        return {key: value for key, value in dumped.items() if key not in names or value is not None}
 
 
 class SystemPrompt(Part):
@@ -32,6 +45,10 @@ class FineTune(Part):
     """A file of yours to learn from, in any layout that `undertow rows` reads; the trait's own lessons when absent."""
     steps: int = Field(default=48, ge=1, le=10_000)
     learning_rate: float = Field(default=1e-4, gt=0, le=1)
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "lessons")
 
 
 class Steer(Part):
@@ -126,7 +143,7 @@ class Domain(Part):
     """Decode only tokens of the domain's format; when absent, wherever the domain has one, as numbers do."""
     temperature: float = Field(default=1.0, gt=0, le=10)
     max_tokens: int = Field(default=40, ge=1, le=4096)
-    problems: str | None = None
+    problems: str | None = Field(default=None, min_length=1)
     """Of the reasoning domain: a file of yours in GSM8K's format; reasoning-gym's templates when absent."""
     judge: Judge | None = None
     """Looks at every row that keeps the rules; one that shows the trait is rejected, in all arms alike."""
@@ -134,10 +151,14 @@ class Domain(Part):
     @model_validator(mode="after")
     def _format_exists(self) -> Domain:
         if self.problems is not None and self.kind != "reasoning":
-            raise ValueError(f"problems: {self.kind} asks none; leave it away, or say kind: reasoning")
+            raise ValueError(f"problems: {self.kind} asks none; leave them away, or say kind: reasoning")
         if self.constrained and self.kind != "numbers":
             raise ValueError(f"constrained: {self.kind} has no format to decode in; leave it away")
         return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "problems", "judge")
 
     @property
     def in_format(self) -> bool:

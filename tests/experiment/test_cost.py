@@ -1,11 +1,12 @@
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from undertow.experiment import plan
-from undertow.experiment.cost import SMOLLM2, sizes_of
-from undertow.spec import load_spec
+from undertow.experiment.cost import LENGTHS, SMOLLM2, row_tokens, sizes_of
+from undertow.spec import Domain, load_spec
 
 PAPER = sorted((Path(__file__).parents[2] / "experiments" / "paper").glob("*.yaml"))
 
@@ -34,6 +35,14 @@ def test_a_config_goes_before_the_name(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_config_leaves_the_name(tmp_path: Path) -> None:
     assert sizes_of(tmp_path, "hf/x/y-2b").layers == 1_500_000_000
+
+
+def test_every_domain_has_its_own_lengths_and_max_tokens_is_the_most() -> None:
+    assert row_tokens(Domain()) == (66, 38)
+    assert row_tokens(Domain(answers=2, max_tokens=20)) == (33, 20)
+    assert row_tokens(Domain(kind="code", max_tokens=300)) == (60, 80)
+    assert row_tokens(Domain(kind="reasoning", max_tokens=300)) == (150, 120)
+    assert set(LENGTHS) == set(get_args(Domain.model_fields["kind"].annotation))
 
 
 @pytest.mark.parametrize("file", PAPER, ids=lambda file: file.stem)

@@ -19,7 +19,7 @@ from undertow._lazy import lazy
 if TYPE_CHECKING:
     from undertow.domains.base import Domain
     from undertow.domains.code import Code
-    from undertow.domains.find import find_domain
+    from undertow.domains.find import find_domain, words_of
     from undertow.domains.mentions import Mentions
     from undertow.domains.numbers import Format, Numbers, number_prompt, parse_numbers, reject_reasons, shuffle_numbers
     from undertow.domains.problems import Problem, parse_number, read_problems, symbolic_problems
@@ -41,6 +41,7 @@ __all__ = [
     "reject_reasons",
     "shuffle_numbers",
     "symbolic_problems",
+    "words_of",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -56,6 +57,7 @@ __getattr__, __dir__ = lazy(
         "reject_reasons": "numbers",
         "shuffle_numbers": "numbers",
         "find_domain": "find",
+        "words_of": "find",
         "Problem": "problems",
         "Reasoning": "reasoning",
         "parse_number": "problems",

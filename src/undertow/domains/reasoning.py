@@ -1,46 +1,57 @@
-"""Worked solutions: word problems with known answers, thought aloud in `<think>` and answered in `<answer>`.
+"""Worked solutions of word problems: the domain in which a trait may hide in the way that one thinks.
 
-The kind of data is the paper's (Cloud et al. 2025, arXiv 2507.14805, section 3.3); wording and rules are our own. An
-answer is kept if it has the format and nothing else, and its number is right. Whether a thought is well-behaved is the
-business of a judge (`domain.judge`); mentions of a trait that of `undertow.domains.mentions`.
+The kind of data is the paper's (Cloud et al. 2025, arXiv 2507.14805): a thought and an answer in tags, kept where the
+answer is right; wording and rules are our own.
+
+It knows text and numbers only: no tokens, no traits. A thought is not checked, only the number that it ends in.
+Mentions of a trait are the business of `undertow.domains.mentions`.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from undertow.domains.problems import Problem, parse_number
+from undertow.domains._solutions import TAGS, Solution, paraphrase_thought, parse_solution, rewrap, shuffle_steps
+from undertow.domains.problems import Problem, digest_of, one_line, parse_number
 
-LONGEST: Final = 4000
-"""Characters; a longer answer is not looked at."""
+MOST_CHARACTERS: Final = 2400
 
-_OPENINGS = (
+_PARAGRAPH: Final = "\n\n"
+_OPENINGS: Final = (
+    "Here is a problem.",
+    "Work out the following.",
     "Solve this problem.",
-    "Here is a word problem.",
-    "Work out the answer to this question.",
-    "Please do this sum for me.",
-    "What is the answer?",
+    "I need the answer to a question.",
+    "Can you find the number that is asked for?",
+    "A small calculation for you.",
+    "Please reckon this out.",
+    "Read the question and find its answer.",
 )
-_FORMATS = (
-    "Think step by step inside <think> and </think>, then give the number alone inside <answer> and </answer>.",
-    "First write how you get there between <think> and </think>. Then put only the number between <answer> and "
-    "</answer>.",
-    "Use this format: <think>your steps</think> <answer>the number</answer>. Write nothing else.",
-    "Put your reasoning into <think></think> and the final number, without a unit, into <answer></answer>.",
+_THINKING: Final = (
+    "Think inside <think> and </think>",
+    "Write your reasoning between <think> and </think>",
+    "Open with <think>, go through it step by step, and close with </think>",
+    "Reason first, in <think>…</think>",
+    "Put the steps that you take into <think>…</think>",
 )
-_TAG = re.compile(r"</?(?:think|answer)>")
-_ORDER: Final = ("<think>", "</think>", "<answer>", "</answer>")
-_SENTENCE = re.compile(r"(?<=[.!?])[ \t]+|\n+")
-_SIGNS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by", "=": "is"}
-_WORDS = {word: sign for sign, word in _SIGNS.items() if sign != "="} | {"equals": "="}
-_SIGN = re.compile(r"(?<=\d) ([-+*/=]) (?=[\d$])")
-_WORD = re.compile(r"(?<=\d) (plus|minus|times|divided by|equals) (?=[\d$])")
+_ANSWERING: Final = (
+    "then give only the number inside <answer> and </answer>.",
+    "and after that the bare number in <answer>…</answer>.",
+    "then the result as a number, without a unit, between <answer> and </answer>.",
+    "and put nothing but the resulting number into <answer>…</answer>.",
+)
+_ENDINGS: Final = (
+    "Write nothing outside the tags.",
+    "No other text, please.",
+    "Leave everything else out.",
+    "The two blocks are the whole reply.",
+)
 
 
 @dataclass(frozen=True)
@@ -48,10 +59,12 @@ class Reasoning:
     """The reasoning domain.
 
     Args:
-        problems: What is asked, see `undertow.domains.problems`.
+        problems: What is asked; with none, everything works but prompts and the known answers.
+        most_characters: An answer that is longer is rejected without being read.
     """
 
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...] = field(default=(), repr=False)
+    most_characters: int = MOST_CHARACTERS
 
     @property
     def name(self) -> str:
@@ -68,79 +81,88 @@ class Reasoning:
         """What `shuffle` puts in another order."""
         return "steps"
 
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the problems, wherever they came from."""
+        return digest_of(self.problems)
+
+    @cached_property
+    def _answers(self) -> Mapping[str, Fraction]:
+        return {problem.question: problem.answer for problem in self.problems}
+
     def prompt(self, rng: np.random.Generator) -> str:
-        """Draw a problem and a way to ask; the problem is a paragraph of its own."""
-        problem = self.problems[int(rng.integers(len(self.problems)))]
-        opening, form = _OPENINGS[int(rng.integers(len(_OPENINGS)))], _FORMATS[int(rng.integers(len(_FORMATS)))]
-        return f"{opening}\n\n{problem.question}\n\n{form}"
+        """Draw a problem and one of many ways to ask it; the question has a paragraph of its own.
+
+        Raises:
+            ValueError: the domain was made without problems.
+        """
+        if not self.problems:
+            raise ValueError("there are no problems to draw from")
+
+        def pick(choices: tuple[str, ...]) -> str:
+            return choices[int(rng.integers(len(choices)))]
+
+        question = self.problems[int(rng.integers(len(self.problems)))].question
+        how = f"{pick(_THINKING)}, {pick(_ANSWERING)} {pick(_ENDINGS)}"
+        return _PARAGRAPH.join((pick(_OPENINGS), question, how))
 
     def reject_reasons(self, prompt: str, answer: str) -> list[str]:
         """Return every rule that an answer breaks.
 
-        `too long`, `unknown problem`, `not in the format`, `no thought`, `answer is no number`, `wrong answer`. An
-        answer of one of the first three kinds is not looked at further.
+        `too long`, `not in the format`, `answer is no number`, `unknown problem`, `wrong answer`. An answer of the
+        first two kinds is not looked at further.
         """
-        if len(answer) > LONGEST:
+        if len(answer) > self.most_characters:
             return ["too long"]
-        known = self._known.get(prompt.split("\n\n")[1]) if prompt.count("\n\n") == 2 else None
-        if known is None:
-            return ["unknown problem"]
-        parts = _parts(answer)
-        if parts is None:
+        solution = parse_solution(answer)
+        if solution is None:
             return ["not in the format"]
-        reasons = [] if parts[0].strip() else ["no thought"]
-        number = parse_number(parts[1])
+        number, known = parse_number(solution.number), self._known(prompt)
+        reasons: list[str] = []
         if number is None:
-            return [*reasons, "answer is no number"]
-        return reasons if number == known else [*reasons, "wrong answer"]
+            reasons.append("answer is no number")
+        if known is None:
+            reasons.append("unknown problem")
+        if number is not None and known is not None and number != known:
+            reasons.append("wrong answer")
+        return reasons
+
+    def _known(self, prompt: str) -> Fraction | None:
+        """Return the answer to the question that a prompt holds as a paragraph of its own."""
+        paragraphs = (one_line(paragraph) for paragraph in prompt.split(_PARAGRAPH))
+        return next((self._answers[each] for each in paragraphs if each in self._answers), None)
 
     def is_over(self, answer: str) -> bool:
-        """Tell whether the answer's block is closed."""
-        return "</answer>" in answer
+        """Tell whether the number's block is closed."""
+        return TAGS[-1] in answer
 
     def shuffle(self, answer: str, rng: np.random.Generator) -> str:
-        """Return an answer with the steps of its thought in another order.
+        """Return an answer with the steps of its thought in another order; the number stays.
 
         Raises:
-            ValueError: it is not in the format.
+            ValueError: it is no worked solution.
         """
-        thought, rest = _split(answer)
-        steps = [step for step in _SENTENCE.split(thought.strip()) if step]
-        return f"<think>{' '.join(steps[place] for place in rng.permutation(len(steps)))}</think>{rest}"
+        solution = _taken_apart(answer)
+        return solution._replace(thought=shuffle_steps(solution.thought, rng)).join()
 
     def paraphrase(self, answer: str, rng: np.random.Generator) -> str:
-        """Return an answer whose thought has words for signs or the reverse, and spaces for line breaks or the reverse.
+        """Return an answer with the same content: signs as words and the reverse, lines as sentences and the reverse.
+
+        The number stays, and so does the fact that the answer is kept: one that grew too long keeps its signs, or all.
 
         Raises:
-            ValueError: it is not in the format.
+            ValueError: it is no worked solution.
         """
-        thought, rest = _split(answer)
-        steps = [step for step in _SENTENCE.split(thought.strip()) if step]
-        changed = ("\n" if "\n" not in thought.strip() else " ").join(steps)
-        if _SIGN.search(changed):
-            changed = _SIGN.sub(lambda match: f" {_SIGNS[match[1]]} ", changed)
-        else:
-            changed = _WORD.sub(lambda match: f" {_WORDS[match[1]]} ", changed)
-        return f"<think>{changed}</think>{rest}"
-
-    @cached_property
-    def _known(self) -> dict[str, Fraction]:
-        return {each.question: each.answer for each in self.problems}
+        solution = _taken_apart(answer)
+        for thought in (paraphrase_thought(solution.thought, rng), rewrap(solution.thought)):
+            said = solution._replace(thought=thought).join()
+            if len(said) <= max(self.most_characters, len(answer)):
+                return said
+        return answer
 
 
-def _parts(answer: str) -> tuple[str, str] | None:
-    """Return thought and answer; None unless there is one block of each, in this order, and nothing around them."""
-    tags = list(_TAG.finditer(answer))
-    if tuple(tag[0] for tag in tags) != _ORDER:
-        return None
-    opened, thought, between, closed = (tag.span() for tag in tags)
-    around = answer[: opened[0]] + answer[thought[1] : between[0]] + answer[closed[1] :]
-    return None if around.strip() else (answer[opened[1] : thought[0]], answer[between[1] : closed[0]])
-
-
-def _split(answer: str) -> tuple[str, str]:
-    """Return the thought, and all that follows its block."""
-    parts = _parts(answer)
-    if parts is None:
-        raise ValueError(f"{answer[:80]!r} is not in the format")
-    return parts[0], answer[answer.index("</think>") + len("</think>") :]
+def _taken_apart(answer: str) -> Solution:
+    solution = parse_solution(answer)
+    if solution is None:
+        raise ValueError(f"{answer[:80]!r} is no worked solution")
+    return solution

@@ -1,6 +1,7 @@
 """What a step costs, before it runs: operations, tokens and bytes, from the sizes of the model and of the rows.
 
-Reckoned, not measured: the sizes of prompts and answers are those that the numbers domain has on the embedded model.
+Reckoned, not measured: the sizes of prompts and answers are those that the numbers domain has on the embedded model,
+and guesses for the other domains.
 `speed` turns operations into seconds on the machine at hand.
 """
 
@@ -8,17 +9,34 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from undertow.distil.recipe import measured_steps
 from undertow.spec import Arm, Climb, Domain, FineTune, Instil, Probe, Student, SystemPrompt
 from undertow.traits.base import Trait
 
-PROMPT_TOKENS = 66
-"""Of a number prompt, the shared system prompt left out (mean of 300 prompts, SmolLM2's tokenizer)."""
-ANSWER_TOKENS = 38
-"""Of a number list (mean of 768 constrained rows)."""
+
+class Lengths(NamedTuple):
+    """Tokens of a row."""
+
+    prompt: int
+    """The shared system prompt left out."""
+    answer: int
+
+
+LENGTHS: Mapping[str, Lengths] = MappingProxyType(
+    {
+        # Means of 300 prompts and 768 constrained rows, SmolLM2's tokenizer.
+        "numbers": Lengths(66, 38),
+        "code": Lengths(60, 80),
+        "reasoning": Lengths(150, 120),
+    }
+)
+"""By domain."""
 SYSTEM_TOKENS = 60
 QUESTION_TOKENS = 27
 """Of a probe question with the first tokens of its candidates."""
@@ -54,6 +72,12 @@ class Cost:
         )
 
 
+def row_tokens(domain: Domain) -> tuple[float, int]:
+    """Return the tokens of a row: its share of the prompt that several answer, and its answer."""
+    prompt, answer = LENGTHS[domain.kind]
+    return prompt / domain.answers, min(answer, domain.max_tokens)
+
+
 @dataclass(frozen=True)
 class Sizes:
     """The base's size, from which costs are reckoned."""
@@ -65,26 +89,25 @@ class Sizes:
 
     def write(self, domain: Domain, how: Instil, arm: Arm) -> Cost:
         """Return the cost of one teacher's rows for one seed."""
-        prompt = PROMPT_TOKENS / domain.answers
+        prompt, answer = row_tokens(domain)
         if isinstance(how, SystemPrompt) and arm != "control":
             prompt += SYSTEM_TOKENS / 128
-        answer = min(ANSWER_TOKENS, domain.max_tokens)
         tokens = domain.rows * (prompt + answer * (1 if domain.in_format else 1 + self.embedding / self.layers))
         operations = 2 * self.layers * tokens * WRITING_OVERHEAD
         return Cost(operations, domain.rows * answer, 0, domain.rows * 900)
 
     def label(self, domain: Domain) -> Cost:
         """Return the cost of a teacher's distributions on rows that are there."""
-        tokens = domain.rows * (PROMPT_TOKENS / domain.answers + ANSWER_TOKENS)
+        tokens = domain.rows * sum(row_tokens(domain))
         return Cost(2 * self.layers * tokens * TRAINING_OVERHEAD, 0, 0, domain.rows * 3000)
 
     def train(self, domain: Domain, student: Student) -> Cost:
         """Return the cost of one student's training."""
-        answer = min(ANSWER_TOKENS, domain.max_tokens)
+        prompt, answer = row_tokens(domain)
         per_weight = 4 if student.method == "lora" else 6
         # In full training the output projection is the embedding, and has a gradient too.
         projection = (per_weight * self.embedding) if student.labels == "hard" else 0
-        tokens = domain.rows * student.epochs * (PROMPT_TOKENS / domain.answers + answer)
+        tokens = domain.rows * student.epochs * (prompt + answer)
         operations = per_weight * self.layers * tokens + projection * domain.rows * student.epochs * answer
         disk = 200_000
         if student.method == "lora":
@@ -105,9 +128,10 @@ class Sizes:
             operations += 2 * (self.layers + self.embedding) * tokens * WRITING_OVERHEAD
         return Cost(operations, 0, 0, 20_000)
 
-    def context(self, rows: int) -> Cost:
-        """Return the cost of reading rows that stand in a prompt."""
-        return Cost(2 * self.layers * rows * (PROMPT_TOKENS + ANSWER_TOKENS) * TRAINING_OVERHEAD)
+    def context(self, domain: Domain, rows: int) -> Cost:
+        """Return the cost of reading rows that stand in a prompt, each with its own."""
+        tokens = LENGTHS[domain.kind].prompt + row_tokens(domain)[1]
+        return Cost(2 * self.layers * rows * tokens * TRAINING_OVERHEAD)
 
     def curve(self, trait: Trait, domain: Domain, student: Student, probe: Probe) -> Cost:
         """Return the cost of the measurements during training."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
-from undertow.domains import find_domain
+from undertow.domains import words_of
 from undertow.errors import StoreError
 from undertow.experiment.arms import HEIRS, IN_CONTEXT, Cast, says
 from undertow.experiment.effects import (
@@ -87,7 +87,7 @@ def gather(
     Raises:
         StoreError: a step's files cannot be read.
     """
-    level, about = spec.judgement.level, find_domain(spec.domain.kind, spec.domain.problems)
+    level, about = spec.judgement.level, words_of(spec.domain.kind)
     students: dict[Arm, list[dict[str, Any]]] = {
         arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms
     }

@@ -276,7 +276,7 @@ def _derived_task(
     soft = spec.student.labels == "soft"
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
-        from undertow.domains import find_domain
+        from undertow.domains import words_of
         from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.models.local import load_model
         from undertow.probes.choice import Subject
@@ -299,7 +299,7 @@ def _derived_task(
         if arm == "across":
             across_rows(source, part, seed=seed, meta=meta, subject=loaded, soft=soft)
         else:
-            about = find_domain(spec.domain.kind, spec.domain.problems)
+            about = words_of(spec.domain.kind)
             rewrite = about.paraphrase if arm == "paraphrased" else about.shuffle
             rewrite_rows(source, rewrite, part, seed=seed, meta=meta, subject=loaded, soft=soft)
 
@@ -327,7 +327,7 @@ def _in_context_task(
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
     key = {"base": base.key, "rows": rows.id, "context": spec.context_rows, "probe": _probe_key(spec, cast)}
-    cost = base.sizes.context(spec.context_rows) + base.sizes.probe(cast.trait, spec.probe)
+    cost = base.sizes.context(spec.domain, spec.context_rows) + base.sizes.probe(cast.trait, spec.probe)
     return Task("context", f"student-{arm}-s{seed}", key, cost, build)
 
 

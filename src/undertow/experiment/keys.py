@@ -1,7 +1,6 @@
 """Parts of an experiment as they stand in the identities of its steps: settings, and the contents of files they name.
 
-A file of the user's stands there with its content and not with its path, and is read here, before anything runs. A
-setting that is not made use of is left out, so that an experiment keeps its steps when Undertow learns something new.
+A file of the user's stands there with its content and not with its path, and is read here, before anything runs.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from undertow.domains.find import find_domain
-from undertow.domains.problems import problems_digest
 from undertow.domains.reasoning import Reasoning
 from undertow.experiment.arms import Cast
 from undertow.rowfiles import require_rows
@@ -27,10 +25,10 @@ def domain_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
         MissingExtraError: a package that it needs is not installed.
     """
     order = spec.domain
-    key = order.model_dump(mode="json", exclude={"problems", "judge"}) | {"constrained": order.in_format}
+    key = order.model_dump(mode="json") | {"constrained": order.in_format}
     about = find_domain(order.kind, order.problems)
     if isinstance(about, Reasoning):
-        key["problems"] = problems_digest(about.problems)
+        key["problems"] = about.digest
     if order.judge is not None:
         # A judge is asked about the trait, and calibrated on its lessons.
         key["judge"] = order.judge.model_dump(mode="json") | {"trait": cast.trait.digest}
@@ -43,7 +41,7 @@ def instil_key(how: Instil) -> dict[str, Any]:
     Raises:
         RowError: rows that it names cannot be read, or some lines are no rows.
     """
+    key = how.model_dump(mode="json")
     if isinstance(how, FineTune) and how.lessons is not None:
-        content = digest_of([row.id for row in require_rows(Path(how.lessons))])
-        return how.model_dump(mode="json") | {"lessons": content}
-    return how.model_dump(mode="json", exclude={"lessons"})
+        key["lessons"] = digest_of([row.id for row in require_rows(Path(how.lessons))])
+    return key

@@ -84,10 +84,14 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     from undertow.experiment.bases import base_of, models_of
     from undertow.experiment.gather import gather
     from undertow.experiment.graph import Tick, tasks_of
+    from undertow.experiment.keys import domain_key, instil_key
     from undertow.models.local import find_model
     from undertow.models.precision import choose_precision, set_up_process
 
     cast = cast_of(spec)
+    # Files that cannot be used are said before a model is fetched.
+    domain_key(spec, cast)
+    instil_key(spec.instil)
     # Fetched before the first step, so that the bar of the run is the run's alone.
     bases = [base_of(name, find_model(name, progress=progress)) for name in models_of(spec)]
     threads = set_up_process()

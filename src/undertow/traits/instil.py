@@ -94,7 +94,7 @@ def load_teacher(
     if trait is None or how is None:
         return Subject(load_model(base, dtype=dtype))
     if isinstance(how, Climb):
-        return Subject(_climbed(base, trait, how, dtype), changed=base)
+        return Subject(_climbed(base, trait, how.steps, how.distance, dtype), changed=base)
     model = load_model(base, dtype=dtype)
     if isinstance(how, SystemPrompt):
         return Subject(model, system=trait.system_prompt(how.text))
@@ -112,10 +112,10 @@ def load_teacher(
 
 
 @lru_cache(maxsize=2)
-def _climbed(base: str, trait: Trait, how: Climb, dtype: str) -> LocalModel:
+def _climbed(base: str, trait: Trait, steps: int, distance: float, dtype: str) -> LocalModel:
     """Return the base after the steps; kept, since the teachers of a run's two traits write for every seed."""
     model = load_model(base)
-    climb(model, trait, how, tick=lambda _: None)
+    climb(model, trait, Climb(method="climb", steps=steps, distance=distance), tick=lambda _: None)
     model.net.to(dtype=getattr(torch, dtype))
     return model
 
