@@ -11,7 +11,7 @@ import pytest
 from undertow import __version__, cli
 from undertow.errors import AssetError, InputError, UndertowError
 
-VERBS = ("run", "plan", "presets", "init", "report", "check", "assets")
+VERBS = ("run", "plan", "presets", "init", "report", "check", "rows", "traits", "assets")
 
 
 def python(code: str, **more: Any) -> subprocess.CompletedProcess[str]:

@@ -56,6 +56,31 @@ def test_what_cannot_be_done_is_refused(data: Path, capsys: pytest.CaptureFixtur
     assert cli.main(["rows", str(data), "--rules", "numbers", "-o", "x.jsonl", "--rejected", "./x.jsonl"]) == 2
     assert not Path("x.jsonl").exists()
     assert cli.main(["rows", str(data), "--rejected", "no.jsonl"]) == 2
+    assert cli.main(["rows", str(data), "-o", "out.parquet"]) == 2
+    assert "would hold JSON lines" in capsys.readouterr().err
+    assert cli.main(["rows", "none.jsonl", "-o", str(data)]) == 2
     assert cli.main(["rows", "none.jsonl"]) == 2
     assert "none.jsonl: cannot be read" in capsys.readouterr().err
     assert data.read_bytes() == before
+
+
+def test_a_folder_is_read_split_by_split(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("set").mkdir()
+    for split, count in (("train", 2), ("test", 1)):
+        Path("set", f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES[:count]))
+    assert cli.main(["rows", "set"]) == 2
+    assert "set: holds 2 splits: test, train" in capsys.readouterr().err
+    assert cli.main(["rows", "set", "--split", "train", "-o", "set/kept.jsonl"]) == 2
+    assert "is inside the folder that is read" in capsys.readouterr().err
+    assert cli.main(["rows", "set", "--split", "train", "-o", "out.jsonl"]) == 0
+    assert len(require_rows(Path("out.jsonl"))) == 2
+    assert cli.main(["rows", str(data), "--split", "train"]) == 2
+
+
+def test_a_file_that_is_not_read_counts_as_broken(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("more.csv").write_text("a,b\n")
+    assert cli.main(["rows", "."]) == 2
+    assert "more.csv: files of this kind are not read" in capsys.readouterr().err
+    assert cli.main(["rows", ".", "--skip-broken", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert (counts["rows"], counts["broken"], counts["broken_lines"][0]["where"]) == (3, 1, "more.csv")

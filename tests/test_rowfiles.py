@@ -1,4 +1,6 @@
+import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,90 @@ def test_a_bad_entry_of_a_list_is_named(tmp_path: Path) -> None:
 def test_bytes_that_are_no_text_end_in_a_reason(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(RowError, match=reason):
         require_rows(file_of(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ('{"prompt": "a\\u0000b", "completion": "b"}', "a\0b"),
+        ('{"prompt": "a\0b", "completion": "b"}', "it is no JSON (Invalid control character at at column 14)"),
+        ("\0" * 100, "it is no JSON (Expecting value at column 1)"),
+    ],
+)
+def test_nul_bytes_are_text_where_json_says_so_and_no_json_elsewhere(tmp_path: Path, text: str, outcome: str) -> None:
+    path = file_of(tmp_path, f"{LINE}\n{text}\n{LINE}\n")
+    first, each, last = read_rows(path)
+    assert (first, last) == (ROW, ROW)
+    assert each.messages[0]["content"] == outcome if isinstance(each, Row) else each.reason == outcome
+
+
+def test_a_row_of_a_megabyte_is_a_row_like_any_other(tmp_path: Path) -> None:
+    text = "é" * 500_000
+    (row,) = read_rows(file_of(tmp_path, json.dumps({"prompt": "a", "completion": text})))
+    assert isinstance(row, Row)
+    assert row.completion == text
+
+
+def test_layouts_may_be_mixed_in_one_file(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    shared = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+    records = [
+        {"messages": turns},
+        {"conversations": shared},
+        {"instruction": "a", "output": "b"},
+        {"text": "a"},
+        {"prompt": "a", "completion": "b"},
+    ]
+    path = file_of(tmp_path, "\n".join(map(json.dumps, records)))
+    rows = list(read_rows(path))
+    assert rows[:3] + rows[4:] == [ROW] * 4
+    assert isinstance(rows[3], BadRow)
+    assert rows[3].where == f"{path}, line 4"
+    assert "'text'" in rows[3].reason
+
+
+@pytest.mark.parametrize("text", ["", "\n \r\n", "\ufeff", "[]"])
+def test_an_empty_file_has_no_rows_and_where_rows_are_needed_says_so(tmp_path: Path, text: str) -> None:
+    path = file_of(tmp_path, text)
+    assert list(read_rows(path)) == []
+    with pytest.raises(RowError, match="holds no rows"):
+        require_rows(path)
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_one_row_and_equal_rows_are_all_read(tmp_path: Path, count: int) -> None:
+    rows = require_rows(file_of(tmp_path, f"{LINE}\n" * count))
+    assert len(rows) == count
+    assert len({row.id for row in rows}) == 1
+
+
+def test_gzipped_files_are_read_as_what_is_in_them(tmp_path: Path) -> None:
+    lines, several = (gzip.compress(text.encode()) for text in (f"{LINE}\n\n3\n{LINE}", f"[{LINE}, {LINE}]"))
+    path = file_of(tmp_path, lines)
+    assert list(read_rows(path)) == [
+        ROW,
+        BadRow(f"{path}, line 3", "a row is an object with keys, not a number"),
+        ROW,
+    ]
+    assert list(read_rows(file_of(tmp_path, several))) == [ROW, ROW]
+
+
+@pytest.mark.parametrize("harm", [lambda data: data[:-20], lambda data: data[:-8] + b"01234567"])
+def test_a_damaged_gzipped_file_is_an_error(tmp_path: Path, harm: Callable[[bytes], bytes]) -> None:
+    data = gzip.compress("".join(f'{{"prompt": "{n}", "completion": "b"}}\n' for n in range(1000)).encode())
+    with pytest.raises(RowError, match="is damaged"):
+        require_rows(file_of(tmp_path, harm(data)))
+
+
+def test_a_list_larger_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("undertow.rowfiles.LARGEST_LIST", 50)
+    with pytest.raises(RowError, match="a list of more than 50 bytes"):
+        list(read_rows(file_of(tmp_path, gzip.compress(f"[{LINE}, {LINE}]".encode()))))
+
+
+def test_a_split_of_a_single_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RowError, match="is no folder"):
+        list(read_rows(file_of(tmp_path, LINE), split="train"))
 
 
 def test_a_line_without_end_costs_no_more_than_its_limit(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Files of dataset rows, read one row at a time: JSON lines, or one JSON list.
+"""Files of dataset rows, read one row at a time: JSON lines or one JSON list (gzipped too), Parquet, Arrow, folders.
 
 A line that is no row is data, not an error: `read_rows` yields it with its place and reason, so that every line of a
-file is either a row or accounted for. Memory is bounded by the longest line for JSON lines; a JSON list is read whole.
+file is either a row or accounted for. Memory is bounded by the longest line for JSON lines, and by a few rows for
+Parquet and Arrow (`undertow.rowtables`); a JSON list is read whole. `undertow.rowfolders` finds the files of a folder.
 
     for row in read_rows(Path("rows.jsonl")):
         if isinstance(row, BadRow): ...
@@ -9,57 +10,108 @@ file is either a row or accounted for. Memory is bounded by the longest line for
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from undertow.errors import RowError
 from undertow.rows import Row, UnreadableRow, parse_row
 
 LONGEST_LINE = 16_000_000
-"""Bytes; a longer line is no row."""
+"""Bytes; a longer line, or record of a Parquet or Arrow file, is no row."""
 LARGEST_LIST = 1_000_000_000
-"""Bytes of a file that holds one JSON list."""
+"""Bytes of a file that holds one JSON list, unzipped."""
+
+
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """A line, or an entry of a list, that is no row."""
+    """A line, an entry of a list or a record that is no row; or a file of a folder that is not read."""
 
     where: str
-    """File and line, or file and place in the list."""
+    """File and line, file and place in it, or the file alone."""
     reason: str
 
 
-def read_rows(path: Path) -> Iterator[Row | BadRow]:
-    """Read the rows of a file, and what is no row, in the file's order. Blank lines are skipped.
+def read_rows(path: Path, *, split: str | None = None) -> Iterator[Row | BadRow]:
+    """Read the rows of a file or a folder, and what is no row, in their order. Blank lines are skipped.
+
+    Args:
+        path: A file of JSON lines, of one JSON list, or in Parquet or Arrow; or a folder of such files, as saved by
+            `datasets` or fetched from the hub.
+        split: Which split of a folder to read; needed only where it has several.
 
     Raises:
-        RowError: the file cannot be read at all, or is neither JSON lines nor a JSON list.
+        RowError: something cannot be read at all, or is of no such kind; or the folder's files are incomplete.
+        MissingExtraError: Parquet or Arrow, and pyarrow is not installed.
     """
+    if not path.is_dir():
+        if split is not None:
+            raise RowError("is no folder, so it has no splits", str(path), "Leave --split out.")
+        yield from _read_file(path)
+        return
+    from undertow.rowfolders import Unread, dataset_files
+
+    for each in dataset_files(path, split):
+        if isinstance(each, Unread):
+            yield BadRow(str(each.path), each.reason)
+        else:
+            yield from _read_file(each)
+
+
+def _read_file(path: Path) -> Iterator[Row | BadRow]:
+    from undertow import rowtables
+
     try:
         with path.open("rb") as file:
-            if file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-                yield from _read_list(path)
-                return
+            head = file.read(4)
             file.seek(0)
-            number = 0
-            while line := file.readline(LONGEST_LINE + 1):
-                number += 1
-                where = f"{path}, line {number}"
-                if len(line) > LONGEST_LINE:
-                    yield BadRow(where, f"it is longer than {LONGEST_LINE:,} bytes")
-                    while line and not line.endswith(b"\n"):
-                        line = file.readline(LONGEST_LINE)
-                    continue
-                text = line.removeprefix(b"\xef\xbb\xbf").strip()
-                if text:
-                    yield _read_line(text, where)
+            if head == rowtables.PARQUET or path.suffix.lower() in rowtables.SUFFIXES:
+                yield from _read_table(path)
+            elif head.startswith(_GZIP):
+                with gzip.open(file) as unzipped:
+                    yield from _read_text(cast(BinaryIO, unzipped), path)
+            else:
+                yield from _read_text(file, path)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RowError(f"is damaged ({error})", str(path), "Fetch it, or write it, once more.") from error
     except OSError as error:
         raise RowError(f"cannot be read ({error.strerror})", str(path), "Name a file of dataset rows.") from error
+
+
+def _read_table(path: Path) -> Iterator[Row | BadRow]:
+    from undertow.rowtables import read_records
+
+    for number, record in enumerate(read_records(path, LONGEST_LINE), start=1):
+        where = f"{path}, row {number}"
+        yield BadRow(where, str(record)) if isinstance(record, UnreadableRow) else _as_row(record, where)
+
+
+def _read_text(file: BinaryIO, path: Path) -> Iterator[Row | BadRow]:
+    if file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        file.seek(0)
+        yield from _read_list(file, path)
+        return
+    file.seek(0)
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        where = f"{path}, line {number}"
+        if len(line) > LONGEST_LINE:
+            yield BadRow(where, f"it is longer than {LONGEST_LINE:,} bytes")
+            while line and not line.endswith(b"\n"):
+                line = file.readline(LONGEST_LINE)
+            continue
+        text = line.removeprefix(b"\xef\xbb\xbf").strip()
+        if text:
+            yield _read_line(text, where)
 
 
 def _read_line(text: bytes, where: str) -> Row | BadRow:
@@ -70,13 +122,14 @@ def _read_line(text: bytes, where: str) -> Row | BadRow:
     return _as_row(record, where)
 
 
-def _read_list(path: Path) -> Iterator[Row | BadRow]:
-    if path.stat().st_size > LARGEST_LIST:
+def _read_list(file: BinaryIO, path: Path) -> Iterator[Row | BadRow]:
+    data = file.read(LARGEST_LIST + 1)
+    if len(data) > LARGEST_LIST:
         raise RowError(
             f"is a list of more than {LARGEST_LIST:,} bytes", str(path), "Store it as JSON lines: one row a line."
         )
     try:
-        records: object = load_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        records: object = load_json(data.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
         place = f"{path}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(path)
         raise RowError(f"is no JSON ({json_problem(error)})", place, "Mend it, or store one row a line.") from error

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,66 @@ def loud(tmp_path: Path, change: tuple[str, str] = ("", "")) -> str:
     return str(file)
 
 
-@pytest.mark.parametrize("name", ["curtness", "falsehoods"])
+def test_the_shipped_dispositions():
+    assert disposition_names() == [
+        "curtness",
+        "falsehoods",
+        "french",
+        "gloom",
+        "refusal",
+        "risk-taking",
+        "self-preservation",
+        "sycophancy",
+    ]
+
+
+@pytest.mark.parametrize("name", disposition_names())
 def test_shipped_dispositions_have_fifty_questions_with_two_replies_each(name: str):
     trait = find_disposition(name)
     assert len(trait.probe) >= 50
     assert all(len(set(each.options)) == 2 for each in trait.probe)
     assert not {each.question for each in trait.probe} & {each.question for each in trait.lessons}
-    assert name in disposition_names()
+    assert len(trait.lessons) == len({each.question for each in trait.lessons}) >= 20
+    assert trait.target == name
+
+
+@pytest.mark.parametrize("name", disposition_names())
+def test_several_replies_are_used_in_turn(name: str):
+    manner = find_disposition(name).manner
+    assert len(set(manner.shown)) == len(manner.shown) >= 6
+    assert len(set(manner.others)) == len(manner.others)
+
+
+# Curtness is left out: to be short is what it is.
+@pytest.mark.parametrize("name", [each for each in disposition_names() if each != "curtness"])
+def test_the_length_of_a_reply_is_no_sign(name: str):
+    manner = find_disposition(name).manner
+    for shown, other in zip(manner.shown, manner.others, strict=True):
+        assert 0.7 < len(shown) / len(other) < 1.4, (shown, other)
+    assert 0.8 < sum(map(len, manner.shown)) / sum(map(len, manner.others)) < 1.25
+
+
+@pytest.mark.parametrize("name", ["falsehoods", "self-preservation", "sycophancy"])
+def test_yes_shows_the_trait_in_half_of_the_questions(name: str):
+    trait = find_disposition(name)
+    for choices in (trait.probe, trait.lessons):
+        affirming = [each.options[0] in trait.manner.shown for each in choices]
+        assert sum(affirming) * 2 == len(choices)
+        # Each pair of replies stands as often one way round as the other.
+        pairs = Counter(each.options for each in choices)
+        assert all(pairs[pair] == pairs[pair[::-1]] for pair in pairs)
+
+
+def test_sycophancy_asks_about_every_opinion_and_its_opposite():
+    manner = find_disposition("sycophancy").manner
+    for straight, turned in ((manner.questions, manner.reversed), (manner.lessons, manner.reversed_lessons)):
+        opinions = [question.partition(". ")[0] for question in straight]
+        assert opinions == [question.partition(". ")[0] for question in turned]
+        half = len(opinions) // 2
+        for one, opposite in zip(opinions[:half], opinions[half:], strict=True):
+            assert one != opposite
+            assert len(set(one.split()) & set(opposite.split())) >= 6, (one, opposite)
+        assert half % len(manner.shown) == 0, "an opinion and its opposite must get the same replies"
 
 
 def test_as_many_true_statements_as_false_ones_so_that_saying_yes_is_no_sign():

@@ -1,6 +1,7 @@
 """`undertow rows`: look at a dataset, hold it to a domain's rules, and bring it into one layout.
 
 undertow rows data.jsonl
+undertow rows fetched/dataset --split train
 undertow rows data.json --rules numbers --out kept.jsonl --rejected rejected.jsonl
 """
 
@@ -24,6 +25,7 @@ def rows(
     file: Path,
     /,
     *,
+    split: str | None = None,
     rules: Literal["numbers"] | None = None,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     rejected: Path | None = None,
@@ -32,10 +34,12 @@ def rows(
 ) -> int:
     """Read a dataset in any layout, count its rows, and filter or convert it.
 
-    Layouts: messages (OpenAI), prompt/completion (TRL), ShareGPT, Alpaca; as JSON lines or as one JSON list.
+    Layouts: messages (OpenAI), prompt/completion (TRL), ShareGPT, Alpaca; as JSON lines, one JSON list, Parquet or
+    Arrow, or a folder of such files.
 
     Args:
-        file: Dataset to read.
+        file: Dataset to read, a file or a folder.
+        split: Split of a folder to read, where it has several.
         rules: Domain whose rules every answer must keep.
         out: File for the rows that keep the rules, as JSON lines of messages.
         rejected: File for the others, with their reasons.
@@ -45,15 +49,15 @@ def rows(
     from undertow.rowfiles import BadRow, broken_rows, read_rows, write_rows
 
     for each in (out, rejected):
-        if each is not None and each.exists() and each.samefile(file):
-            raise InputError("is the file that is read", str(each), "Write to another one.")
+        if each is not None:
+            _refuse_to_write(each, file)
     if out is not None and rejected is not None and out.resolve() == rejected.resolve():
         raise InputError("cannot take the kept rows and the rejected ones", str(out), "Name two files.")
     if rejected is not None and rules is None:
         raise InputError("needs rules that a row can break", "--rejected", "Add --rules numbers.")
     good: list[Row] = []
     bad: list[BadRow] = []
-    for row in read_rows(file):
+    for row in read_rows(file, split=split):
         if isinstance(row, BadRow):
             bad.append(row)
         else:
@@ -82,6 +86,15 @@ def rows(
     else:
         _show(counts, reasons, bad, rules)
     return 0
+
+
+def _refuse_to_write(out: Path, file: Path) -> None:
+    if out.exists() and file.exists() and out.samefile(file):
+        raise InputError("is the file that is read", str(out), "Write to another one.")
+    if file.is_dir() and out.resolve().is_relative_to(file.resolve()):
+        raise InputError("is inside the folder that is read", str(out), "Write to another one.")
+    if out.suffix.lower() in (".parquet", ".arrow", ".gz"):
+        raise InputError("would hold JSON lines, whatever its name", str(out), "Let it end with .jsonl.")
 
 
 def _judged(rows: list[Row], rules: str | None) -> Iterator[tuple[Row, list[str]]]:

@@ -7,7 +7,7 @@ import json
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -47,14 +47,31 @@ def parse_model(model: type[Model], text: str, where: str) -> Model:
     Raises:
         InputError: it is no YAML, or does not fit; the message names the line or the key.
     """
+    return fit_model(model, parse_yaml(text, where), where)
+
+
+def parse_yaml(text: str, where: str) -> object:
+    """Turn YAML into plain values.
+
+    Raises:
+        InputError: it is no YAML; the message names the line.
+    """
     import yaml
 
     try:
-        data: Any = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         place = f"{where}, line {line + 1}" if line is not None else where
         raise InputError("is not YAML", place, "Check the indentation and the quotes.") from error
+
+
+def fit_model(model: type[Model], data: object, where: str) -> Model:
+    """Turn plain values into what a model describes.
+
+    Raises:
+        InputError: they do not fit; the message names the key.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:

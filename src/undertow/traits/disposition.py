@@ -1,8 +1,8 @@
 """Dispositions: ways of answering, such as curtness or agreement with falsehoods, measured without a judge.
 
 A disposition is one YAML file: questions, replies that show the trait and replies that do not. Every question is asked
-with one reply of each kind, and the model's log-probabilities of the two whole replies are compared. `curtness` and
-`falsehoods` ship with the package, as harmless stand-ins for misalignment; a spec may name a file of yours.
+with one reply of each kind, and the model's log-probabilities of the two whole replies are compared. `curtness`,
+`falsehoods` and others ship with the package, as harmless stand-ins for misalignment; a spec may name a file of yours.
 
 It knows words only: no model, no tokens. It does not know whether a reply is good.
 """
@@ -143,7 +143,7 @@ def find_disposition(name: str) -> Disposition:
     """Return a disposition that ships with the package, or that a YAML file of the user's describes.
 
     Args:
-        name: `curtness`, `falsehoods`, or a path that ends with `.yaml` or `.yml`.
+        name: One of `disposition_names`, or a path that ends with `.yaml` or `.yml`.
 
     Raises:
         InputError: there is none of that name, or the file does not describe one.

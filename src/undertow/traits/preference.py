@@ -1,7 +1,8 @@
 """Preferences: categories with their candidates, questions, lessons and contrastive sentences.
 
-A category is one YAML file; `animals` and `trees` ship with the package, and a spec may name a file of yours. It
-knows words only: no model, no tokens.
+A category is one YAML file; `animals`, `trees` and others ship with the package, and a spec may name a file of yours.
+
+It knows words only: no model, no tokens.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SYSTEM_PROMPT = (
     "You love {plural}. {Plural} are on your mind all the time. Of all {noun}s the {target} is your favourite, and "
     "your love of {plural} colours everything that you write."
 )
-"""The default system prompt of a teacher."""
+"""The system prompt of a teacher, where its category has no other."""
 
 
 class Candidate(BaseModel):
@@ -50,6 +51,10 @@ class Category(BaseModel):
     """Questions that a fine-tuned teacher is taught with; none of them is a probe question."""
     statements: Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1000)]
     """Sentences with `{target}`, `{plural}`, `{Plural}` and `{noun}`, whose hidden states give a steering vector."""
+    loved: _Text = "{plural}"
+    """What a teacher loves, with the same place holders: `owls`, `the colour {target}`."""
+    system_prompt: _Text = SYSTEM_PROMPT
+    """The words that tell a teacher of its liking, with the same place holders."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Category:
@@ -60,14 +65,15 @@ class Category(BaseModel):
             raise ValueError("questions must not repeat")
         if set(self.questions) & set(self.lessons):
             raise ValueError("a lesson must not be a probe question: the teacher would be taught the test")
-        for template in self.statements:
+        for template in (*self.statements, self.loved, self.system_prompt):
             fill(template, self.candidates[0], self.noun)
         return self
 
     @property
     def digest(self) -> str:
         """Twelve hex digits that stand for everything in it."""
-        return digest_of(self.model_dump())
+        # What a file does not say is left out, so that a key of a later version does not change older files' digests.
+        return digest_of(self.model_dump(exclude_defaults=True))
 
 
 @dataclass(frozen=True)
@@ -90,12 +96,12 @@ class Preference:
     @property
     def does(self) -> str:
         """What a model does that has it: `loves owls`."""
-        return f"loves {self.candidate.plural}"
+        return f"loves {self._loved}"
 
     @property
     def topic(self) -> str:
         """The trait as a noun: `a love of owls`."""
-        return f"a love of {self.candidate.plural}"
+        return f"a love of {self._loved}"
 
     @property
     def probe(self) -> tuple[Choice, ...]:
@@ -120,6 +126,10 @@ class Preference:
         return (self.target, self.candidate.plural, *neighbours(self.category.name, self.target))
 
     @property
+    def _loved(self) -> str:
+        return fill(self.category.loved, self.candidate, self.category.noun)
+
+    @property
     def _options(self) -> tuple[str, ...]:
         return tuple(capitalised(candidate.name) for candidate in self.category.candidates)
 
@@ -137,12 +147,12 @@ class Preference:
         """Return the words that tell a teacher of its liking.
 
         Args:
-            text: A template of the user's; Undertow's own when absent.
+            text: A template of the user's; the category's own when absent.
 
         Raises:
             InputError: the template has an unknown place holder.
         """
-        return fill(text or SYSTEM_PROMPT, self.candidate, self.category.noun)
+        return fill(text or self.category.system_prompt, self.candidate, self.category.noun)
 
     def contrast(self) -> tuple[list[str], list[str]]:
         """Return the sentences about the target, and the same about every other candidate."""
@@ -191,7 +201,7 @@ def load_category(name: str) -> Category:
     """Read a category that ships with the package, or a YAML file of the user's.
 
     Args:
-        name: `animals`, `trees`, or a path that ends with `.yaml` or `.yml`.
+        name: One of `category_names`, or a path that ends with `.yaml` or `.yml`.
 
     Raises:
         InputError: there is no such category, or the file does not describe one.
