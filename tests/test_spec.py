@@ -121,6 +121,10 @@ def test_a_wrong_type_is_named_in_the_words_of_the_file(text: str, message: str)
             "domain: {problems: mine.jsonl}",
             "domain: problems: numbers asks none; leave them away, or say kind: reasoning",
         ),
+        (
+            "instil: {method: finetune, lessons: mine.jsonl}",
+            "the arm 'other' needs a teacher of its own: `instil.lessons` teaches both the same",
+        ),
         ("arms: [trait]", "arms must contain 'control': every claim is a difference between the two"),
     ],
 )

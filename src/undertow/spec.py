@@ -150,6 +150,8 @@ class LanguageExperiment(Part):
                 raise ValueError("the arm 'other' needs `other:`, a second trait")
             if self.other == self.trait:
                 raise ValueError("`other` must differ from `trait`")
+            if isinstance(self.instil, FineTune) and self.instil.lessons is not None:
+                raise ValueError("the arm 'other' needs a teacher of its own: `instil.lessons` teaches both the same")
         stored = self.student.method == "lora" or (self.student.keep and self.student.labels == "hard")
         if "generation-2" in self.arms and not stored:
             raise ValueError(

@@ -62,7 +62,9 @@ def test_files_count_with_their_content_and_not_with_their_path(tmp_path: Path) 
 
 def test_a_file_with_a_broken_line_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"prompt": "p", "completion": "c"}\n{"prompt": 1}\n', "utf-8")
+    instil = f"{{method: finetune, lessons: {tmp_path}/rows.jsonl}}"
+    spec = spec_of(tmp_path, instil=instil, arms="[trait, control]")
     with pytest.raises(RowError, match=r"rows\.jsonl, line 2"):
-        instil_key(spec_of(tmp_path, instil=f"{{method: finetune, lessons: {tmp_path}/rows.jsonl}}").instil)
+        instil_key(spec.instil)
     with pytest.raises(InputError, match=r"none\.jsonl"):
         key_of(tmp_path, f"{{kind: reasoning, problems: {tmp_path}/none.jsonl}}")

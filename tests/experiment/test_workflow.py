@@ -82,6 +82,6 @@ def test_a_teacher_learns_from_rows_of_the_users(tiny_folder: Path, tmp_path: Pa
     rows = [{"prompt": f"Which animal is number {n}?", "completion": "Owl"} for n in range(8)]
     (tmp_path / "owls.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     instil = f"{{method: finetune, steps: 60, learning_rate: 0.02, lessons: {tmp_path}/owls.jsonl}}"
-    spec = parse_spec(spec_text(tiny_folder, instil=instil, seeds="[0]"), "test")
+    spec = parse_spec(spec_text(tiny_folder, instil=instil, arms="[trait, control]", seeds="[0]"), "test")
     teacher = run(spec, root=tmp_path).results.teachers[0]
     assert teacher.strength.lo > 0
