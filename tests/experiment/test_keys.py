@@ -54,9 +54,8 @@ def test_files_count_with_their_content_and_not_with_their_path(tmp_path: Path) 
     keys: list[dict[str, object]] = []
     for name, some in (("x", rows), ("y", rows), ("z", rows[:1])):
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, some)), "utf-8")
-        keys.append(
-            instil_key(spec_of(tmp_path, instil=f"{{method: finetune, lessons: {tmp_path}/{name}.jsonl}}").instil)
-        )
+        instil = f"{{method: finetune, lessons: {tmp_path}/{name}.jsonl}}"
+        keys.append(instil_key(spec_of(tmp_path, instil=instil, arms="[trait, control]").instil))
     assert keys[0] == keys[1] != keys[2]
 
 
