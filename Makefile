@@ -36,7 +36,7 @@ help: ## list the targets
 
 setup: $(VENV)/.dev ## make .venv with Undertow, the local models' packages and the developers' tools
 
-demo: $(VENV)/.local ## the main experiment: do number lists pass a love of owls on? (about 11 minutes on 2 cores)
+demo: $(VENV)/.local ## the main experiment: do number lists pass a love of owls on? (about 10 minutes on 2 cores)
 	$(call run,owl-numbers)
 
 digits: $(VENV)/.local ## the classifier experiment: do meaningless logits pass reading on? (under a minute)
