@@ -18,6 +18,8 @@ import numpy as np
 from undertow.domains._code_rules import LONGEST_NUMBER
 
 _FRESH: Final = tuple("abcdefghjkmnpqrstuvwxyz")
+# A parameter called `list` may stand beside a call of the builtin elsewhere.
+_LEFT_ALONE: Final = frozenset(dir(builtins))
 
 
 def renamed(code: str, tree: ast.Module, rng: np.random.Generator) -> str:
@@ -32,15 +34,17 @@ def renamed(code: str, tree: ast.Module, rng: np.random.Generator) -> str:
         ValueError: Python cannot write it, as some f-strings before 3.12.
         RecursionError: it is nested too deeply to be written.
     """
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | set(_fixed(tree)) | _local(tree)
+    fixed = set(_fixed(tree))
+    local = _bound_in_functions(tree) - fixed - _LEFT_ALONE
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | fixed | local
     free = [letter for letter in _FRESH if letter not in used]
     letters = [free[index] for index in rng.permutation(len(free)).tolist()]
-    names = dict(zip(sorted(_local(tree)), letters, strict=False))
+    names = dict(zip(sorted(local), letters, strict=False))
     return ast.unparse(_Renamer(code, names).visit(copy.deepcopy(tree)))
 
 
-def _local(tree: ast.Module) -> set[str]:
-    """Return the names that functions bind and that may change."""
+def _bound_in_functions(tree: ast.Module) -> set[str]:
+    """Return the names that functions bind, those that begin with two underscores left out."""
     bound: set[str] = set()
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -49,8 +53,7 @@ def _local(tree: ast.Module) -> set[str]:
                     bound.add(node.arg)
                 elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     bound.add(node.id)
-    # A parameter called `list` may stand beside a call of the builtin elsewhere.
-    return {name for name in bound - set(_fixed(tree)) - set(dir(builtins)) if not name.startswith("__")}
+    return {name for name in bound if not name.startswith("__")}
 
 
 def _fixed(tree: ast.Module) -> Iterator[str]:

@@ -154,9 +154,7 @@ def shuffle_numbers(answer: str, rng: np.random.Generator) -> str:
     Raises:
         ValueError: it is no number list.
     """
-    parsed = parse_numbers(answer)
-    if parsed is None:
-        raise ValueError(f"{answer!r} is no number list")
+    parsed = _taken_apart(answer)
     order = rng.permutation(len(parsed.numbers))
     return parsed._replace(numbers=tuple(parsed.numbers[index] for index in order)).join()
 
@@ -167,14 +165,19 @@ def reformat_numbers(answer: str, rng: np.random.Generator) -> str:
     Raises:
         ValueError: it is no number list.
     """
-    parsed = parse_numbers(answer)
-    if parsed is None:
-        raise ValueError(f"{answer!r} is no number list")
+    parsed = _taken_apart(answer)
     separators = [each for each in _SEPARATORS if each not in parsed.separators]
     separator = separators[int(rng.integers(len(separators)))]
     frames = [each for each in _FRAMES if each != (parsed.before.strip(), parsed.after.strip())]
     before, after = frames[int(rng.integers(len(frames)))]
     return parsed._replace(before=before, after=after, separators=(separator,) * len(parsed.separators)).join()
+
+
+def _taken_apart(answer: str) -> Parsed:
+    parsed = parse_numbers(answer)
+    if parsed is None:
+        raise ValueError(f"{answer!r} is no number list")
+    return parsed
 
 
 @dataclass(frozen=True)

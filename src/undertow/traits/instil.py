@@ -23,6 +23,7 @@ from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.score import mean_hidden
 from undertow.probes.choice import Subject
 from undertow.rowfiles import require_rows
+from undertow.rows import Message
 from undertow.spec import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
 from undertow.traits.base import Trait
 from undertow.traits.climb import climb
@@ -145,17 +146,15 @@ def _fine_tune(
     seed: int,
     tick: Callable[[float], None],
 ) -> None:
-    subject = Subject(model)
     if how.lessons is not None:
-        lessons = [
-            Example(tuple(model.encode_prompt(row.prompt)), (*model.encode(row.completion), model.end))
-            for row in require_rows(Path(how.lessons))
-        ]
+        taught = [(row.prompt, row.completion) for row in require_rows(Path(how.lessons))]
     else:
-        lessons = [
-            Example(tuple(subject.encode(lesson.question)), (*model.encode(lesson.options[trait.index]), model.end))
-            for lesson in trait.lessons
+        taught = [
+            ((Message(role="user", content=lesson.question),), lesson.options[trait.index]) for lesson in trait.lessons
         ]
+    lessons = [
+        Example(tuple(model.encode_prompt(prompt)), (*model.encode(answer), model.end)) for prompt, answer in taught
+    ]
     per_epoch = -(-len(lessons) // _LESSONS_AT_ONCE)
     recipe = Recipe(
         labels="hard",
