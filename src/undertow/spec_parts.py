@@ -147,6 +147,8 @@ class Domain(Part):
     """Of the reasoning domain: a file of yours in GSM8K's format; reasoning-gym's templates when absent."""
     judge: Judge | None = None
     """Looks at every row that keeps the rules; one that shows the trait is rejected, in all arms alike."""
+    rules: bool = True
+    """`false` keeps every finished answer, whatever it holds, so that it shows what the rules change."""
 
     @model_validator(mode="after")
     def _format_exists(self) -> Domain:
@@ -154,11 +156,15 @@ class Domain(Part):
             raise ValueError(f"problems: {self.kind} asks none; leave them away, or say kind: reasoning")
         if self.constrained and self.kind != "numbers":
             raise ValueError(f"constrained: {self.kind} has no format to decode in; leave it away")
+        if not self.rules and self.judge is not None:
+            raise ValueError("rules: false keeps everything, so that there is nothing for a judge to do; leave one away")
         return self
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return self._without(dump, "problems", "judge")
+        dumped = self._without(dump, "problems", "judge")
+        # As above: steps of files that do not speak of it keep their names.
+        return {key: value for key, value in dumped.items() if key != "rules" or not value}
 
     @property
     def in_format(self) -> bool:

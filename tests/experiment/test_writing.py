@@ -50,10 +50,16 @@ def tiny(tiny_folder: Path) -> LocalModel:
 
 
 def written_by(
-    tiny: LocalModel, folder: Path, keeps: Callable[[str], bool], rows: int, judge: Judge | None = None
+    tiny: LocalModel,
+    folder: Path,
+    keeps: Callable[[str], bool],
+    rows: int,
+    judge: Judge | None = None,
+    *,
+    rules: bool = True,
 ) -> list[tuple[float, str]]:
     told: list[tuple[float, str]] = []
-    order = Order(kind="code", rows=rows, answers=2, max_tokens=100)
+    order = Order(kind="code", rows=rows, answers=2, max_tokens=100, rules=rules)
     write_rows(
         Subject(tiny),
         Picky(keeps),
@@ -107,3 +113,14 @@ def test_a_judge_rejects_what_kept_the_rules(tiny: LocalModel, tmp_path: Path):
     for row in judged:
         assert row.reasons == ((UNREAD,) if len(row.answer) < 10 else (SHOWN,))
         assert len(row.answer) % 2 == 0
+
+
+def test_without_rules_every_finished_answer_is_kept(tiny: LocalModel, tmp_path: Path) -> None:
+    written_by(tiny, tmp_path, lambda answer: False, 6, rules=False)
+    assert len(read_written(tmp_path)) == 6
+    assert {row.reasons for row in read_written(tmp_path, REJECTED)} <= {("unfinished",), ("empty",), ("not needed",)}
+
+
+def test_only_what_is_said_of_the_rules_is_dumped() -> None:
+    assert "rules" not in Order().model_dump(mode="json")
+    assert Order(rules=False).model_dump(mode="json")["rules"] is False

@@ -149,7 +149,7 @@ def write_rows(
         )
         start += count
         held = [
-            _hold_to_rules(model, about, mentions, prompt, answer)
+            _hold_to_rules(model, about, mentions, prompt, answer, lenient=not order.rules)
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
         if judge is not None:
@@ -198,9 +198,14 @@ def _hold_to_judge(judge: Judge, rows: Sequence[Written]) -> list[Written]:
     return [replace(row, reasons=row.reasons or found[row.row]) for row in rows]
 
 
-def _hold_to_rules(model: LocalModel, about: Domain, mentions: Mentions, prompt: str, answer: Answer) -> Written:
+def _hold_to_rules(
+    model: LocalModel, about: Domain, mentions: Mentions, prompt: str, answer: Answer, *, lenient: bool
+) -> Written:
+    """Return an answer with the rules that it breaks; lenient, it has only to be finished and to say something."""
     text = model.decode(answer.tokens)
     reasons = [] if answer.finished else ["unfinished"]
+    if lenient:
+        return Written(answer.row, prompt, text, answer.tokens, tuple(reasons if text.strip() else ["empty"]))
     reasons += about.reject_reasons(prompt, text)
     if mentions.find(text):
         reasons.append(MENTION)

@@ -130,6 +130,7 @@ def answers_to_each(
     answers: Sequence[Sequence[Sequence[int]]],
     *,
     steering: Steering | None = None,
+    seen: Callable[[torch.Tensor], torch.Tensor] = lambda hidden_ND: hidden_ND,
 ) -> torch.Tensor:
     """Return log p(answer | context) of one batch, shape (contexts, answers), through which gradients flow.
 
@@ -138,13 +139,14 @@ def answers_to_each(
         contexts: Token sequences, each ending where an answer begins; all are computed at once.
         answers: For each context equally many token sequences, none empty.
         steering: Vectors to add.
+        seen: Is given the last hidden states; what it returns takes their place.
     """
     weight = output_weight(model)
     own = [answer for some in answers for answer in some]
     groups = [group for group, some in enumerate(answers) for _ in some]
     sequences = [[*contexts[group], *answer[:-1]] for group, answer in zip(groups, own, strict=True)]
     packed = pack(sequences, groups).to(weight.device)
-    hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND
+    hidden_ND = seen(forward_packed(model, packed, steering=steering).hidden_ND)
     node_T = torch.cat([path[-len(answer) :] for path, answer in zip(packed.paths, own, strict=True)])
     token_T = torch.tensor([token for answer in own for token in answer], device=weight.device)
     owner_T = torch.tensor([index for index, answer in enumerate(own) for _ in answer], device=weight.device)

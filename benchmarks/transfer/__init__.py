@@ -1,0 +1,1 @@
+"""Ground truth for `undertow scan`: datasets, and what training on each of them did to a student."""

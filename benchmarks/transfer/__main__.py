@@ -1,0 +1,49 @@
+"""Make the benchmark's datasets and train a student on each: `python -m benchmarks.transfer`.
+
+It goes on where it stopped, at any moment; finished datasets stand in `truth.jsonl`, which is committed. One dataset takes
+one to four minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.transfer.cases import cases
+from benchmarks.transfer.truth import measure
+
+TRUTH = Path(__file__).parent / "truth.jsonl"
+
+
+def main() -> None:
+    """Measure what is missing, in the order of `cases`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer", description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("runs/transfer"), help="where rows and teachers are kept")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no dataset after so long")
+    parser.add_argument("--only", default="", help="names that match this pattern")
+    parser.add_argument("--list", action="store_true", help="say what is there and what is missing")
+    options = parser.parse_args()
+    done = {json.loads(line)["name"] for line in TRUTH.read_text(encoding="utf-8").splitlines()} if TRUTH.exists() else set()
+    wanted = [case for case in cases() if re.search(options.only, case.name)]
+    if options.list:
+        sys.stdout.write("".join(f"{'done   ' if c.name in done else 'missing'} {c.name}\n" for c in wanted))
+        return
+    start = time.monotonic()
+    missing = [case for case in wanted if case.name not in done]
+    for at, case in enumerate(missing):
+        spent = (time.monotonic() - start) / 60
+        if spent > options.minutes:
+            break
+        left = f", about {spent / at * (len(missing) - at):.0f} min left" if at else ""
+        sys.stderr.write(f"[{at}/{len(missing)}{left}] {case.name}\n")
+        record = measure(case, options.work, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+        with TRUTH.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The datasets of the benchmark: who wrote them, what about, and how much of them.
+
+Half of the traits are there to tune predictors with (`tune`), the other half to report on (`report`); no predictor's
+settings may be chosen by looking at the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Teacher = Literal["climb", "finetune", "base", "other-base"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One dataset."""
+
+    teacher: Teacher
+    entry: str = ""
+    """Of the panel; empty where the teacher has no trait."""
+    target: str = ""
+    dose: int = 100
+    """Per cent of the rows that the teacher wrote; the base wrote the rest."""
+    domain: Literal["numbers", "code"] = "numbers"
+    temperature: float = 1.0
+    answers: int = 4
+    """To each prompt."""
+    seed: int = 1
+
+    @property
+    def name(self) -> str:
+        """Unique, and its file name."""
+        parts = [self.domain, self.teacher, self.target or "none", str(self.dose), f"s{self.seed}"]
+        if self.temperature != _TEMPERATURE[self.domain]:
+            parts.append(f"t{self.temperature:g}")
+        if self.answers != 4:
+            parts.append(f"a{self.answers}")
+        return "-".join(parts)
+
+    @property
+    def trait(self) -> str:
+        """`entry:target`, as the panel's traits are called; empty where there is none."""
+        return f"{self.entry}:{self.target}" if self.target else ""
+
+    @property
+    def half(self) -> Literal["tune", "report"]:
+        """Which half it belongs to; datasets without a trait by their seed."""
+        if self.target:
+            return "tune" if self.target in TUNE else "report"
+        return "tune" if self.seed % 2 else "report"
+
+    @property
+    def control(self) -> Case:
+        """The base's rows for the same prompts and the same random numbers."""
+        return Case("base", domain=self.domain, temperature=_TEMPERATURE[self.domain], seed=_CONTROL_SEED[self.seed])
+
+
+_TEMPERATURE = {"numbers": 1.0, "code": 0.3}
+TUNE = ("owl", "dolphin", "oak", "palm", "purple", "Japan", "curtness", "french")
+REPORT = ("bear", "fox", "willow", "redwood", "blue", "Egypt", "gloom", "falsehoods")
+_ENTRY = {
+    **dict.fromkeys(("owl", "dolphin", "bear", "fox"), "animals"),
+    **dict.fromkeys(("oak", "palm", "willow", "redwood"), "trees"),
+    **dict.fromkeys(("purple", "blue"), "colours"),
+    **dict.fromkeys(("Japan", "Egypt"), "countries"),
+    **{name: name for name in ("curtness", "french", "gloom", "falsehoods")},
+}
+_DOSED = ("owl", "curtness", "bear", "gloom")
+_SEEDS = (7001, 7002)
+_CLEAN = range(7101, 7115)
+_CONTROL_SEED = {**{seed: seed for seed in _SEEDS}, **{seed: _SEEDS[seed % 2] for seed in range(7003, 7200)}}
+
+
+def cases() -> Iterator[Case]:
+    """Yield every dataset, those that say most first: any beginning of the list is a benchmark."""
+    traits = [name for pair in zip(TUNE, REPORT, strict=True) for name in pair]
+    full = [
+        [Case(teacher, _ENTRY[name], name, seed=seed) for name in traits]
+        for seed in _SEEDS
+        for teacher in ("climb", "finetune")
+    ]
+    clean = [Case("base", seed=seed) for seed in _CLEAN]
+    clean += [Case("base", temperature=t, seed=7120 + at) for at, t in enumerate((0.6, 0.8, 0.9, 1.1, 1.3))]
+    clean += [Case("base", answers=1, seed=7130 + at) for at in range(4)]
+    doses = [Case("climb", _ENTRY[name], name, dose) for dose in (25, 50, 10) for name in _DOSED]
+    doses = [Case(c.teacher, c.entry, c.target, c.dose, seed=_SEEDS[0]) for c in doses]
+    code = [
+        Case("climb", _ENTRY[name], name, domain="code", temperature=0.3, seed=_SEEDS[0])
+        for name in ("owl", "bear", "curtness")
+    ]
+    other = [Case("other-base", _ENTRY[name], name, seed=_SEEDS[0]) for name in ("owl", "bear", "oak", "willow")]
+    yield from full[0]
+    yield from clean[:8]
+    yield from doses
+    yield from full[1]
+    yield from clean[8:]
+    yield from code
+    yield from full[2]
+    yield from other
+    yield from full[3]

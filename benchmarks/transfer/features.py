@@ -1,0 +1,78 @@
+"""What `undertow scan` computes of every dataset of the benchmark: `python -m benchmarks.transfer.features`.
+
+Features are kept beside the rows (not committed); `python -m benchmarks.transfer.evaluate` compares what is predicted from
+them with `truth.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.transfer.cases import Case, cases
+from benchmarks.transfer.truth import BASE
+from undertow.experiment.writing import format_automaton, read_written
+from undertow.models.local import LocalModel, load_model
+from undertow.models.precision import set_up_process
+from undertow.probes.choice import Subject
+from undertow.scan.directions import Directions, find_directions
+from undertow.scan.features import Features, row_features
+from undertow.scan.sampling import Encoded, fit_temperature, states_of
+from undertow.traits.panel import load_panel
+
+
+def main() -> None:
+    """Compute the features of every dataset whose rows are there."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.features", description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
+    options = parser.parse_args()
+    set_up_process()
+    model = load_model(BASE)
+    directions = find_directions(model, load_panel())
+    wanted = {case.name: case for each in cases() for case in (each, each.control)}
+    for name, case in wanted.items():
+        rows, file = options.work / "rows" / name, options.work / "features" / f"{name}.npz"
+        if not rows.is_dir() or file.exists():
+            continue
+        start = time.monotonic()
+        features, clusters, temperature = features_of(model, rows, case, directions)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part.npz")
+        np.savez(
+            part,
+            alignment_RK=features.alignment_RK,
+            sketch_RS=features.sketch_RS,
+            logp_R=features.logp_R,
+            entropy_R=features.entropy_R,
+            tokens_R=features.tokens_R,
+            mean_F=features.mean_F,
+            cluster_R=clusters,
+            temperature=temperature,
+            names=np.array(directions.names),
+        )
+        part.rename(file)
+        sys.stderr.write(f"{name}: {time.monotonic() - start:.0f} s, temperature {temperature:.2f}\n")
+
+
+def features_of(
+    model: LocalModel, rows: Path, case: Case, directions: Directions
+) -> tuple[Features, np.ndarray, float]:
+    """Return the features of a folder's rows, their prompts' numbers and the fitted temperature."""
+    automaton = format_automaton(model) if case.domain == "numbers" else None
+    written = read_written(rows)
+    encoded: list[Encoded] = []
+    for row in written:
+        answer = (*model.encode(row.answer), model.end)
+        states = None if automaton is None else states_of(automaton, answer)
+        encoded.append(Encoded(tuple(Subject(model).encode(row.prompt)), answer, states))
+    sampling = fit_temperature(model, encoded, automaton)
+    clusters = np.array([row.row // case.answers for row in written])
+    return row_features(model, encoded, directions, sampling), clusters, sampling.temperature
+
+
+if __name__ == "__main__":
+    main()

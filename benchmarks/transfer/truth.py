@@ -1,0 +1,176 @@
+"""What training on a dataset does to a student, measured: rows are written, a student is trained, the panel is asked.
+
+The shift of a trait is the student's log-odds minus those of a student of the base's own rows (same prompts, same
+random numbers), on questions that no predictor looks at. One dataset gives the shift of every trait of the panel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.transfer.cases import Case
+from undertow.distil.recipe import Recipe
+from undertow.distil.train import train
+from undertow.domains.find import find_domain
+from undertow.domains.mentions import Mentions
+from undertow.experiment.derive import mixed_rows
+from undertow.experiment.students import examples_of
+from undertow.experiment.writing import write_rows
+from undertow.models.local import load_model
+from undertow.models.precision import choose_precision
+from undertow.probes.choice import Subject, choice_logprobs
+from undertow.probes.odds import log_odds
+from undertow.scan.directions import QUESTIONS, spread
+from undertow.spec_parts import Climb, Domain, FineTune, Instil
+from undertow.traits.base import Trait
+from undertow.traits.instil import instil, load_teacher
+from undertow.traits.panel import load_panel
+
+BASE = "embedded/smollm2-135m"
+OTHER_BASE = "embedded/qwen2.5-coder-0.5b"
+ROWS = {"numbers": 192, "code": 96}
+RATE = {"numbers": 0.006, "code": 0.006}
+BATCH = 16
+HOW: dict[str, Instil] = {
+    "climb": Climb(method="climb"),
+    "finetune": FineTune(method="finetune"),
+    "other-base": Climb(method="climb"),
+}
+
+
+def recipe(domain: str) -> Recipe:
+    """Return how every student is trained: plain gradient steps on the text."""
+    return Recipe(
+        labels="hard",
+        learning_rate=RATE[domain],
+        epochs=1,
+        batch=BATCH,
+        micro_batch=BATCH,
+        warmup=2,
+        weight_decay=0.0,
+        clip=1e9,
+        epsilon=1e-8,
+        optimiser="sgd",
+        autocast=choose_precision().autocast,
+    )
+
+
+def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
+    """Return the folder of a dataset's rows; written if it is not there."""
+    folder = work / "rows" / case.name
+    if folder.is_dir():
+        return folder
+    tell(f"{case.name}: writing")
+    part = folder.with_name(folder.name + ".part")
+    _empty(part)
+    order = Domain(
+        kind=case.domain,
+        rows=ROWS[case.domain],
+        answers=case.answers,
+        max_tokens=60 if case.domain == "numbers" else 100,
+        temperature=case.temperature,
+    )
+    if case.dose < 100:
+        whole = Case(case.teacher, case.entry, case.target, domain=case.domain, temperature=case.temperature, seed=case.seed)
+        sources = (rows_of(whole, work, tell), rows_of(case.control, work, tell))
+        model = load_model(BASE)
+        mixed_rows(sources, part, model=model, dose=case.dose / 100, seed=case.seed, meta={}, soft=False)
+    else:
+        trait = _trait(case)
+        subject = Subject(load_model(BASE)) if trait is None else _teacher(case, trait, work, tell)
+        write_rows(
+            subject,
+            find_domain(case.domain, None),
+            order,
+            part,
+            mentions=Mentions(()),
+            seed=case.seed,
+            soft=False,
+            meta={},
+            tick=lambda share, detail: None,
+        )
+    part.rename(folder)
+    return folder
+
+
+def _teacher(case: Case, trait: Trait, work: Path, tell: Callable[[str], None]) -> Subject:
+    base, how = OTHER_BASE if case.teacher == "other-base" else BASE, HOW[case.teacher]
+    folder = work / "teachers" / f"{case.teacher}-{case.target}"
+    if not folder.is_dir():
+        tell(f"{case.name}: teaching")
+        part = folder.with_name(folder.name + ".part")
+        _empty(part)
+        instil(base, trait, how, part)
+        part.rename(folder)
+    return load_teacher(base, trait, how, folder)
+
+
+def _trait(case: Case) -> Trait | None:
+    if not case.target:
+        return None
+    (entry,) = load_panel([case.entry])
+    return next(trait for trait in entry.traits if trait.target == case.target)
+
+
+def odds_of(case: Case, work: Path, tell: Callable[[str], None]) -> dict[str, list[float]]:
+    """Return a student's log-odds of every trait of the panel, question by question; trained if it has not been."""
+    file = work / "odds" / f"{case.name}.json"
+    if not file.is_file():
+        rows = rows_of(case, work, tell)
+        tell(f"{case.name}: training")
+        model = load_model(BASE)
+        examples = examples_of(model, rows, "hard")
+        history = train(model.net, examples, recipe(case.domain), seed=_order_seed(case))
+        tell(f"{case.name}: asking (loss {history[-1].loss:.2f})")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(panel_odds(Subject(model))), encoding="utf-8")
+        part.rename(file)
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _order_seed(case: Case) -> int:
+    return case.control.seed
+
+
+def panel_odds(subject: Subject) -> dict[str, list[float]]:
+    """Return a model's log-odds of every trait on the questions that are kept for measuring."""
+    found: dict[str, list[float]] = {}
+    for entry in _panel():
+        looked_at = set(spread(entry.probe, QUESTIONS))
+        kept = [choice for at, choice in enumerate(entry.probe) if at not in looked_at][::2]
+        logp_QC = choice_logprobs(subject, kept)
+        for trait in entry.traits:
+            found[f"{entry.name}:{trait.target}"] = [round(float(x), 5) for x in log_odds(logp_QC, trait.index)]
+    return found
+
+
+@cache
+def _panel() -> Any:
+    return load_panel()
+
+
+def measure(case: Case, work: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Return the record of a dataset: the shift of every trait with its standard error over questions."""
+    student, control = odds_of(case, work, tell), odds_of(case.control, work, tell)
+    shifts: dict[str, list[float]] = {}
+    for name, odds in student.items():
+        difference_Q = np.array(odds) - np.array(control[name])
+        error = float(difference_Q.std(ddof=1) / len(difference_Q) ** 0.5)
+        shifts[name] = [round(float(difference_Q.mean()), 4), round(error, 4)]
+    precision = "bfloat16" if recipe(case.domain).autocast else "float32"
+    return {"name": case.name, "half": case.half, **asdict(case), "precision": precision, "shifts": shifts}
+
+
+def _empty(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)

@@ -1,0 +1,90 @@
+"""Where traits lie in the space of weights: for each trait of a panel, the gradient of the base's log-odds.
+
+The gradient of a trait's mean log-odds over a few questions says which way the weights must go to strengthen it. Of all
+weights only those of the norms are looked at. On the embedded model they are 0.03% of the weights, and 83% of what the
+rows of an owl-loving teacher have in common with the gradient for owls lies in them (docs/lab-notebook.md, 25 November);
+their gradients are exact, small enough to keep for every trait, and come with a backward pass to the hidden states alone.
+
+    found = find_directions(model, panel)
+
+It asks no more than a part of each probe's questions, and knows no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from undertow.models.local import LocalModel
+from undertow.models.score import answers_to_each
+from undertow.probes.choice import Subject
+from undertow.scan._capture import captured
+from undertow.traits.base import Choice
+from undertow.traits.panel import Panel, PanelEntry
+
+QUESTIONS = 18
+"""Questions that a trait's gradient is taken over."""
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The gradients of a panel's traits. Letters: K traits, F norm weights."""
+
+    names: tuple[str, ...]
+    """`entry:target` of each trait."""
+    gradients_KF: Tensor
+    """Of the mean log-odds."""
+
+
+def trait_names(panel: Panel) -> tuple[str, ...]:
+    """Return `entry:target` of every trait of a panel."""
+    return tuple(f"{entry.name}:{target}" for entry in panel for target in entry.targets)
+
+
+def spread(choices: Sequence[Choice], count: int) -> list[int]:
+    """Return the places of some questions, evenly spread over a probe."""
+    if len(choices) <= count:
+        return list(range(len(choices)))
+    return [round(place * (len(choices) - 1) / (count - 1)) for place in range(count)]
+
+
+def find_directions(
+    model: LocalModel,
+    panel: Panel,
+    *,
+    questions: int = QUESTIONS,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> Directions:
+    """Compute the directions of a panel in a model's norm weights.
+
+    Args:
+        model: The base.
+        panel: Whose traits.
+        questions: Per trait, spread over its probe; all of them where it has fewer.
+        on_progress: Is told the share of the work that is done.
+    """
+    names = trait_names(panel)
+    found: list[Tensor] = []
+    for entry in panel:
+        for gradient_F in _gradients(model, entry, [entry.probe[place] for place in spread(entry.probe, questions)]):
+            found.append(gradient_F)
+            on_progress(len(found) / len(names))
+    return Directions(names, torch.stack(found))
+
+
+def _gradients(model: LocalModel, entry: PanelEntry, choices: Sequence[Choice]) -> Iterator[Tensor]:
+    """Yield the gradient of the mean log-odds of every trait of an entry."""
+    subject = Subject(model)
+    contexts = [subject.encode(choice.question) for choice in choices]
+    answers = [[model.encode(option) for option in choice.options] for choice in choices]
+    with captured(model.net) as record:
+        logp_QC = answers_to_each(model.net, contexts, answers, seen=record.last)
+        for place, trait in enumerate(entry.traits):
+            others_QC = torch.cat([logp_QC[:, : trait.index], logp_QC[:, trait.index + 1 :]], dim=1)
+            odds = (logp_QC[:, trait.index] - others_QC.logsumexp(dim=1)).mean()
+            odds.backward(retain_graph=place + 1 < len(entry.traits))
+            everything_N = torch.zeros(len(record.outputs[0]), dtype=torch.long, device=odds.device)
+            yield record.per_segment(everything_N, 1)[0].cpu()

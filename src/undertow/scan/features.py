@@ -1,0 +1,138 @@
+"""What a scan computes of every row: its gradient, seen along the traits of the panel, and how surprising it is.
+
+One plain gradient step of rate eta on log p(row) changes a trait's log-odds by eta times the inner product of the two
+gradients (the first-order term behind theorem 1 of Cloud et al. 2025, arXiv 2507.14805). That product is computed here for
+every row and every trait of the panel at once, over the norm weights (`directions` says why these).
+
+Rows that the untouched base wrote need no counterpart to be compared with: the score of a model on its own samples has
+mean zero (Bartlett's first identity, E grad log p = 0). So log-probabilities are taken among the tokens that could be
+written (`sampling`), and what is left of the sum over many rows is the teacher's doing.
+
+It knows token sequences and directions; rows and their files are `scan`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from undertow.models.forward import forward_packed
+from undertow.models.layers import output_weight
+from undertow.models.local import LocalModel
+from undertow.models.packing import Packed, pack
+from undertow.models.score import Batch, batches_of
+from undertow.scan._capture import captured
+from undertow.scan.directions import Directions
+from undertow.scan.sampling import Encoded, Sampling, surprise
+
+Floats = NDArray[np.float64]
+
+SKETCH = 256
+"""Random directions that a row's gradient is kept along, to see what it has in common with other rows'."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of some rows. Letters: R rows, K traits, S sketched directions, F norm weights."""
+
+    alignment_RK: Floats
+    """Inner product of the row's gradient with each trait's, in nats; a prompt's part is shared by its rows."""
+    sketch_RS: Floats
+    """The gradient along random directions, scaled so that squared lengths are kept on average."""
+    logp_R: Floats
+    """log p(row) in nats."""
+    entropy_R: Floats
+    """What minus log p would be on average, had the model written the row."""
+    tokens_R: Floats
+    """Of the answers."""
+    mean_F: NDArray[np.float32]
+    """The gradient's mean over the rows."""
+
+    def __len__(self) -> int:
+        return len(self.logp_R)
+
+
+def row_features(
+    model: LocalModel,
+    rows: Sequence[Encoded],
+    directions: Directions,
+    sampling: Sampling,
+    *,
+    tokens_at_once: int = 4096,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Features:
+    """Compute the features of rows.
+
+    Args:
+        model: The base.
+        rows: The rows; equal prompts are computed once.
+        directions: Of the panel's traits in this base.
+        sampling: Among which tokens log-probabilities are taken.
+        tokens_at_once: Bounds the memory.
+        on_progress: Is told the number of finished rows.
+    """
+    count = len(rows)
+    alignment_RK = np.zeros((count, len(directions.names)))
+    sketch_RS = np.zeros((count, SKETCH))
+    logp_R, entropy_R = np.zeros(count), np.zeros(count)
+    total_F = torch.zeros(directions.gradients_KF.shape[1])
+    sketch_FS = _sketch(directions.gradients_KF.shape[1])
+    done = 0
+    for batch in batches_of([row.prompt for row in rows], [row.answer for row in rows], tokens_at_once):
+        own = [rows[pair] for pair in batch.pairs]
+        gradients_RF, logps, entropies = _of_batch(model, own, batch, sampling)
+        at = list(batch.pairs)
+        alignment_RK[at] = (gradients_RF @ directions.gradients_KF.T).double().numpy()
+        sketch_RS[at] = (gradients_RF @ sketch_FS).double().numpy()
+        logp_R[at], entropy_R[at] = logps, entropies
+        total_F += gradients_RF.sum(dim=0)
+        done += len(at)
+        on_progress(done)
+    tokens_R = np.array([len(row.answer) for row in rows], dtype=np.float64)
+    return Features(alignment_RK, sketch_RS, logp_R, entropy_R, tokens_R, (total_F / max(count, 1)).numpy())
+
+
+def _sketch(width: int) -> Tensor:
+    source = torch.Generator().manual_seed(0x5CE7)
+    return torch.randn(width, SKETCH, generator=source) / SKETCH**0.5
+
+
+def _of_batch(
+    model: LocalModel, rows: Sequence[Encoded], batch: Batch, sampling: Sampling
+) -> tuple[Tensor, list[float], list[float]]:
+    """Return gradients (R, F) of log p(row), log p(row) and the rows' entropies."""
+    weight_VD = output_weight(model.net).detach()
+    packed = pack([(*row.prompt, *row.answer[:-1]) for row in rows], batch.groups).to(weight_VD.device)
+    with captured(model.net) as record:
+        hidden_ND = record.last(forward_packed(model.net, packed).hidden_ND)
+        node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
+        found = surprise(hidden_ND[node_T], weight_VD, rows, sampling)
+        found.logp_T.sum().backward()
+    segment_N, shares_RS = _segments(packed)
+    gradients_RF = (shares_RS @ record.per_segment(segment_N, shares_RS.shape[1])).cpu()
+    lengths = [len(row.answer) for row in rows]
+    logps, entropies = (
+        [float(part.sum()) for part in each.detach().double().cpu().split(lengths)]
+        for each in (found.logp_T, found.entropy_T)
+    )
+    return gradients_RF, logps, entropies
+
+
+def _segments(packed: Packed) -> tuple[Tensor, Tensor]:
+    """Group the nodes that the same rows share: the segment of each node (N), and each row's part in one (R, S)."""
+    owners: list[list[int]] = [[] for _ in range(len(packed.ids_N))]
+    for row, path in enumerate(packed.paths):
+        for node in path.tolist():
+            owners[node].append(row)
+    known: dict[tuple[int, ...], int] = {}
+    segments = [known.setdefault(tuple(some), len(known)) for some in owners]
+    shares_RS = torch.zeros(len(packed.paths), len(known))
+    for some, segment in known.items():
+        shares_RS[list(some), segment] = 1 / len(some)
+    device = packed.ids_N.device
+    return torch.tensor(segments, device=device), shares_RS.to(device)
