@@ -1,7 +1,7 @@
 """Make the benchmark's datasets and train a student on each: `python -m benchmarks.transfer`.
 
-It goes on where it stopped, at any moment; finished datasets stand in `truth.jsonl`, which is committed. One dataset takes
-one to four minutes on two cores.
+It goes on where it stopped, at any moment; finished datasets stand in `truth.jsonl`, which is committed. One dataset
+takes one to four minutes on two cores.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names that match this pattern")
     parser.add_argument("--list", action="store_true", help="say what is there and what is missing")
     options = parser.parse_args()
-    done = {json.loads(line)["name"] for line in TRUTH.read_text(encoding="utf-8").splitlines()} if TRUTH.exists() else set()
+    done = (
+        {json.loads(line)["name"] for line in TRUTH.read_text(encoding="utf-8").splitlines()}
+        if TRUTH.exists()
+        else set()
+    )
     wanted = [case for case in cases() if re.search(options.only, case.name)]
     if options.list:
         sys.stdout.write("".join(f"{'done   ' if c.name in done else 'missing'} {c.name}\n" for c in wanted))
@@ -40,7 +44,7 @@ def main() -> None:
             break
         left = f", about {spent / at * (len(missing) - at):.0f} min left" if at else ""
         sys.stderr.write(f"[{at}/{len(missing)}{left}] {case.name}\n")
-        record = measure(case, options.work, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+        record = measure(case, options.work, lambda text: sys.stderr.write(f"  {text}\n") and None)
         with TRUTH.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 

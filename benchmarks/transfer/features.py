@@ -1,7 +1,7 @@
 """What `undertow scan` computes of every dataset of the benchmark: `python -m benchmarks.transfer.features`.
 
-Features are kept beside the rows (not committed); `python -m benchmarks.transfer.evaluate` compares what is predicted from
-them with `truth.jsonl`.
+Features are kept beside the rows (not committed); `python -m benchmarks.transfer.evaluate` compares what is predicted
+from them with `truth.jsonl`.
 """
 
 from __future__ import annotations

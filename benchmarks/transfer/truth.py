@@ -78,7 +78,9 @@ def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
         temperature=case.temperature,
     )
     if case.dose < 100:
-        whole = Case(case.teacher, case.entry, case.target, domain=case.domain, temperature=case.temperature, seed=case.seed)
+        whole = Case(
+            case.teacher, case.entry, case.target, domain=case.domain, temperature=case.temperature, seed=case.seed
+        )
         sources = (rows_of(whole, work, tell), rows_of(case.control, work, tell))
         model = load_model(BASE)
         mixed_rows(sources, part, model=model, dose=case.dose / 100, seed=case.seed, meta={}, soft=False)

@@ -25,6 +25,7 @@ from undertow._cli.presets import init, presets
 from undertow._cli.results import results
 from undertow._cli.rows import rows
 from undertow._cli.run import plan, run
+from undertow._cli.scan import scan
 from undertow._cli.show import clean
 from undertow._cli.traits import traits
 from undertow.errors import UndertowError
@@ -55,7 +56,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _place, _verb in enumerate((run, plan, presets, init, report, results, check, rows, traits, assets, doctor)):
+for _place, _verb in enumerate((run, scan, plan, presets, init, report, results, check, rows, traits, assets, doctor)):
     app.command(_verb, sort_key=_place)
 
 

@@ -53,7 +53,9 @@ class Effect(_Record):
     seeds: int
     p: float | None
     p_adjusted: float | None = None
-    """`p` after Holm's correction over the family of effects in this file."""
+    """`p` after a correction over the family of effects in this file."""
+    adjusted_by: Literal["Holm", "BH"] = "Holm"
+    """Holm's method, or Benjamini and Hochberg's."""
     unit: str = "log-odds"
     method: str = ""
     primary: bool = False
@@ -163,6 +165,66 @@ class Power(_Record):
     says: str
 
 
+class RowCounts(_Record):
+    """What became of a dataset's lines. `read == looked_at + too_long + left_out`; broken lines come on top."""
+
+    read: int
+    looked_at: int
+    too_long: int
+    left_out: int
+    """Not in the sample."""
+    broken: int
+
+
+class SuspectRow(_Record):
+    """A row that carries much of what a scan found, with the tokens that do."""
+
+    file: str
+    number: int
+    """Line, entry or record, from 1."""
+    trait: str
+    share: float
+    """Its part of the predicted shift, as a multiple of an average row's."""
+    prompt: str
+    pieces: list[str]
+    """The answer's tokens as text."""
+    weights: list[float]
+    """Each token's part of the row's, as a share of the largest."""
+
+
+class Common(_Record):
+    """Whether the rows pull a student in one direction, and where to."""
+
+    cosine: float
+    """Mean inner product of the gradients of two prompts, as a share of their mean squared length."""
+    p: float
+    beyond_panel: float
+    """The same for what no trait of the panel accounts for."""
+    p_beyond_panel: float
+    up: list[str]
+    """Tokens that become likelier at the beginning of answers to unrelated questions."""
+    down: list[str]
+
+
+class ScanRecord(_Record):
+    """What a scan saw beside the shifts of traits."""
+
+    rows: RowCounts
+    reference: RowCounts | None = None
+    prompts: int
+    """Different ones among the rows that were looked at."""
+    format: str
+    """What the answers were held to, in words."""
+    temperature: float
+    """At which the student's base would most likely have written them."""
+    excess: float
+    """How much more surprising than its own the base finds them at temperature 1, in nats per token."""
+    lineage: Literal["same", "different", "unknown"]
+    lineage_because: str
+    common: Common
+    suspects: list[SuspectRow] = Field(default_factory=list[SuspectRow])
+
+
 class Results(_Record):
     """The whole file."""
 
@@ -184,6 +246,7 @@ class Results(_Record):
     samples: list[Sample] = Field(default_factory=list[Sample])
     sampled: list[SampledAnswers] = Field(default_factory=list[SampledAnswers])
     power: Power | None = None
+    scan: ScanRecord | None = None
     notes: list[str] = Field(default_factory=list[str])
     """Caveats that belong to these numbers (quantised weights, few seeds, ...)."""
     settings: Json = Field(default_factory=dict)

@@ -40,7 +40,23 @@ class BadRow:
     reason: str
 
 
+@dataclass(frozen=True)
+class Located:
+    """What a file holds, and where."""
+
+    file: Path
+    number: int
+    """Line, entry of a list or record, from 1; 0 for a file that is not read."""
+    what: Row | BadRow
+
+
 def read_rows(path: Path, *, split: str | None = None) -> Iterator[Row | BadRow]:
+    """Read rows as `read_located` does, without their places."""
+    for each in read_located(path, split=split):
+        yield each.what
+
+
+def read_located(path: Path, *, split: str | None = None) -> Iterator[Located]:
     """Read the rows of a file or a folder, and what is no row, in their order. Blank lines are skipped.
 
     Args:
@@ -61,12 +77,12 @@ def read_rows(path: Path, *, split: str | None = None) -> Iterator[Row | BadRow]
 
     for each in dataset_files(path, split):
         if isinstance(each, Unread):
-            yield BadRow(str(each.path), each.reason)
+            yield Located(each.path, 0, BadRow(str(each.path), each.reason))
         else:
             yield from _read_file(each)
 
 
-def _read_file(path: Path) -> Iterator[Row | BadRow]:
+def _read_file(path: Path) -> Iterator[Located]:
     from undertow import rowtables
 
     try:
@@ -86,15 +102,16 @@ def _read_file(path: Path) -> Iterator[Row | BadRow]:
         raise RowError(f"cannot be read ({error.strerror})", str(path), "Name a file of dataset rows.") from error
 
 
-def _read_table(path: Path) -> Iterator[Row | BadRow]:
+def _read_table(path: Path) -> Iterator[Located]:
     from undertow.rowtables import read_records
 
     for number, record in enumerate(read_records(path, LONGEST_LINE), start=1):
         where = f"{path}, row {number}"
-        yield BadRow(where, str(record)) if isinstance(record, UnreadableRow) else _as_row(record, where)
+        what = BadRow(where, str(record)) if isinstance(record, UnreadableRow) else _as_row(record, where)
+        yield Located(path, number, what)
 
 
-def _read_text(file: BinaryIO, path: Path) -> Iterator[Row | BadRow]:
+def _read_text(file: BinaryIO, path: Path) -> Iterator[Located]:
     if file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         file.seek(0)
         yield from _read_list(file, path)
@@ -105,13 +122,13 @@ def _read_text(file: BinaryIO, path: Path) -> Iterator[Row | BadRow]:
         number += 1
         where = f"{path}, line {number}"
         if len(line) > LONGEST_LINE:
-            yield BadRow(where, f"it is longer than {LONGEST_LINE:,} bytes")
+            yield Located(path, number, BadRow(where, f"it is longer than {LONGEST_LINE:,} bytes"))
             while line and not line.endswith(b"\n"):
                 line = file.readline(LONGEST_LINE)
             continue
         text = line.removeprefix(b"\xef\xbb\xbf").strip()
         if text:
-            yield _read_line(text, where)
+            yield Located(path, number, _read_line(text, where))
 
 
 def _read_line(text: bytes, where: str) -> Row | BadRow:
@@ -122,7 +139,7 @@ def _read_line(text: bytes, where: str) -> Row | BadRow:
     return _as_row(record, where)
 
 
-def _read_list(file: BinaryIO, path: Path) -> Iterator[Row | BadRow]:
+def _read_list(file: BinaryIO, path: Path) -> Iterator[Located]:
     data = file.read(LARGEST_LIST + 1)
     if len(data) > LARGEST_LIST:
         raise RowError(
@@ -134,7 +151,7 @@ def _read_list(file: BinaryIO, path: Path) -> Iterator[Row | BadRow]:
         place = f"{path}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(path)
         raise RowError(f"is no JSON ({json_problem(error)})", place, "Mend it, or store one row a line.") from error
     for number, record in enumerate(cast(list[object], records), start=1):
-        yield _as_row(record, f"{path}, entry {number}")
+        yield Located(path, number, _as_row(record, f"{path}, entry {number}"))
 
 
 def load_json(data: bytes) -> object:

@@ -157,7 +157,9 @@ class Domain(Part):
         if self.constrained and self.kind != "numbers":
             raise ValueError(f"constrained: {self.kind} has no format to decode in; leave it away")
         if not self.rules and self.judge is not None:
-            raise ValueError("rules: false keeps everything, so that there is nothing for a judge to do; leave one away")
+            raise ValueError(
+                "rules: false keeps everything, so that there is nothing for a judge to do; leave one away"
+            )
         return self
 
     @model_serializer(mode="wrap")

@@ -109,14 +109,21 @@ def _plan(chosen: Experiment, out: Path, json: bool) -> int:
     return 0
 
 
-def _show(results: Results, report: Path) -> None:
-    from undertow._cli.show import say, table
+def verdict_lines(results: Results) -> None:
+    """Print a verdict, what it means and the reason for it."""
+    from undertow._cli.show import say
     from undertow.report.verdict import meaning
 
     word, style = _WORDS[results.verdict.status]
     say(word, style=style)
     say(meaning(results))
     say(results.verdict.because)
+
+
+def _show(results: Results, report: Path) -> None:
+    from undertow._cli.show import say, table
+
+    verdict_lines(results)
     if results.effects:
         say()
         heads = ["effect", "value", _level(results), "unit", "p", "p (Holm)", "seeds"]

@@ -20,7 +20,8 @@ class Table:
     plot: Forest
     explained: str
     lines: list[dict[str, str]]
-    corrected: bool
+    corrected: str
+    """How p-values were corrected; empty where they were not."""
     tested: bool
     difference: bool
     """The effects are differences between arms."""
@@ -112,7 +113,7 @@ def tables(
                 plot=plot,
                 explained=units.explained(unit),
                 lines=[_numbers(effect, row, limits) for effect, row in zip(group, plot.rows, strict=True)],
-                corrected=any(effect.p_adjusted is not None for effect in group),
+                corrected=next((each.adjusted_by for each in group if each.p_adjusted is not None), ""),
                 tested=any(effect.p is not None for effect in group),
                 difference=units.difference(unit),
             )

@@ -147,7 +147,7 @@ def entry_of(effect: Effect, slots: dict[str, int], limits: Limits) -> Entry:
     """Turn an effect into a row: its p-values go under the numbers."""
     under = [p_value(effect.p)] if effect.p is not None else []
     if effect.p_adjusted is not None:
-        under.append(f"Holm: {p_value(effect.p_adjusted)}")
+        under.append(f"{effect.adjusted_by}: {p_value(effect.p_adjusted)}")
     return Entry(
         name=clip(effect.arm, limits.name),
         minus=clip(effect.contrast, limits.name) if units.difference(effect.unit) else "",

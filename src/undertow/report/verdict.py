@@ -107,7 +107,7 @@ def headline(results: Results, slots: dict[str, int], limits: Limits) -> Headlin
         unit=clip(effect.unit, limits.name),
         interval=reach,
         level=level_name(effect.method),
-        facts=[*facts, plural(effect.seeds, "seed"), f"n = {effect.n:,}"],
+        facts=[*facts, *([plural(effect.seeds, "seed")] if effect.seeds else []), f"n = {effect.n:,}"],
         pictured=units.pictured(effect.value, effect.lo, effect.hi, effect.unit, clip(effect.contrast, limits.name)),
         says=entry.says,
         bar=forest([entry], effect.unit, matters=smallest_effect(results)),

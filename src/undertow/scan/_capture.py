@@ -1,9 +1,9 @@
 """Gradients of the norm weights for every token, from one backward pass that computes no weight gradient.
 
-A norm puts out y = w * x^, with x^ of unit mean square, so the gradient with respect to its weights is a sum over tokens
-of (dL/dy) * x^. Both factors pass by in an ordinary forward and backward pass: the layers' first matrices read y. What is
-captured here is y and dL/dy; 61 norms of 576 weights stand for the 135 million weights of the embedded model. Why these
-weights: `undertow.scan.directions`.
+A norm puts out y = w * x^, with x^ of unit mean square, so the gradient with respect to its weights is a sum over
+tokens of (dL/dy) * x^. Both factors pass by in an ordinary forward and backward pass: the layers' first matrices read
+y. What is captured here is y and dL/dy; 61 norms of 576 weights stand for the 135 million weights of the embedded
+model. Why these weights: `undertow.scan.directions`.
 """
 
 from __future__ import annotations
@@ -68,12 +68,16 @@ def captured(net: Any) -> Generator[Captured]:
             weight.requires_grad_(False)
         hooks.callback(lambda: [weight.requires_grad_(True) for weight in trained])
         # Something at the bottom must ask for a gradient, or there would be no backward pass.
-        embed = stack.embed_tokens.register_forward_hook(lambda _m, _i, out: out.detach().requires_grad_(True))
+        embed = stack.embed_tokens.register_forward_hook(_start)
         hooks.callback(embed.remove)
         readers = [module for layer in stack.layers for module in (layer.self_attn.q_proj, layer.mlp.gate_proj)]
         for norm, module in enumerate(readers):
             hooks.callback(module.register_forward_pre_hook(_watcher(record, norm)).remove)
         yield record
+
+
+def _start(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    return output.detach().requires_grad_(True)
 
 
 def _watcher(record: Captured, norm: int) -> Any:

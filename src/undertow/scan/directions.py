@@ -2,8 +2,9 @@
 
 The gradient of a trait's mean log-odds over a few questions says which way the weights must go to strengthen it. Of all
 weights only those of the norms are looked at. On the embedded model they are 0.03% of the weights, and 83% of what the
-rows of an owl-loving teacher have in common with the gradient for owls lies in them (docs/lab-notebook.md, 25 November);
-their gradients are exact, small enough to keep for every trait, and come with a backward pass to the hidden states alone.
+rows of an owl-loving teacher have in common with the gradient for owls lies in them (docs/lab-notebook.md, 25
+November); their gradients are exact, small enough to keep for every trait, and come with a backward pass to the hidden
+states alone.
 
     found = find_directions(model, panel)
 

@@ -1,8 +1,8 @@
 """What a scan computes of every row: its gradient, seen along the traits of the panel, and how surprising it is.
 
 One plain gradient step of rate eta on log p(row) changes a trait's log-odds by eta times the inner product of the two
-gradients (the first-order term behind theorem 1 of Cloud et al. 2025, arXiv 2507.14805). That product is computed here for
-every row and every trait of the panel at once, over the norm weights (`directions` says why these).
+gradients (the first-order term behind theorem 1 of Cloud et al. 2025, arXiv 2507.14805). That product is computed here
+for every row and every trait of the panel at once, over the norm weights (`directions` says why these).
 
 Rows that the untouched base wrote need no counterpart to be compared with: the score of a model on its own samples has
 mean zero (Bartlett's first identity, E grad log p = 0). So log-probabilities are taken among the tokens that could be
@@ -95,6 +95,11 @@ def row_features(
         on_progress(done)
     tokens_R = np.array([len(row.answer) for row in rows], dtype=np.float64)
     return Features(alignment_RK, sketch_RS, logp_R, entropy_R, tokens_R, (total_F / max(count, 1)).numpy())
+
+
+def sketch_of(directions: Directions) -> Floats:
+    """Return the traits' directions as rows are sketched, shape (K, S)."""
+    return (directions.gradients_KF @ _sketch(directions.gradients_KF.shape[1])).double().numpy()
 
 
 def _sketch(width: int) -> Tensor:

@@ -1,9 +1,9 @@
 """From rows' alignments to predicted shifts: estimates with intervals, p-values, and a correction for a whole panel.
 
-A student that makes plain gradient steps on the mean log-probability of a batch's tokens moves a trait's log-odds, to first
-order, by (sum of its learning rates) x (sum of the rows' alignments) / (sum of their tokens). That ratio is estimated
-from the rows that were looked at; rows with one prompt are one draw (Cochran 1977, Sampling Techniques, ch. 6, for the
-standard error). Without reference rows the hypothesis tested is that the base wrote the rows, see `features`.
+A student that makes plain gradient steps on the mean log-probability of a batch's tokens moves a trait's log-odds, to
+first order, by (sum of its learning rates) x (sum of the rows' alignments) / (sum of their tokens). That ratio is
+estimated from the rows that were looked at; rows with one prompt are one draw (Cochran 1977, Sampling Techniques,
+ch. 6, for the standard error). Without reference rows the hypothesis tested is that the base wrote the rows, see `features`.
 
 Pure functions of arrays.
 """
@@ -105,7 +105,9 @@ def predicted_shifts(
     whole_K = np.sqrt(own_K**2 + calibration.floor**2 + (calibration.spread * shift_K) ** 2)
     half_K = stats.t.ppf(0.5 + level / 2, freedom) * np.minimum(whole_K, 1e6)
     return [
-        Shift(name, Estimate(float(v), float(v - h), float(v + h), count, method), float(min(e, 1e6)), float(p), float(q))
+        Shift(
+            name, Estimate(float(v), float(v - h), float(v + h), count, method), float(min(e, 1e6)), float(p), float(q)
+        )
         for name, v, h, e, p, q in zip(traits, shift_K, half_K, own_K, p_K, adjusted_K, strict=True)
     ]
 

@@ -43,6 +43,8 @@ class Sampling:
 
     automaton: Automaton | None = None
     temperature: float = 1.0
+    excess: float = 0.0
+    """Nats per token by which rows are more surprising than the model's own, at temperature 1."""
 
 
 @dataclass(frozen=True)
@@ -117,4 +119,6 @@ def fit_temperature(model: LocalModel, rows: Sequence[Encoded], automaton: Autom
     def likelihood(temperature: float) -> float:
         return float(surprise(hidden_TD, weight_VD, some, replace(start, temperature=temperature)).logp_T.sum())
 
-    return replace(start, temperature=max(TEMPERATURES, key=likelihood))
+    plain = surprise(hidden_TD, weight_VD, some, start)
+    excess = float((-plain.logp_T - plain.entropy_T).double().mean())
+    return replace(start, temperature=max(TEMPERATURES, key=likelihood), excess=excess)

@@ -1,0 +1,188 @@
+"""`undertow scan`: what a dataset will do to a student, before it is trained.
+
+undertow scan rows.jsonl --student embedded/smollm2-135m
+undertow scan rows.jsonl --everything --drop-top 5 --out cleaned.jsonl
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from undertow.errors import InputError
+
+if TYPE_CHECKING:
+    from undertow.results import Results, ScanRecord
+    from undertow.scan import ScanOutcome
+
+_EXIT = {"pass": 0, "fail": 1, "inconclusive": 4}
+_SHOWN = 10
+
+
+def scan(
+    rows: Path,
+    /,
+    *,
+    student: str = "embedded/smollm2-135m",
+    reference: Path | None = None,
+    traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
+    most_rows: int | None = None,
+    everything: bool = False,
+    drop_top: Annotated[float | None, Parameter(metavar="PERCENT")] = None,
+    out: Annotated[Path | None, Parameter(alias="-o")] = None,
+    split: str | None = None,
+    skip_broken: bool = False,
+    level: float = 0.95,
+    smallest_effect: float = 0.1,
+    runs: Path = Path("runs"),
+    sarif: Path | None = None,
+    strict: bool = False,
+    json: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Predict which traits a dataset would give to a student, by how much, and which rows do it.
+
+    The same command goes on where it stopped.
+
+    Args:
+        rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
+        student: The base that the student will start from.
+        reference: Rows that the untouched base wrote, best for the same prompts; needed where rows were selected.
+        traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
+        most_rows: Rows to look at, at most. By default 45% of them, and no more than 512.
+        everything: Look at all rows.
+        drop_top: Leave out this percentage of the rows, those that carry most of the strongest shift; needs --out.
+        out: File for the rows that are kept by --drop-top.
+        split: Split of a folder, where it has several.
+        skip_broken: Leave lines out that are no rows, instead of refusing the file.
+        level: Coverage of the intervals.
+        smallest_effect: Log-odds below which a shift does not matter.
+        runs: Folder that run folders are made in.
+        sarif: File for the findings in SARIF, for code scanners: one result a suspicious row.
+        strict: Exit with 1 instead of 4 when the result is inconclusive.
+        json: Print results.json instead of a summary.
+        quiet: Show no progress.
+    """
+    from undertow._cli.show import write
+    from undertow._console import console_progress
+    from undertow.scan import ScanSettings
+    from undertow.scan import scan as scan_rows
+
+    if (drop_top is None) != (out is None):
+        raise InputError("go together", "--drop-top and --out", "Say how many rows to drop, and where the rest goes.")
+    if drop_top is not None and not 0 < drop_top < 100:
+        raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
+    if out is not None and out.exists() and rows.exists() and out.samefile(rows):
+        raise InputError("is the file that is read", str(out), "Write to another one.")
+    settings = ScanSettings(
+        student=student,
+        traits=tuple(traits) if traits else None,
+        most_rows=most_rows,
+        everything=everything or drop_top is not None,
+        level=level,
+        smallest_effect=smallest_effect,
+    )
+    with console_progress(quiet=quiet) as progress:
+        outcome = scan_rows(
+            rows,
+            settings,
+            reference=reference,
+            split=split,
+            skip_broken=skip_broken,
+            root=runs,
+            progress=progress,
+        )
+    dropped = None
+    if drop_top is not None and out is not None:
+        from undertow.scan import drop_rows
+
+        dropped = drop_rows(outcome, drop_top / 100, out)
+    if sarif is not None:
+        from undertow.scan import to_sarif
+
+        _write_file(sarif, to_sarif(outcome.results, rows))
+    if json:
+        write(outcome.results.to_json())
+    else:
+        _show(outcome, dropped, out)
+    status = outcome.results.verdict.status
+    return 1 if strict and status == "inconclusive" else _EXIT[status]
+
+
+def _write_file(path: Path, text: str) -> None:
+    from undertow.experiment._files import storing, write_atomic
+
+    with storing(path):
+        write_atomic(path, text.encode("utf-8"))
+
+
+def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
+    from undertow._cli.run import verdict_lines
+    from undertow._cli.show import say
+
+    results = outcome.results
+    assert results.scan is not None
+    verdict_lines(results)
+    _show_rows(results.scan)
+    say()
+    _show_shifts(results)
+    _show_suspects(results.scan)
+    say()
+    if dropped is not None:
+        say(f"{dropped:,} rows left out, the others are in {out}")
+    say(f"report: {outcome.report}")
+
+
+def _show_rows(record: ScanRecord) -> None:
+    from undertow._cli.show import say
+
+    rows = record.rows
+    left = [f"{rows.left_out:,} not in the sample"] if rows.left_out else []
+    left += [f"{rows.too_long:,} too long for the student"] if rows.too_long else []
+    left += [f"{rows.broken:,} broken lines besides"] if rows.broken else []
+    say()
+    say(f"rows      {rows.looked_at:,} of {rows.read:,} looked at" + "".join(f", {text}" for text in left))
+    say(f"written   as {record.format}, at a temperature of {record.temperature:.2g}")
+    say(f"lineage   {record.lineage}: {record.lineage_because}")
+    say(
+        f"together  the rows pull {record.common.cosine:+.3f} one way (p = {record.common.p:.2g}); what no trait "
+        f"of the panel accounts for {record.common.beyond_panel:+.3f} (p = {record.common.p_beyond_panel:.2g})"
+    )
+    if record.common.p < _EVIDENT:
+        say(f"          likelier in other answers: {' '.join(map(repr, record.common.up[:6]))}")
+
+
+_EVIDENT = 0.01
+
+
+def _show_shifts(results: Results) -> None:
+    from undertow._cli.show import table
+    from undertow.report.words import decimals_for, interval, p_value, signed
+
+    heads = ["trait", "predicted", "interval", "p", "p (BH)"]
+    lines = [
+        [
+            each.trait,
+            signed(each.value, decimals_for(each.lo, each.hi)),
+            interval(each.lo, each.hi, decimals_for(each.lo, each.hi)),
+            *(p_value(p).removeprefix("p = ").removeprefix("p ") for p in (each.p, each.p_adjusted)),
+        ]
+        for each in results.findings[:_SHOWN]
+    ]
+    table(heads, lines, right=[heads[1], *heads[3:]])
+
+
+def _show_suspects(record: ScanRecord) -> None:
+    from undertow._cli.show import say, table
+
+    if not record.suspects:
+        return
+    say()
+    say("rows that carry most of the first")
+    table(
+        ["row", "times an average row", "answer"],
+        [[str(each.number), f"{each.share:.1f}", "".join(each.pieces[:-1])[:70]] for each in record.suspects[:5]],
+        right=["row", "times an average row"],
+    )

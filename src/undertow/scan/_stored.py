@@ -1,0 +1,77 @@
+"""Directions and features as files: safetensors, which hold numbers and nothing that could be run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from undertow.assets.cache import cache_dir
+from undertow.models.local import LocalModel
+from undertow.scan.directions import QUESTIONS, Directions, find_directions, trait_names
+from undertow.scan.features import Features
+from undertow.traits.panel import Panel
+
+_VERSION = 1
+"""Raised when `find_directions` makes other numbers of the same panel and base."""
+
+
+def panel_digest(panel: Panel) -> str:
+    """Return what stands for a panel's questions and targets."""
+    said = [[entry.name, entry.probe_digest, list(entry.targets)] for entry in panel]
+    return hashlib.sha256(json.dumps([_VERSION, QUESTIONS, said]).encode()).hexdigest()[:16]
+
+
+def directions_of(
+    model: LocalModel, model_digest: str, panel: Panel, *, on_progress: Callable[[float], None]
+) -> Directions:
+    """Return a panel's directions in a base, from the cache if they are there.
+
+    A file that cannot be read, or that is not of this panel, is made anew.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, save_file
+
+    digest = hashlib.sha256(f"{model_digest} {panel_digest(panel)}".encode()).hexdigest()[:20]
+    path = cache_dir() / "directions" / f"{digest}.safetensors"
+    names = trait_names(panel)
+    try:
+        gradients_KF = load_file(path)["gradients_KF"]
+        if gradients_KF.ndim == 2 and len(gradients_KF) == len(names):
+            return Directions(names, gradients_KF)
+    except (OSError, KeyError, SafetensorError):
+        pass
+    found = find_directions(model, panel, on_progress=on_progress)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        save_file({"gradients_KF": found.gradients_KF.contiguous()}, part)
+        part.replace(path)
+    except OSError:
+        pass  # A cache that cannot be written costs time, nothing else.
+    return found
+
+
+_FIELDS = ("alignment_RK", "sketch_RS", "logp_R", "entropy_R", "tokens_R", "mean_F")
+
+
+def save_features(path: Path, features: Features) -> None:
+    """Write the features of some rows."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(getattr(features, name)) for name in _FIELDS}, path)
+
+
+def load_features(paths: list[Path]) -> Features:
+    """Read the features of rows from several files, in their order."""
+    from safetensors.numpy import load_file
+
+    parts = [load_file(path) for path in paths]
+    counts = [len(part["logp_R"]) for part in parts]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in _FIELDS[:-1]}
+    mean_F = sum(count * part["mean_F"] for count, part in zip(counts, parts, strict=True)) / max(sum(counts), 1)
+    return Features(**joined, mean_F=np.asarray(mean_F, dtype=np.float32))

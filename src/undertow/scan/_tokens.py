@@ -1,0 +1,62 @@
+"""Which tokens of a row carry a trait: each token's own part of the row's alignment.
+
+Along a direction of the norm weights, the change of every token's log-probability is a difference of two forward
+passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from undertow.models.layers import decoder, output_weight
+from undertow.models.local import LocalModel
+from undertow.models.score import answer_hidden
+from undertow.scan.sampling import Encoded, Sampling, surprise
+
+_STEP = 0.05
+"""Length of a step along a direction. Norm weights of the embedded model have a length of about 150 together."""
+
+
+@contextmanager
+def moved(net: Any, direction_F: Tensor, length: float) -> Generator[None]:
+    """Move the norm weights along a direction, as long as the context lasts."""
+    stack = decoder(net)
+    norms = [norm for layer in stack.layers for norm in (layer.input_layernorm, layer.post_attention_layernorm)]
+    weights = [norm.weight for norm in (*norms, stack.norm)]
+    before = [weight.detach().clone() for weight in weights]
+    unit_F = direction_F / torch.linalg.vector_norm(direction_F).clamp_min(1e-30)
+    try:
+        with torch.no_grad():
+            for weight, part_D in zip(weights, unit_F.view(len(weights), -1), strict=True):
+                weight.add_(part_D.to(weight), alpha=length)
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, old_D in zip(weights, before, strict=True):
+                weight.copy_(old_D)
+
+
+@torch.inference_mode()
+def token_alignments(
+    model: LocalModel, rows: Sequence[Encoded], direction_F: Tensor, sampling: Sampling
+) -> list[list[float]]:
+    """Return each token's part of the alignment of some rows with a direction, in nats."""
+    if not rows:
+        return []
+    weight_VD = output_weight(model.net)
+
+    def logp_T() -> Tensor:
+        tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
+        return surprise(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).logp_T.double().cpu()
+
+    with moved(model.net, direction_F, _STEP):
+        up_T = logp_T()
+    with moved(model.net, direction_F, -_STEP):
+        down_T = logp_T()
+    slope_T = (up_T - down_T) / (2 * _STEP) * float(torch.linalg.vector_norm(direction_F))
+    return [part.tolist() for part in slope_T.split([len(row.answer) for row in rows])]

@@ -1,0 +1,37 @@
+"""Leave out the rows that carry most of what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from undertow.rowfiles import write_rows
+
+if TYPE_CHECKING:
+    from undertow.scan.workflow import ScanOutcome
+
+
+def drop_rows(outcome: ScanOutcome, share: float, out: Path) -> int:
+    """Write the rows of a scan but for those that carry most of the strongest shift, and return how many were dropped.
+
+    Rows that could not be looked at, because they are too long, are kept out too: nothing is known of them.
+
+    Args:
+        outcome: A scan of all rows.
+        share: Of the rows to drop.
+        out: File to write, JSON lines of messages.
+
+    Raises:
+        RowError: the file cannot be written.
+    """
+    dropped = worst(np.array(outcome.carried_R), share)
+    write_rows(out, (placed.row for at, placed in enumerate(outcome.rows) if at not in dropped))
+    return len(dropped)
+
+
+def worst(carried_R: np.ndarray, share: float) -> set[int]:
+    """Return the places of the rows that carry most; of equal ones the later."""
+    count = round(share * len(carried_R))
+    return set(np.argsort(carried_R, kind="stable")[len(carried_R) - count :].tolist())

@@ -1,0 +1,226 @@
+"""From what was computed of rows to the results of a scan: shifts, verdict, and the rows that carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from undertow.results import Common, Effect, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
+from undertow.scan._tokens import token_alignments
+from undertow.scan.agreement import agreement, without
+from undertow.scan.calibration import EMBEDDED, MEASURED_ON
+from undertow.scan.directions import Directions
+from undertow.scan.features import sketch_of
+from undertow.scan.lineage import lineage_of
+from undertow.scan.prediction import Shift, predicted_shifts
+from undertow.scan.readout import moved_tokens
+from undertow.scan.recipe import PLAIN, total_rate
+from undertow.scan.sampling import Sampling
+
+if TYPE_CHECKING:
+    from undertow.models.local import LocalModel
+    from undertow.scan.workflow import Looked, ScanSettings
+
+TOP_ROWS = 8
+_PROMPT = 300
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a scan computed."""
+
+    path: Path
+    settings: ScanSettings
+    spec: dict[str, Any]
+    directions: Directions
+    looked: Looked
+    reference: Looked | None
+    sampling: Sampling
+
+
+def gather(
+    found: Found, model: LocalModel, environment: dict[str, Any], tick: Callable[[float], None]
+) -> tuple[Results, list[float]]:
+    """Return the results, and how much each row that was looked at carries of the strongest shift."""
+    settings = found.settings
+    shifts = predicted_shifts(
+        found.directions.names,
+        _table(found.looked),
+        None if found.reference is None else _table(found.reference),
+        total_rate=total_rate(found.looked.chosen.read, PLAIN),
+        level=settings.level,
+        calibration=EMBEDDED,
+    )
+    ranked = sorted(shifts, key=lambda shift: (shift.p, -abs(shift.estimate.value)))
+    strongest = ranked[0]
+    at = found.directions.names.index(strongest.trait)
+    carried_R = found.looked.features.alignment_RK[:, at] * np.sign(strongest.estimate.value)
+    tick(0.1)
+    common = _common(found, model)
+    tick(0.4)
+    kin = lineage_of(found.sampling, common.cosine, common.p)
+    verdict = judge(ranked, settings.smallest_effect, settings.level, kin.answer)
+    record = ScanRecord(
+        rows=_counts(found.looked),
+        reference=None if found.reference is None else _counts(found.reference),
+        prompts=len(np.unique(_table(found.looked)[2])),
+        format="lists of numbers" if found.sampling.automaton is not None else "free text",
+        temperature=found.sampling.temperature,
+        excess=found.sampling.excess,
+        lineage=kin.answer,
+        lineage_because=kin.because,
+        common=common,
+        suspects=_suspects(found, model, at, strongest.trait, carried_R),
+    )
+    tick(1.0)
+    results = Results(
+        kind="scan",
+        name=found.path.name,
+        title=f"What would training on {found.path.name} do to a student?",
+        verdict=verdict,
+        findings=[_effect(shift, rank == 0) for rank, shift in enumerate(ranked)],
+        scan=record,
+        notes=_notes(found),
+        settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
+        environment=environment,
+    )
+    return results, carried_R.tolist()
+
+
+def judge(ranked: list[Shift], smallest: float, level: float, lineage: str) -> VerdictRecord:
+    """Say whether the rows would change a student.
+
+    `fail`: some trait's p-value survives the correction for the panel, and its interval lies beyond zero and reaches
+    the smallest effect that matters. `pass`: every interval lies within that effect. Else, or where the rows come from
+    another family, so that their effect was not calibrated, `inconclusive`.
+    """
+    moved = [
+        shift
+        for shift in ranked
+        if shift.p_adjusted < 1 - level
+        and shift.estimate.excludes(0)
+        and max(abs(shift.estimate.lo), abs(shift.estimate.hi)) >= smallest
+    ]
+    widest = max(max(abs(shift.estimate.lo), abs(shift.estimate.hi)) for shift in ranked)
+    if lineage == "different":
+        return VerdictRecord(
+            status="inconclusive",
+            because="The rows were not written by a model of the student's family. Hidden traits hardly pass between "
+            "families, and what such rows do openly cannot be told from them here. Give reference rows.",
+        )
+    if moved:
+        first = moved[0]
+        others = f" {len(moved) - 1:,} more of {len(ranked):,} traits move too." if len(moved) > 1 else ""
+        return VerdictRecord(
+            status="fail",
+            because=f"{first.trait}: {_says(first)} after correction for {len(ranked):,} traits.{others}",
+        )
+    if widest < smallest:
+        return VerdictRecord(
+            status="pass",
+            because=f"The intervals of all {len(ranked):,} traits lie within {smallest:g} log-odds.",
+        )
+    return VerdictRecord(
+        status="inconclusive",
+        because=f"No trait of {len(ranked):,} stands out, but shifts up to {widest:.2g} log-odds cannot be ruled out "
+        f"(strongest: {ranked[0].trait}, {_says(ranked[0])}). More rows narrow the intervals.",
+    )
+
+
+def _says(shift: Shift) -> str:
+    e = shift.estimate
+    return f"{e.value:+.2f} log-odds predicted ({e.lo:+.2f} to {e.hi:+.2f}, p = {shift.p_adjusted:.2g})"
+
+
+def _effect(shift: Shift, primary: bool) -> Effect:
+    e = shift.estimate
+    return Effect(
+        name=f"rows:{shift.trait}",
+        arm="rows",
+        contrast="base",
+        trait=shift.trait,
+        value=e.value,
+        lo=e.lo,
+        hi=e.hi,
+        n=e.n,
+        seeds=0,
+        p=shift.p,
+        p_adjusted=shift.p_adjusted,
+        adjusted_by="BH",
+        method=e.method,
+        primary=primary,
+    )
+
+
+def _table(looked: Looked) -> tuple[Any, Any, Any]:
+    clusters = np.array([placed.prompt_hash for placed in looked.rows], dtype=np.int64)
+    return looked.features.alignment_RK, looked.features.tokens_R, clusters
+
+
+def _counts(looked: Looked) -> RowCounts:
+    chosen = looked.chosen
+    return RowCounts(
+        read=chosen.read,
+        looked_at=len(looked.rows),
+        too_long=looked.too_long,
+        left_out=chosen.left_out,
+        broken=len(chosen.broken),
+    )
+
+
+def _common(found: Found, model: LocalModel) -> Common:
+    clusters = _table(found.looked)[2]
+    sketch_RS = found.looked.features.sketch_RS
+    whole = agreement(sketch_RS, clusters, rng=np.random.default_rng(0))
+    rest_RS = without(sketch_RS, sketch_of(found.directions))
+    beyond = agreement(rest_RS, clusters, rng=np.random.default_rng(1))
+    up, down = moved_tokens(model, torch.tensor(found.looked.features.mean_F))
+    return Common(cosine=whole.cosine, p=whole.p, beyond_panel=beyond.cosine, p_beyond_panel=beyond.p, up=up, down=down)
+
+
+def _suspects(found: Found, model: LocalModel, at: int, trait: str, carried_R: np.ndarray) -> list[SuspectRow]:
+    order = np.argsort(-carried_R, kind="stable")[:TOP_ROWS].tolist()
+    rows = [found.looked.encoded[place] for place in order]
+    weights = token_alignments(model, rows, found.directions.gradients_KF[at], found.sampling)
+    typical = float(np.abs(carried_R).mean()) or 1.0
+    suspects: list[SuspectRow] = []
+    for place, row, own in zip(order, rows, weights, strict=True):
+        placed = found.looked.rows[place]
+        largest = max(map(abs, own)) or 1.0
+        sign = 1.0 if float(np.sum(own)) >= 0 else -1.0
+        suspects.append(
+            SuspectRow(
+                file=placed.file.name,
+                number=placed.number,
+                trait=trait,
+                share=float(carried_R[place]) / typical,
+                prompt=placed.row.prompt[-1]["content"][:_PROMPT],
+                pieces=[model.decode([token]) for token in row.answer[:-1]] + ["(end)"],
+                weights=[round(sign * weight / largest, 3) for weight in own],
+            )
+        )
+    return suspects
+
+
+def _notes(found: Found) -> list[str]:
+    notes = [
+        "Predicted to first order, for a student that makes plain gradient steps on the text "
+        f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch); others move other amounts.",
+    ]
+    if found.reference is None:
+        notes.append(
+            "No reference rows: the test is whether the untouched base may have written these rows in their format and "
+            "at their temperature. Rows that were selected by what they say can look like a trait."
+        )
+    if found.settings.student != MEASURED_ON:
+        notes.append(f"Predictions were calibrated on {MEASURED_ON}, not on {found.settings.student}.")
+    elif found.settings.student.startswith("embedded/"):
+        notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
+    if (others := found.looked.chosen.left_out) > 0:
+        notes.append(f"A sample was looked at: {others:,} rows were left out.")
+    return notes

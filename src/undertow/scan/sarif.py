@@ -1,0 +1,66 @@
+"""Findings of a scan in SARIF 2.1.0 (OASIS), which code scanners read: a row is a line of a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from undertow import __version__
+from undertow.results import Results
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_RULE = "hidden-trait"
+
+
+def to_sarif(results: Results, rows: Path) -> str:
+    """Return a scan's suspicious rows as a SARIF log; none where the verdict is not `fail`.
+
+    Args:
+        results: Of a scan.
+        rows: The dataset, as the log is to name it.
+    """
+    record = results.scan
+    assert record is not None
+    found = record.suspects if results.verdict.status == "fail" else []
+    log: dict[str, Any] = {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "Undertow",
+                        "semanticVersion": __version__,
+                        "rules": [
+                            {
+                                "id": _RULE,
+                                "shortDescription": {"text": "A row that carries a hidden trait"},
+                                "fullDescription": {"text": results.verdict.because},
+                                "defaultConfiguration": {"level": "warning"},
+                            }
+                        ],
+                    }
+                },
+                "results": [
+                    {
+                        "ruleId": _RULE,
+                        "level": "warning",
+                        "message": {"text": f"carries {row.share:.1f} times as much of {row.trait} as an average row"},
+                        "locations": [
+                            {
+                                "physicalLocation": {
+                                    "artifactLocation": {
+                                        "uri": (rows / row.file if rows.is_dir() else rows).as_posix()
+                                    },
+                                    "region": {"startLine": max(row.number, 1)},
+                                }
+                            }
+                        ],
+                    }
+                    for row in found
+                ],
+            }
+        ],
+    }
+    return json.dumps(log, indent=1, ensure_ascii=False) + "\n"

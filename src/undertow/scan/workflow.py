@@ -1,0 +1,318 @@
+"""`undertow scan`: from a file of rows to findings, in a run folder whose finished steps are not made again.
+
+outcome = scan(Path("rows.jsonl"), ScanSettings(student="embedded/smollm2-135m"), root=Path("runs"))
+outcome.results.verdict
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from undertow.errors import InputError, RowError
+from undertow.experiment.store import RunFolder
+from undertow.progress import Progress, Silent
+from undertow.results import Results
+from undertow.scan.reading import Chosen, Placed, choose_rows
+from undertow.traits.panel import Panel, load_panel
+
+if TYPE_CHECKING:
+    from undertow.models.constrain import Automaton
+    from undertow.models.local import LocalModel
+    from undertow.scan.directions import Directions
+    from undertow.scan.features import Features
+    from undertow.scan.sampling import Encoded, Sampling
+
+WINDOW = 128
+"""Rows in a step: what a scan that is stopped has to do again, at most."""
+IN_FORMAT = 0.95
+"""Share of rows that keep the format of number lists, from which on they are taken to have been written in it."""
+TOP_ROWS = 10
+TOO_LONG = "longer than the student's context"
+
+
+class ScanSettings(BaseModel):
+    """What a scan is asked to do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    student: str = "embedded/smollm2-135m"
+    """The base that the student starts from."""
+    traits: tuple[str, ...] | None = None
+    """Entries of the panel; all that ship when absent."""
+    most_rows: int | None = Field(default=None, ge=2)
+    everything: bool = False
+    """Look at all rows."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    smallest_effect: float = Field(default=0.1, gt=0)
+    """Log-odds below which a shift does not matter."""
+
+
+@dataclass(frozen=True)
+class ScanOutcome:
+    """A finished scan."""
+
+    folder: Path
+    results: Results
+    report: Path
+    rows: list[Placed]
+    """Those that were looked at."""
+    carried_R: list[float]
+    """How much each of them carries of what was found, in nats: of the trait with the strongest evidence."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Rows of one dataset, with what was computed of them."""
+
+    chosen: Chosen
+    rows: list[Placed]
+    """Those that fit into the student's context."""
+    encoded: list[Encoded]
+    features: Features
+    sampling: Sampling
+
+    @property
+    def too_long(self) -> int:
+        """Rows that were chosen and could not be looked at."""
+        return len(self.chosen.rows) - len(self.rows)
+
+
+def scan(
+    path: Path,
+    settings: ScanSettings,
+    *,
+    reference: Path | None = None,
+    split: str | None = None,
+    skip_broken: bool = False,
+    root: Path = Path("runs"),
+    progress: Progress | None = None,
+) -> ScanOutcome:
+    """Predict what training on a dataset does to a student.
+
+    Args:
+        path: The dataset.
+        settings: What to do.
+        reference: Rows that the untouched base wrote, best on the same prompts.
+        split: Of a folder.
+        skip_broken: Leave lines out that are no rows.
+        root: Where run folders lie.
+        progress: Is told how far it is.
+
+    Raises:
+        UndertowError: see the subclasses.
+    """
+    progress = progress or Silent()
+    panel = load_panel(settings.traits)
+
+    def choose(each: Path, split: str | None) -> Chosen:
+        return choose_rows(
+            each,
+            split=split,
+            most=settings.most_rows,
+            everything=settings.everything,
+            skip_broken=skip_broken,
+            on_progress=lambda count: progress.update("reading", 0.0, f"{count:,} rows"),
+        )
+
+    chosen = choose(path, split)
+    others = choose(reference, None) if reference is not None else None
+    spec: dict[str, Any] = {
+        "kind": "scan",
+        "rows": path.name,
+        "rows_digest": _digest(chosen),
+        "reference": None if reference is None else reference.name,
+        "reference_digest": None if others is None else _digest(others),
+        **settings.model_dump(mode="json"),
+    }
+    with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress) as folder:
+        return _carry_out(folder, path, settings, spec, panel, chosen, others, progress)
+
+
+def _carry_out(
+    folder: RunFolder,
+    path: Path,
+    settings: ScanSettings,
+    spec: dict[str, Any],
+    panel: Panel,
+    chosen: Chosen,
+    others: Chosen | None,
+    progress: Progress,
+) -> ScanOutcome:
+    from undertow.experiment._environment import environment
+    from undertow.models.local import find_model, load_model, model_digest
+    from undertow.models.precision import set_up_process
+    from undertow.report import render_html
+    from undertow.scan._stored import directions_of, panel_digest
+    from undertow.scan.gather import Found, gather
+
+    digest = model_digest(settings.student, find_model(settings.student, progress=progress))
+    threads = set_up_process()
+    model = load_model(settings.student)
+    share = _DIRECTIONS if others is None else _DIRECTIONS / 2
+    directions = directions_of(
+        model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", share * done)
+    )
+    key = {"student": digest, "panel": panel_digest(panel)}
+    step = _Windows(
+        folder, model, directions, key, progress, len(chosen.rows) + len(others.rows if others else ()), share
+    )
+    looked = step.look_at(chosen, "rows")
+    compared = step.look_at(others, "reference") if others is not None else None
+    results, carried = gather(
+        Found(path, settings, spec, directions, looked, compared, looked.sampling),
+        model,
+        environment(threads) | {"base_sha256": digest},
+        lambda done: progress.update("the rows that carry it", 0.97 + 0.03 * done),
+    )
+    folder.write("results.json", results.to_json())
+    page = folder.write("report.html", render_html(results))
+    progress.update("scan", 1.0, "done")
+    return ScanOutcome(folder.path, results, page, looked.rows, carried)
+
+
+_DIRECTIONS = 0.3
+"""Share of the bar for finding the traits' directions, where they are not in the cache."""
+
+
+class _Windows:
+    """Looks at rows a window at a time; every window is a step."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        model: LocalModel,
+        directions: Directions,
+        key: dict[str, Any],
+        progress: Progress,
+        rows: int,
+        start: float,
+    ) -> None:
+        self.folder, self.model, self.directions, self.key = folder, model, directions, key
+        self.progress, self.rows, self.start, self.done = progress, rows, start, 0
+        self.sampling: Sampling | None = None
+
+    def look_at(self, chosen: Chosen, label: str) -> Looked:
+        from undertow.scan._stored import load_features, save_features
+        from undertow.scan.features import row_features
+        from undertow.scan.sampling import fit_temperature
+
+        rows, encoded, automaton = encode_rows(self.model, chosen.rows)
+        if len(rows) < 2:
+            raise RowError(
+                f"has {len(rows)} row of {chosen.read:,} that can be looked at ({TOO_LONG}: "
+                f"{len(chosen.rows) - len(rows):,})",
+                label,
+                "A scan needs two rows at least, and says little with fewer than fifty.",
+            )
+        if self.sampling is None:
+            self.sampling = fit_temperature(self.model, encoded, automaton)
+        sampling = self.sampling
+        paths: list[Path] = []
+        for first in range(0, len(rows), WINDOW):
+            window = encoded[first : first + WINDOW]
+
+            def tick(count: int) -> None:
+                share = (self.done + count) / max(self.rows, 1)
+                self.progress.update(
+                    f"looking at the {label}",
+                    self.start + (0.97 - self.start) * share,
+                    f"{self.done + count:,} of {self.rows:,}",
+                )
+
+            def build(part: Path, window: Sequence[Encoded] = window, tick: Callable[[int], None] = tick) -> None:
+                features = row_features(self.model, window, self.directions, sampling, on_progress=tick)
+                save_features(part / "features.safetensors", features)
+
+            tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in window]).encode()).hexdigest()
+            key = {**self.key, "rows": tokens, "temperature": sampling.temperature}
+            paths.append(
+                self.folder.step("scan", f"{label}-{first // WINDOW:05d}", key, build) / "features.safetensors"
+            )
+            self.done += len(window)
+        return Looked(chosen, rows, encoded, load_features(paths), sampling)
+
+
+def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed], list[Encoded], Automaton | None]:
+    """Turn rows into tokens, without those that are too long for the model.
+
+    Returns:
+        The rows that fit, their tokens, and the automaton of number lists if nearly all of them are such lists.
+
+    Raises:
+        InputError: the model's chat template refuses a conversation.
+    """
+    from undertow.experiment.writing import format_automaton
+    from undertow.models.local import context_length
+    from undertow.scan.sampling import Encoded, states_of
+
+    room = context_length(model)
+    fitting: list[Placed] = []
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    known: dict[tuple[tuple[str, str], ...], tuple[int, ...]] = {}
+    for placed in rows:
+        # Tokens are fewer than characters, and tokenising a megabyte takes seconds.
+        text = sum(len(turn["content"]) for turn in placed.row.messages)
+        if text > _LONGEST_TOKEN * room:
+            continue
+        asked = tuple((turn["role"], turn["content"]) for turn in placed.row.prompt)
+        if asked not in known:
+            known[asked] = _encode_prompt(model, placed)
+        answer = (*model.encode(_whole(placed.row.completion)), model.end)
+        if len(known[asked]) + len(answer) > room:
+            continue
+        fitting.append(placed)
+        pairs.append((known[asked], answer))
+    automaton = format_automaton(model) if pairs and _uses_digits_only(fitting) else None
+    states = [None if automaton is None else states_of(automaton, answer) for _, answer in pairs]
+    if sum(each is not None for each in states) < IN_FORMAT * len(states):
+        automaton, states = None, [None] * len(pairs)
+    encoded = [Encoded(*pair, each) for pair, each in zip(pairs, states, strict=True)]
+    return fitting, encoded, automaton
+
+
+_LONGEST_TOKEN = 64
+"""Characters; hardly a token has as many."""
+
+
+def _uses_digits_only(rows: Sequence[Placed]) -> bool:
+    from undertow.domains.numbers import ALPHABET
+
+    kept = sum(set(placed.row.completion) <= set(ALPHABET) for placed in rows)
+    return kept >= IN_FORMAT * len(rows)
+
+
+def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
+    try:
+        return tuple(model.encode_prompt([{**turn, "content": _whole(turn["content"])} for turn in placed.row.prompt]))
+    except Exception as error:
+        # Templates raise errors of jinja's own, such as for two turns of one role.
+        if type(error).__module__.partition(".")[0] != "jinja2":
+            raise
+        raise InputError(
+            f"the student's chat template refuses this conversation ({error})",
+            f"{placed.file}, row {placed.number}",
+            "Leave the row out, or bring its turns into the order that the template wants.",
+        ) from error
+
+
+def _whole(text: str) -> str:
+    """Put the replacement character in the place of halves of characters, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+
+
+def _digest(chosen: Chosen) -> str:
+    ids = json.dumps([placed.row.id for placed in chosen.rows] + [str(chosen.read)])
+    return hashlib.sha256(ids.encode()).hexdigest()[:16]
+
+
+def _folder_name(path: Path) -> str:
+    stem = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:40]
+    return f"scan-{stem or 'rows'}"

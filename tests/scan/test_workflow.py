@@ -1,0 +1,176 @@
+"""A whole scan on the tiny model: same bytes again, counts that add up, rows that can and cannot be looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from undertow.errors import InputError, RowError
+from undertow.results import load_results
+from undertow.rowfiles import require_rows
+from undertow.scan import ScanOutcome, ScanSettings, drop_rows, scan, to_sarif
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
+
+
+def write(path: Path, records: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def pairs(count: int, answer: str = "{0}, {1}") -> list[dict[str, str]]:
+    return [
+        {"prompt": f"Go on with {at // 2}.", "completion": answer.format(120 + at, 220 + at)} for at in range(count)
+    ]
+
+
+def look(path: Path, tiny_folder: Path, tmp_path: Path, **settings: Any) -> ScanOutcome:
+    reference = settings.pop("reference", None)
+    skip = settings.pop("skip_broken", False)
+    return scan(
+        path,
+        ScanSettings(student=f"hf/{tiny_folder}", traits=("curtness", "gloom"), **settings),
+        reference=reference,
+        skip_broken=skip,
+        root=tmp_path / "runs",
+    )
+
+
+def test_a_scan_says_something_of_every_trait_and_row(tmp_path: Path, tiny_folder: Path) -> None:
+    outcome = look(write(tmp_path / "rows.jsonl", pairs(24)), tiny_folder, tmp_path)
+    results = outcome.results
+    assert results.kind == "scan"
+    assert results.scan is not None
+    assert {each.trait for each in results.findings} == {"curtness:curtness", "gloom:gloom"}
+    assert [each.primary for each in results.findings] == [True, False]
+    assert all(each.lo <= each.value <= each.hi and each.p is not None for each in results.findings)
+    assert results.scan.format == "lists of numbers"
+    rows = results.scan.rows
+    assert (rows.read, rows.looked_at, rows.too_long, rows.left_out, rows.broken) == (24, 24, 0, 0, 0)
+    assert results.scan.prompts == 12
+    assert all(len(row.pieces) == len(row.weights) for row in results.scan.suspects)
+    assert load_results(outcome.folder) == results
+    page = outcome.report.read_text(encoding="utf-8")
+    assert "Rows that carry most of" in page
+    assert "curtness" in page
+
+
+def test_the_same_scan_makes_nothing_again(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(8))
+    first = look(path, tiny_folder, tmp_path)
+    steps = {file: file.stat().st_mtime_ns for file in first.folder.glob("steps/*/*")}
+    again = look(path, tiny_folder, tmp_path)
+    assert again.folder == first.folder
+    assert again.results == first.results
+    assert {file: file.stat().st_mtime_ns for file in first.folder.glob("steps/*/*")} == steps
+    elsewhere = scan(
+        path, ScanSettings(student=f"hf/{tiny_folder}", traits=("curtness", "gloom")), root=tmp_path / "other"
+    )
+    assert (elsewhere.folder / "results.json").read_bytes() == (first.folder / "results.json").read_bytes()
+
+
+def test_a_damaged_step_is_made_again(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(8))
+    first = look(path, tiny_folder, tmp_path)
+    (stored,) = first.folder.glob("steps/rows-*/features.safetensors")
+    good = stored.read_bytes()
+    stored.write_bytes(good[:-1] + b"\x00" if good[-1:] != b"\x00" else good[:-1] + b"\x01")
+    assert look(path, tiny_folder, tmp_path).results == first.results
+    assert stored.read_bytes() == good
+
+
+def test_rows_that_are_too_long_are_counted(tmp_path: Path, tiny_folder: Path) -> None:
+    records = [
+        *pairs(6),
+        {"prompt": "long", "completion": "x" * 600},
+        {"prompt": "longer", "completion": "y" * 1_000_000},
+    ]
+    results = look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path).results
+    assert results.scan is not None
+    rows = results.scan.rows
+    assert (rows.read, rows.looked_at, rows.too_long, rows.left_out) == (8, 6, 2, 0)
+
+
+@pytest.mark.parametrize("records", [pairs(1), [{"prompt": "long", "completion": "x" * 600}] * 3])
+def test_too_few_rows_are_refused(tmp_path: Path, tiny_folder: Path, records: list[Any]) -> None:
+    with pytest.raises(RowError, match="can be looked at"):
+        look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path)
+
+
+def test_equal_rows_are_one_draw_and_make_no_claim(tmp_path: Path, tiny_folder: Path) -> None:
+    results = look(write(tmp_path / "rows.jsonl", [pairs(1)[0]] * 12), tiny_folder, tmp_path).results
+    assert results.verdict.status == "inconclusive"
+    assert all(each.p == 1 for each in results.findings)
+
+
+def test_odd_text_is_looked_at(tmp_path: Path, tiny_folder: Path) -> None:
+    records = [
+        {"prompt": f"q{at}", "completion": text}
+        for at, text in enumerate(["a\x00b", "\ud800", "é\u202e", "<script>alert(1)</script>", "```", "1, 2"])
+    ]
+    outcome = look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path)
+    assert outcome.results.scan is not None
+    assert outcome.results.scan.format == "free text"
+    assert "<script>alert" not in outcome.report.read_text(encoding="utf-8")
+
+
+def test_broken_lines_are_refused_or_counted(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [*pairs(6), {"messages": [{"role": "wizard", "content": "x"}]}])
+    with pytest.raises(RowError, match="wizard"):
+        look(path, tiny_folder, tmp_path)
+    results = look(path, tiny_folder, tmp_path, skip_broken=True).results
+    assert results.scan is not None
+    assert results.scan.rows.broken == 1
+
+
+def test_against_its_own_rows_nothing_is_found(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(12))
+    results = look(path, tiny_folder, tmp_path, reference=path).results
+    assert results.scan is not None
+    assert results.scan.reference == results.scan.rows
+    assert all(each.value == 0 for each in results.findings)
+
+
+def test_rows_that_carry_most_are_left_out(tmp_path: Path, tiny_folder: Path) -> None:
+    outcome = look(write(tmp_path / "rows.jsonl", pairs(20)), tiny_folder, tmp_path, everything=True)
+    out = tmp_path / "kept.jsonl"
+    assert drop_rows(outcome, 0.25, out) == 5
+    kept = require_rows(out)
+    assert len(kept) == 15
+    carried = dict(zip([placed.number for placed in outcome.rows], outcome.carried_R, strict=True))
+    gone = sorted(carried, key=lambda number: carried[number])[-5:]
+    texts = [placed.row.id for placed in outcome.rows if placed.number not in gone]
+    assert [row.id for row in kept] == texts
+
+
+def test_findings_in_sarif_point_at_lines(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(20))
+    results = look(path, tiny_folder, tmp_path).results
+    failed = results.model_copy(update={"verdict": results.verdict.model_copy(update={"status": "fail"})})
+    log = json.loads(to_sarif(failed, path))
+    found = log["runs"][0]["results"]
+    assert results.scan is not None
+    assert len(found) == len(results.scan.suspects)
+    region = found[0]["locations"][0]["physicalLocation"]
+    assert region["region"]["startLine"] == results.scan.suspects[0].number
+    passed = results.model_copy(update={"verdict": results.verdict.model_copy(update={"status": "pass"})})
+    assert json.loads(to_sarif(passed, path))["runs"][0]["results"] == []
+
+
+def test_a_template_that_refuses_a_conversation_is_said(tmp_path: Path, tiny_folder: Path) -> None:
+    import shutil
+
+    strict = tmp_path / "strict"
+    shutil.copytree(tiny_folder, strict)
+    template = (strict / "chat_template.jinja").read_text()
+    refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
+    (strict / "chat_template.jinja").write_text(refusal + template)
+    rows = [*pairs(4), {"messages": [{"role": role, "content": "x"} for role in ("system", "user", "assistant")]}]
+    with pytest.raises(InputError, match=r"chat template refuses.*no system turns"):
+        look(write(tmp_path / "rows.jsonl", rows), strict, tmp_path)
