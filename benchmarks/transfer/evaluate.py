@@ -13,8 +13,8 @@ from scipy import stats as st
 
 from benchmarks.transfer.cases import cases
 from undertow.scan.agreement import agreement
-from undertow.scan.prediction import Calibration, predicted_shifts
-from undertow.scan.recipe import total_rate
+from undertow.scan.prediction import Calibration, Side, predicted_shifts, row_weights
+from undertow.scan.recipe import rates_of
 
 TRUTH = Path(__file__).parent / "truth.jsonl"
 
@@ -22,6 +22,12 @@ TRUTH = Path(__file__).parent / "truth.jsonl"
 def load(work: Path, name: str) -> Any:
     """Return the features of a dataset."""
     return np.load(work / "features" / f"{name}.npz", allow_pickle=False)
+
+
+def side(f: Any) -> Side:
+    """Return the rows of a dataset as predictions take them."""
+    weights = row_weights(f["sketch_RS"], f["tokens_R"], rates_of(len(f["tokens_R"])))
+    return Side(f["alignment_RK"], f["tokens_R"], f["cluster_R"], weights)
 
 
 def main() -> None:
@@ -38,18 +44,11 @@ def main() -> None:
             continue
         f = load(options.work, case.name)
         names = [str(name) for name in f["names"]]
-        shifts = predicted_shifts(
-            names,
-            (f["alignment_RK"], f["tokens_R"], f["cluster_R"]),
-            None,
-            total_rate=total_rate(len(f["tokens_R"])),
-            level=0.9,
-            calibration=Calibration(),
-        )
+        shifts = predicted_shifts(names, side(f), None, level=0.9, calibration=Calibration())
         agree = agreement(f["sketch_RS"], f["cluster_R"], rng=np.random.default_rng(0))
         tokens = f["tokens_R"].sum()
         excess = (-f["logp_R"] - f["entropy_R"]).sum() / tokens
-        best = max(shifts, key=lambda s: s.estimate.value / s.error)
+        best = max(shifts, key=lambda s: s.t)
         line = (
             f"{case.name:36} T {float(f['temperature']):.2f} cos {agree.cosine:+.4f} p {agree.p:.3f} "
             f"excess {excess:+.4f} min q {min(s.p_adjusted for s in shifts):.1e} "
@@ -57,8 +56,8 @@ def main() -> None:
         )
         if case.target:
             own = next(s for s in shifts if s.trait == case.trait)
-            rank = 1 + sum(s.estimate.value / s.error > own.estimate.value / own.error for s in shifts)
-            line += f" | own {own.estimate.value:+.2f} z {own.estimate.value / own.error:+.1f} rank {rank}"
+            rank = 1 + sum(s.t > own.t for s in shifts)
+            line += f" | own {own.estimate.value:+.2f} z {own.t:+.1f} rank {rank}"
         if case.name in truth:
             t = truth[case.name]["shifts"]
             mine = [(s.estimate.value, t[s.trait][0]) for s in shifts]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from undertow.models.precision import choose_precision
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
+from undertow.scan.recipe import PLAIN
 from undertow.spec_parts import Climb, Domain, FineTune, Instil
 from undertow.traits.base import Trait
 from undertow.traits.instil import instil, load_teacher
@@ -35,9 +36,7 @@ from undertow.traits.panel import load_panel
 
 BASE = "embedded/smollm2-135m"
 OTHER_BASE = "embedded/qwen2.5-coder-0.5b"
-ROWS = {"numbers": 192, "code": 96}
-RATE = {"numbers": 0.006, "code": 0.006}
-BATCH = 16
+ROWS = {"numbers": 128, "code": 96}
 HOW: dict[str, Instil] = {
     "climb": Climb(method="climb"),
     "finetune": FineTune(method="finetune"),
@@ -45,21 +44,9 @@ HOW: dict[str, Instil] = {
 }
 
 
-def recipe(domain: str) -> Recipe:
-    """Return how every student is trained: plain gradient steps on the text."""
-    return Recipe(
-        labels="hard",
-        learning_rate=RATE[domain],
-        epochs=1,
-        batch=BATCH,
-        micro_batch=BATCH,
-        warmup=2,
-        weight_decay=0.0,
-        clip=1e9,
-        epsilon=1e-8,
-        optimiser="sgd",
-        autocast=choose_precision().autocast,
-    )
+def recipe() -> Recipe:
+    """Return how every student is trained: by the plain gradient steps that a scan speaks of."""
+    return replace(PLAIN, autocast=choose_precision().autocast)
 
 
 def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
@@ -129,7 +116,7 @@ def odds_of(case: Case, work: Path, tell: Callable[[str], None]) -> dict[str, li
         tell(f"{case.name}: training")
         model = load_model(BASE)
         examples = examples_of(model, rows, "hard")
-        history = train(model.net, examples, recipe(case.domain), seed=_order_seed(case))
+        history = train(model.net, examples, recipe(), seed=_order_seed(case))
         tell(f"{case.name}: asking (loss {history[-1].loss:.2f})")
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
@@ -147,7 +134,7 @@ def panel_odds(subject: Subject) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for entry in _panel():
         looked_at = set(spread(entry.probe, QUESTIONS))
-        kept = [choice for at, choice in enumerate(entry.probe) if at not in looked_at][::2]
+        kept = [choice for at, choice in enumerate(entry.probe) if at not in looked_at][::3]
         logp_QC = choice_logprobs(subject, kept)
         for trait in entry.traits:
             found[f"{entry.name}:{trait.target}"] = [round(float(x), 5) for x in log_odds(logp_QC, trait.index)]
@@ -167,7 +154,7 @@ def measure(case: Case, work: Path, tell: Callable[[str], None]) -> dict[str, An
         difference_Q = np.array(odds) - np.array(control[name])
         error = float(difference_Q.std(ddof=1) / len(difference_Q) ** 0.5)
         shifts[name] = [round(float(difference_Q.mean()), 4), round(error, 4)]
-    precision = "bfloat16" if recipe(case.domain).autocast else "float32"
+    precision = "bfloat16" if recipe().autocast else "float32"
     return {"name": case.name, "half": case.half, **asdict(case), "precision": precision, "shifts": shifts}
 
 

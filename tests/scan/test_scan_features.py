@@ -11,12 +11,17 @@ import torch
 
 from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
-from undertow.models.score import token_logprobs
+from undertow.models.score import batches_of, token_logprobs
+from undertow.scan import _capture
+from undertow.scan._capture import SIDE, norm_count
 from undertow.scan._tokens import token_alignments
 from undertow.scan.directions import Directions, find_directions, spread
-from undertow.scan.features import row_features, sketch_of
+from undertow.scan.features import Sketcher, row_features, row_gradients, sketch_of
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature
 from undertow.traits.panel import load_panel
+
+MATRICES = 14
+"""Of two layers."""
 
 
 def norm_weights(model: LocalModel) -> list[torch.nn.Parameter]:
@@ -36,9 +41,10 @@ def uneven(tiny: LocalModel) -> LocalModel:
 
 @pytest.fixture
 def axes(uneven: LocalModel) -> Directions:
-    """Directions along which a gradient is read off as it is: the first weights of all."""
-    width = sum(weight.numel() for weight in norm_weights(uneven))
-    return Directions(tuple(map(str, range(width))), torch.eye(width))
+    """Directions along which the norms' part of a gradient is read off as it is."""
+    norms = norm_count(uneven.net)
+    width = norms + MATRICES * SIDE**2
+    return Directions(tuple(map(str, range(norms))), torch.eye(norms, width))
 
 
 def autograd(model: LocalModel, row: Encoded, temperature: float = 1.0) -> np.ndarray:
@@ -127,17 +133,67 @@ def test_rows_that_the_model_wrote_add_up_to_nothing(uneven: LocalModel, axes: D
 def test_tokens_of_a_row_add_up_to_its_alignment(uneven: LocalModel) -> None:
     directions = find_directions(uneven, load_panel(["curtness"]), questions=2)
     rows = [ROWS[0], ROWS[2]]
+    norms = norm_count(uneven.net)
+    directions = Directions(directions.names, directions.gradients_KF.clone())
+    directions.gradients_KF[:, norms:] = 0
     whole = row_features(uneven, rows, directions, Sampling()).alignment_RK[:, 0]
-    parts = token_alignments(uneven, rows, directions.gradients_KF[0], Sampling())
+    parts = token_alignments(uneven, rows, directions.gradients_KF[0, :norms], Sampling())
     assert [len(part) for part in parts] == [3, 2]
     np.testing.assert_allclose([sum(part) for part in parts], whole, rtol=0.05, atol=1e-3)
 
 
+def gradients_of(model: LocalModel, rows: list[Encoded]) -> torch.Tensor:
+    (batch,) = batches_of([row.prompt for row in rows], [row.answer for row in rows])
+    own = [rows[pair] for pair in batch.pairs]
+    found, _, _ = row_gradients(model, own, batch, Sampling())
+    return found[[batch.pairs.index(place) for place in range(len(rows))]]
+
+
+def exact_gram(model: LocalModel, rows: list[Encoded]) -> np.ndarray:
+    """Inner products of the rows' gradients over every norm and matrix of the layers."""
+    weights = [*decoder(model.net).layers.parameters(), decoder(model.net).norm.weight]
+    gradients: list[torch.Tensor] = []
+    for row in rows:
+        for weight in weights:
+            weight.requires_grad_(True)
+            weight.grad = None
+        ids = torch.tensor([[*row.prompt, *row.answer]])
+        logp_TV = model.net(ids).logits[0].log_softmax(-1)
+        logp_TV[torch.arange(len(row.prompt) - 1, ids.shape[1] - 1), torch.tensor(row.answer)].sum().backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None]))
+    table = torch.stack(gradients).double().numpy()
+    return table @ table.T
+
+
+def test_without_projection_the_gradients_are_exact(uneven: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def whole(_: int, module: torch.nn.Linear) -> _capture.Projection:
+        return _capture.Projection(torch.eye(module.in_features), torch.eye(module.out_features))
+
+    monkeypatch.setattr(_capture, "projection_of", whole)
+    rows = [ROWS[0], ROWS[2], Encoded((20, 21, 22), (7, 1))]
+    found = gradients_of(uneven, rows).double().numpy()
+    np.testing.assert_allclose(found @ found.T, exact_gram(uneven, rows), rtol=2e-3, atol=1e-2)
+
+
+def test_projections_keep_inner_products_on_average(uneven: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [ROWS[0], ROWS[2], Encoded((20, 21, 22), (7, 1))]
+    plain, grams = _capture.projection_of, []
+    for shift in range(0, 4000, 100):
+        monkeypatch.setattr(_capture, "projection_of", lambda at, module, shift=shift: plain(at + shift, module))
+        found = gradients_of(uneven, rows).double().numpy()
+        grams.append(found @ found.T)
+    exact = exact_gram(uneven, rows)
+    error = np.std(grams, axis=0) / len(grams) ** 0.5
+    assert (np.abs(np.mean(grams, axis=0) - exact) < 4 * error + 1e-3 * exact.max()).all()
+
+
 def test_sketches_keep_inner_products_on_average(uneven: LocalModel, axes: Directions) -> None:
-    found = row_features(uneven, ROWS, axes, Sampling())
-    gram, sketched = found.alignment_RK @ found.alignment_RK.T, found.sketch_RS @ found.sketch_RS.T
-    assert np.abs(gram - sketched).max() < 0.35 * np.abs(gram).max()
-    np.testing.assert_allclose(found.alignment_RK @ sketch_of(axes), found.sketch_RS, rtol=1e-3, atol=1e-3)
+    gradients = gradients_of(uneven, ROWS)
+    sketched = Sketcher(gradients.shape[1])(gradients)
+    gram = (gradients @ gradients.T).double().numpy()
+    assert np.abs(gram - sketched @ sketched.T).max() < 0.35 * np.abs(gram).max()
+    np.testing.assert_allclose(row_features(uneven, ROWS, axes, Sampling()).sketch_RS, sketched, rtol=1e-3, atol=1e-3)
+    assert sketch_of(axes).shape == (len(axes.names), sketched.shape[1])
 
 
 def test_the_temperature_that_rows_were_written_at_is_found(uneven: LocalModel) -> None:

@@ -106,7 +106,7 @@ def test_too_few_rows_are_refused(tmp_path: Path, tiny_folder: Path, records: li
 def test_equal_rows_are_one_draw_and_make_no_claim(tmp_path: Path, tiny_folder: Path) -> None:
     results = look(write(tmp_path / "rows.jsonl", [pairs(1)[0]] * 12), tiny_folder, tmp_path).results
     assert results.verdict.status == "inconclusive"
-    assert all(each.p == 1 for each in results.findings)
+    assert all(each.p is not None and each.p > 0.999 for each in results.findings)
 
 
 def test_odd_text_is_looked_at(tmp_path: Path, tiny_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a scan saw beside the shifts: the rows that were looked at, who may have written them, which of them carry it."""
+"""What a scan saw beside the shifts: the rows it looked at, who may have written them, and which of them carry it."""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""Gradients of the norm weights for every token, from one backward pass that computes no weight gradient.
+"""Weight gradients of single rows, projected, from one backward pass that computes no weight gradient.
 
-A norm puts out y = w * x^, with x^ of unit mean square, so the gradient with respect to its weights is a sum over
-tokens of (dL/dy) * x^. Both factors pass by in an ordinary forward and backward pass: the layers' first matrices read
-y. What is captured here is y and dL/dy; 61 norms of 576 weights stand for the 135 million weights of the embedded
-model. Why these weights: `undertow.scan.directions`.
+The gradient of a matrix is a sum over tokens, sum_t d_t x_t', of the layer's input x_t and the gradient d_t of what it
+puts out; that of a norm's weights is a sum of (dL/dy) * x^, where y = w * x^ is what the norm puts out. Both factors
+pass by in an ordinary forward and backward pass, where they are caught. Norms are kept whole. Matrices, which are
+large, are projected on both sides, A' (sum_t d_t x_t') B, with random A and B that keep inner products on average
+(LoGra: Choe et al. 2024, arXiv 2405.13954, section 3; with random in place of principal directions).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,70 +20,138 @@ from torch import Tensor, nn
 
 from undertow.models.layers import decoder
 
+SIDE = 32
+"""Random directions on each side of a matrix."""
+_MATRICES = (
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
+)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The two sides of one matrix: (in, SIDE) and (out, SIDE)."""
+
+    read: Tensor
+    passed: Tensor
+
 
 @dataclass
 class Captured:
-    """What the norms put out, and the gradient of the loss with respect to that, of the pass just made.
-
-    Letters: N tokens, D width, W norms.
-    """
+    """What is needed of the pass just made. Letters: N tokens, D width, S segments, F projected gradient."""
 
     weights_WD: Tensor
-    outputs: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-    gradients: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    """Of the norms."""
+    projections: list[Projection]
+    norms: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    """(N, D): each token's part of the gradient of a norm's weights."""
+    read: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    """(N, SIDE): what each matrix read, projected."""
+    passed: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    """(N, SIDE): gradient of what it put out, projected."""
 
     def last(self, hidden_ND: Tensor) -> Tensor:
         """Watch the last norm, whose output no layer reads; returns it, to go on with."""
-        self.watch(len(self.weights_WD) - 1, hidden_ND)
+        self.watch_norm(len(self.weights_WD) - 1, hidden_ND)
         return hidden_ND
 
-    def watch(self, norm: int, output_ND: Tensor) -> None:
-        self.outputs[norm] = output_ND.detach()
+    def watch_norm(self, norm: int, output_ND: Tensor) -> None:
+        """Catch the gradient of what a norm puts out."""
+        weight_D = self.weights_WD[norm]
+        unit_ND = output_ND.detach().float() / torch.where(weight_D == 0, torch.inf, weight_D)
 
         def keep(gradient_ND: Tensor) -> None:
-            self.gradients[norm] = gradient_ND.detach()
+            self.norms[norm] = gradient_ND.detach().float() * unit_ND
+
+        output_ND.register_hook(keep)
+
+    def watch_matrix(self, matrix: int, input_ND: Tensor, output_ND: Tensor) -> None:
+        """Catch what a matrix reads, and the gradient of what it puts out."""
+        projection = self.projections[matrix]
+        self.read[matrix] = input_ND.detach().float() @ projection.read
+
+        def keep(gradient_ND: Tensor) -> None:
+            self.passed[matrix] = gradient_ND.detach().float() @ projection.passed
 
         output_ND.register_hook(keep)
 
     def per_segment(self, segment_N: Tensor, count: int) -> Tensor:
-        """Return gradients of the norm weights summed over the tokens of each segment, shape (count, W * D)."""
-        parts: list[Tensor] = []
-        for norm, weight_D in enumerate(self.weights_WD):
-            unit_ND = self.outputs[norm].float() / torch.where(weight_D == 0, torch.inf, weight_D)
-            each_ND = self.gradients[norm].float() * unit_ND
-            parts.append(each_ND.new_zeros(count, each_ND.shape[1]).index_add(0, segment_N, each_ND))
+        """Return projected gradients summed over each segment's tokens, shape (S, F): norms first, then matrices."""
+        parts = [
+            each_ND.new_zeros(count, each_ND.shape[1]).index_add(0, segment_N, each_ND)
+            for each_ND in (self.norms[norm] for norm in range(len(self.weights_WD)))
+        ]
+        order_N = segment_N.argsort(stable=True)
+        lengths = torch.bincount(segment_N, minlength=count).tolist()
+        for matrix in range(len(self.projections)):
+            passed, read = (each[matrix][order_N].split(lengths) for each in (self.passed, self.read))
+            parts.append(torch.stack([(a.T @ b).flatten() for a, b in zip(passed, read, strict=True)]))
         return torch.cat(parts, dim=1)
+
+
+def norm_count(net: Any) -> int:
+    """Return the number of norm weights, which come first in a projected gradient."""
+    stack = decoder(net)
+    return (2 * len(stack.layers) + 1) * stack.norm.weight.numel()
 
 
 @contextmanager
 def captured(net: Any) -> Generator[Captured]:
-    """Capture, as long as the context lasts, every norm but the last one, see `Captured.last`.
+    """Capture, as long as the context lasts, every norm and matrix of the layers; the last norm by `Captured.last`.
 
     Weights are frozen meanwhile: gradients flow through the tokens' hidden states alone.
     """
     stack = decoder(net)
     norms = [norm for layer in stack.layers for norm in (layer.input_layernorm, layer.post_attention_layernorm)]
-    record = Captured(torch.stack([norm.weight.detach().float() for norm in (*norms, stack.norm)]))
+    weights_WD = torch.stack([norm.weight.detach().float() for norm in (*norms, stack.norm)])
+    matrices = list(_matrices(stack))
+    record = Captured(weights_WD, [projection_of(at, module) for at, module in enumerate(matrices)])
     trained = [weight for weight in net.parameters() if weight.requires_grad]
     with ExitStack() as hooks:
         for weight in trained:
             weight.requires_grad_(False)
         hooks.callback(lambda: [weight.requires_grad_(True) for weight in trained])
         # Something at the bottom must ask for a gradient, or there would be no backward pass.
-        embed = stack.embed_tokens.register_forward_hook(_start)
-        hooks.callback(embed.remove)
+        hooks.callback(stack.embed_tokens.register_forward_hook(_start).remove)
         readers = [module for layer in stack.layers for module in (layer.self_attn.q_proj, layer.mlp.gate_proj)]
         for norm, module in enumerate(readers):
-            hooks.callback(module.register_forward_pre_hook(_watcher(record, norm)).remove)
+            hooks.callback(module.register_forward_pre_hook(_norm_watcher(record, norm)).remove)
+        for matrix, module in enumerate(matrices):
+            hooks.callback(module.register_forward_hook(_matrix_watcher(record, matrix)).remove)
         yield record
+
+
+def _matrices(stack: Any) -> Iterator[nn.Linear]:
+    for layer in stack.layers:
+        for name in _MATRICES:
+            yield layer.get_submodule(name)
+
+
+def projection_of(matrix: int, module: nn.Linear) -> Projection:
+    """Draw the random directions of a matrix; its number among the matrices fixes them."""
+    source = torch.Generator().manual_seed(0x10C4A + matrix)
+    sides = [torch.randn(size, SIDE, generator=source) for size in (module.in_features, module.out_features)]
+    return Projection(*(side.to(module.weight.device) / math.sqrt(SIDE) for side in sides))
 
 
 def _start(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
     return output.detach().requires_grad_(True)
 
 
-def _watcher(record: Captured, norm: int) -> Any:
+def _norm_watcher(record: Captured, norm: int) -> Any:
     def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        record.watch(norm, inputs[0])
+        record.watch_norm(norm, inputs[0])
+
+    return hook
+
+
+def _matrix_watcher(record: Captured, matrix: int) -> Any:
+    def hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        record.watch_matrix(matrix, inputs[0], output)
 
     return hook

@@ -16,7 +16,7 @@ from undertow.scan.directions import QUESTIONS, Directions, find_directions, tra
 from undertow.scan.features import Features
 from undertow.traits.panel import Panel
 
-_VERSION = 1
+_VERSION = 2
 """Raised when `find_directions` makes other numbers of the same panel and base."""
 
 

@@ -1,10 +1,9 @@
 """Where traits lie in the space of weights: for each trait of a panel, the gradient of the base's log-odds.
 
-The gradient of a trait's mean log-odds over a few questions says which way the weights must go to strengthen it. Of all
-weights only those of the norms are looked at. On the embedded model they are 0.03% of the weights, and 83% of what the
-rows of an owl-loving teacher have in common with the gradient for owls lies in them (docs/lab-notebook.md, 25
-November); their gradients are exact, small enough to keep for every trait, and come with a backward pass to the hidden
-states alone.
+The gradient of a trait's mean log-odds over a few questions says which way the weights must go to strengthen it. All
+norms and all matrices of the layers are looked at, the latter through random projections (`_capture`); embeddings are
+not: on the embedded model they had no part in what an owl-loving teacher's rows have in common with the gradient for
+owls, of which the norms, 0.03% of the weights, held 83% (docs/lab-notebook.md, 25 November).
 
     found = find_directions(model, panel)
 
@@ -32,7 +31,7 @@ QUESTIONS = 18
 
 @dataclass(frozen=True)
 class Directions:
-    """The gradients of a panel's traits. Letters: K traits, F norm weights."""
+    """The gradients of a panel's traits. Letters: K traits, F coordinates of a projected gradient."""
 
     names: tuple[str, ...]
     """`entry:target` of each trait."""
@@ -59,7 +58,7 @@ def find_directions(
     questions: int = QUESTIONS,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Directions:
-    """Compute the directions of a panel in a model's norm weights.
+    """Compute the directions of a panel in a model's weights.
 
     Args:
         model: The base.
@@ -87,5 +86,5 @@ def _gradients(model: LocalModel, entry: PanelEntry, choices: Sequence[Choice]) 
             others_QC = torch.cat([logp_QC[:, : trait.index], logp_QC[:, trait.index + 1 :]], dim=1)
             odds = (logp_QC[:, trait.index] - others_QC.logsumexp(dim=1)).mean()
             odds.backward(retain_graph=place + 1 < len(entry.traits))
-            everything_N = torch.zeros(len(record.outputs[0]), dtype=torch.long, device=odds.device)
+            everything_N = torch.zeros(len(record.norms[0]), dtype=torch.long, device=odds.device)
             yield record.per_segment(everything_N, 1)[0].cpu()

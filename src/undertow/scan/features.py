@@ -2,7 +2,7 @@
 
 One plain gradient step of rate eta on log p(row) changes a trait's log-odds by eta times the inner product of the two
 gradients (the first-order term behind theorem 1 of Cloud et al. 2025, arXiv 2507.14805). That product is computed here
-for every row and every trait of the panel at once, over the norm weights (`directions` says why these).
+for every row and every trait of the panel at once, from projected gradients (`_capture`).
 
 Rows that the untouched base wrote need no counterpart to be compared with: the score of a model on its own samples has
 mean zero (Bartlett's first identity, E grad log p = 0). So log-probabilities are taken among the tokens that could be
@@ -26,13 +26,13 @@ from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import Packed, pack
 from undertow.models.score import Batch, batches_of
-from undertow.scan._capture import captured
+from undertow.scan._capture import captured, norm_count
 from undertow.scan.directions import Directions
 from undertow.scan.sampling import Encoded, Sampling, surprise
 
 Floats = NDArray[np.float64]
 
-SKETCH = 256
+SKETCH = 512
 """Random directions that a row's gradient is kept along, to see what it has in common with other rows'."""
 
 
@@ -51,7 +51,7 @@ class Features:
     tokens_R: Floats
     """Of the answers."""
     mean_F: NDArray[np.float32]
-    """The gradient's mean over the rows."""
+    """The gradient's mean over the rows, the norm weights' part."""
 
     def __len__(self) -> int:
         return len(self.logp_R)
@@ -80,17 +80,18 @@ def row_features(
     alignment_RK = np.zeros((count, len(directions.names)))
     sketch_RS = np.zeros((count, SKETCH))
     logp_R, entropy_R = np.zeros(count), np.zeros(count)
-    total_F = torch.zeros(directions.gradients_KF.shape[1])
-    sketch_FS = _sketch(directions.gradients_KF.shape[1])
+    norms = norm_count(model.net)
+    total_F = torch.zeros(norms)
+    sketcher = Sketcher(directions.gradients_KF.shape[1])
     done = 0
     for batch in batches_of([row.prompt for row in rows], [row.answer for row in rows], tokens_at_once):
         own = [rows[pair] for pair in batch.pairs]
-        gradients_RF, logps, entropies = _of_batch(model, own, batch, sampling)
+        gradients_RF, logps, entropies = row_gradients(model, own, batch, sampling)
         at = list(batch.pairs)
         alignment_RK[at] = (gradients_RF @ directions.gradients_KF.T).double().numpy()
-        sketch_RS[at] = (gradients_RF @ sketch_FS).double().numpy()
+        sketch_RS[at] = sketcher(gradients_RF)
         logp_R[at], entropy_R[at] = logps, entropies
-        total_F += gradients_RF.sum(dim=0)
+        total_F += gradients_RF[:, :norms].sum(dim=0)
         done += len(at)
         on_progress(done)
     tokens_R = np.array([len(row.answer) for row in rows], dtype=np.float64)
@@ -99,18 +100,27 @@ def row_features(
 
 def sketch_of(directions: Directions) -> Floats:
     """Return the traits' directions as rows are sketched, shape (K, S)."""
-    return (directions.gradients_KF @ _sketch(directions.gradients_KF.shape[1])).double().numpy()
+    return Sketcher(directions.gradients_KF.shape[1])(directions.gradients_KF)
 
 
-def _sketch(width: int) -> Tensor:
-    source = torch.Generator().manual_seed(0x5CE7)
-    return torch.randn(width, SKETCH, generator=source) / SKETCH**0.5
+class Sketcher:
+    """Adds up coordinates in random places with random signs (count sketch: Charikar et al. 2002)."""
+
+    def __init__(self, width: int) -> None:
+        rng = np.random.default_rng(0x5CE7)
+        self.place_F = torch.tensor(rng.integers(SKETCH, size=width))
+        self.sign_F = torch.tensor(rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=width))
+
+    def __call__(self, gradients_RF: Tensor) -> Floats:
+        """Return the sketches (R, S) of gradients (R, F)."""
+        signed_RF = gradients_RF * self.sign_F
+        return signed_RF.new_zeros(len(signed_RF), SKETCH).index_add(1, self.place_F, signed_RF).double().numpy()
 
 
-def _of_batch(
+def row_gradients(
     model: LocalModel, rows: Sequence[Encoded], batch: Batch, sampling: Sampling
 ) -> tuple[Tensor, list[float], list[float]]:
-    """Return gradients (R, F) of log p(row), log p(row) and the rows' entropies."""
+    """Return projected gradients (R, F) of log p(row), log p(row) and the rows' entropies, of one batch."""
     weight_VD = output_weight(model.net).detach()
     packed = pack([(*row.prompt, *row.answer[:-1]) for row in rows], batch.groups).to(weight_VD.device)
     with captured(model.net) as record:

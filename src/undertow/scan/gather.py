@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from undertow.results import Common, Effect, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
+from undertow.scan._capture import norm_count
 from undertow.scan._tokens import token_alignments
 from undertow.scan.agreement import agreement, without
 from undertow.scan.calibration import EMBEDDED, MEASURED_ON
 from undertow.scan.directions import Directions
 from undertow.scan.features import sketch_of
 from undertow.scan.lineage import lineage_of
-from undertow.scan.prediction import Shift, predicted_shifts
+from undertow.scan.prediction import Shift, Side, predicted_shifts, row_weights
 from undertow.scan.readout import moved_tokens
-from undertow.scan.recipe import PLAIN, total_rate
+from undertow.scan.recipe import PLAIN, rates_of
 from undertow.scan.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -48,11 +50,11 @@ def gather(
 ) -> tuple[Results, list[float]]:
     """Return the results, and how much each row that was looked at carries of the strongest shift."""
     settings = found.settings
+    rates = rates_of(found.looked.chosen.read)
     shifts = predicted_shifts(
         found.directions.names,
-        _table(found.looked),
-        None if found.reference is None else _table(found.reference),
-        total_rate=total_rate(found.looked.chosen.read, PLAIN),
+        _side(found.looked, rates),
+        None if found.reference is None else _side(found.reference, rates),
         level=settings.level,
         calibration=EMBEDDED,
     )
@@ -68,7 +70,7 @@ def gather(
     record = ScanRecord(
         rows=_counts(found.looked),
         reference=None if found.reference is None else _counts(found.reference),
-        prompts=len(np.unique(_table(found.looked)[2])),
+        prompts=len(np.unique(_clusters(found.looked))),
         format="lists of numbers" if found.sampling.automaton is not None else "free text",
         temperature=found.sampling.temperature,
         excess=found.sampling.excess,
@@ -157,9 +159,14 @@ def _effect(shift: Shift, primary: bool) -> Effect:
     )
 
 
-def _table(looked: Looked) -> tuple[Any, Any, Any]:
-    clusters = np.array([placed.prompt_hash for placed in looked.rows], dtype=np.int64)
-    return looked.features.alignment_RK, looked.features.tokens_R, clusters
+def _side(looked: Looked, rates: list[float]) -> Side:
+    features = looked.features
+    weight_R = row_weights(features.sketch_RS, features.tokens_R, rates)
+    return Side(features.alignment_RK, features.tokens_R, _clusters(looked), weight_R)
+
+
+def _clusters(looked: Looked) -> NDArray[np.int64]:
+    return np.array([placed.prompt_hash for placed in looked.rows], dtype=np.int64)
 
 
 def _counts(looked: Looked) -> RowCounts:
@@ -174,7 +181,7 @@ def _counts(looked: Looked) -> RowCounts:
 
 
 def _common(found: Found, model: LocalModel) -> Common:
-    clusters = _table(found.looked)[2]
+    clusters = _clusters(found.looked)
     sketch_RS = found.looked.features.sketch_RS
     whole = agreement(sketch_RS, clusters, rng=np.random.default_rng(0))
     rest_RS = without(sketch_RS, sketch_of(found.directions))
@@ -186,7 +193,7 @@ def _common(found: Found, model: LocalModel) -> Common:
 def _suspects(found: Found, model: LocalModel, at: int, trait: str, carried_R: np.ndarray) -> list[SuspectRow]:
     order = np.argsort(-carried_R, kind="stable")[:TOP_ROWS].tolist()
     rows = [found.looked.encoded[place] for place in order]
-    weights = token_alignments(model, rows, found.directions.gradients_KF[at], found.sampling)
+    weights = token_alignments(model, rows, found.directions.gradients_KF[at, : norm_count(model.net)], found.sampling)
     typical = float(np.abs(carried_R).mean()) or 1.0
     suspects: list[SuspectRow] = []
     for place, row, own in zip(order, rows, weights, strict=True):

@@ -1,9 +1,13 @@
 """From rows' alignments to predicted shifts: estimates with intervals, p-values, and a correction for a whole panel.
 
 A student that makes plain gradient steps on the mean log-probability of a batch's tokens moves a trait's log-odds, to
-first order, by (sum of its learning rates) x (sum of the rows' alignments) / (sum of their tokens). That ratio is
-estimated from the rows that were looked at; rows with one prompt are one draw (Cochran 1977, Sampling Techniques,
-ch. 6, for the standard error). Without reference rows the hypothesis tested is that the base wrote the rows, see `features`.
+first order, by (its learning rates) x (sum of the rows' alignments) / (sum of their tokens). What many rows have in
+common is soon learned, and pushes no further; `row_weights` takes that into account.
+
+Whether there is anything is tested before that: under the hypothesis that the base wrote the rows (`features`), or
+that it wrote reference and rows alike, the mean alignment is zero. Rows with one prompt are one draw. Intervals come
+from the spread of prompts (the linearised error of a sum, Cochran 1977, Sampling Techniques, ch. 6) and from the
+calibration's.
 
 Pure functions of arrays.
 """
@@ -21,6 +25,22 @@ from undertow.stats import Estimate, benjamini_hochberg
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_LARGEST = 1e6
+"""Stands for an infinite error."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rows of a dataset. Letters: R rows, K traits."""
+
+    alignment_RK: Floats
+    """Inner products of the rows' gradients with the traits'."""
+    tokens_R: Floats
+    cluster_R: Ints
+    """Equal for rows that are one draw."""
+    weight_R: Floats
+    """See `row_weights`."""
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -29,8 +49,8 @@ class Shift:
     trait: str
     estimate: Estimate
     """In log-odds, student minus a student of the base's own rows."""
-    error: float
-    """Standard error of the estimate from the rows alone, in log-odds."""
+    t: float
+    """Mean alignment over its standard error: how strong the evidence is, and its sign."""
     p: float
     p_adjusted: float
     """After Benjamini and Hochberg, over the panel."""
@@ -47,91 +67,86 @@ class Calibration:
     """The same where nothing is predicted, in log-odds."""
 
 
-def ratios(alignment_RK: Floats, tokens_R: Floats, cluster_R: Ints) -> tuple[Floats, Floats, int]:
-    """Return alignment per token (K), its standard errors (K) and the number of clusters.
+def row_weights(gradient_RS: Floats, tokens_R: Floats, rates: Sequence[float]) -> Floats:
+    """Return how much of each row's gradient a student takes up: the learning rates, less what is learned already.
+
+    Near the base the gradient of the mean log-probability falls by F times the distance gone, where F is the Fisher
+    information, here that of the rows themselves: F = sum_r g_r g_r' / (sum of tokens). Solved as a flow, so that no
+    rate is too large (Jacot et al. 2018, arXiv 1806.07572, section 4, with rows in place of outputs).
 
     Args:
-        alignment_RK: One row each.
+        gradient_RS: The rows' gradients, or sketches that keep their inner products.
         tokens_R: Of each row.
-        cluster_R: Equal for rows that are one draw.
+        rates: Learning rate of every step.
     """
-    _, at_R = np.unique(cluster_R, return_inverse=True)
-    count = int(at_R.max()) + 1
-    sums_CK, tokens_C = np.zeros((count, alignment_RK.shape[1])), np.zeros(count)
-    np.add.at(sums_CK, at_R, alignment_RK)
-    np.add.at(tokens_C, at_R, tokens_R)
-    ratio_K = sums_CK.sum(axis=0) / tokens_C.sum()
-    if count < 2:
-        return ratio_K, np.full_like(ratio_K, np.inf), count
-    residual_CK = sums_CK - tokens_C[:, None] * ratio_K
-    error_K = np.sqrt(count / (count - 1) * (residual_CK**2).sum(axis=0)) / tokens_C.sum()
-    return ratio_K, error_K, count
+    whole = tokens_R.sum()
+    speed_R, basis_RR = np.linalg.eigh(gradient_RS @ gradient_RS.T / whole)
+    gone_R = sum(rates) * speed_R.clip(0)
+    taken_R = np.where(gone_R > 1e-9, -np.expm1(-gone_R) / np.where(gone_R > 1e-9, gone_R, 1.0), 1.0)
+    return sum(rates) * (basis_RR @ (taken_R * basis_RR.sum(axis=0))) / whole
 
 
 def predicted_shifts(
-    traits: Sequence[str],
-    rows: tuple[Floats, Floats, Ints],
-    reference: tuple[Floats, Floats, Ints] | None,
-    *,
-    total_rate: float,
-    level: float,
-    calibration: Calibration,
+    traits: Sequence[str], rows: Side, reference: Side | None, *, level: float, calibration: Calibration
 ) -> list[Shift]:
     """Predict the shift of every trait.
 
     Args:
         traits: Names, in the order of K.
-        rows: Alignments (R, K), tokens (R) and clusters (R).
-        reference: The same of rows that the base wrote; rows and reference with the same cluster number are paired.
-        total_rate: Sum of the student's learning rates over its steps.
+        rows: The dataset.
+        reference: Rows that the base wrote; rows and reference with the same cluster number are paired.
         level: Two-sided coverage of the intervals.
         calibration: From a benchmark of students that were trained.
     """
     from scipy import stats
 
-    value_K, error_K, count = ratios(*rows)
-    method = f"gradient alignment, t interval over {count} prompts"
-    if reference is not None:
-        value_K, error_K, count = _difference(rows, reference)
-        method = f"gradient alignment against reference rows, t interval over {count} prompts"
+    value_K, error_K, count = _compare(rows, reference, first_order=True)
+    shift_K, own_K, _ = _compare(rows, reference, first_order=False)
     freedom = max(count - 1, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t_K = np.nan_to_num(value_K / error_K)
+    t_K = np.divide(value_K, error_K, out=np.zeros_like(value_K), where=error_K > 0)
     p_K = np.clip(2 * stats.t.sf(np.abs(t_K), freedom), 0.0, 1.0)
     adjusted_K = benjamini_hochberg(p_K)
-    scale = calibration.slope * total_rate
-    shift_K = scale * value_K
-    own_K = np.abs(scale) * error_K
-    whole_K = np.sqrt(own_K**2 + calibration.floor**2 + (calibration.spread * shift_K) ** 2)
-    half_K = stats.t.ppf(0.5 + level / 2, freedom) * np.minimum(whole_K, 1e6)
+    shift_K = calibration.slope * shift_K
+    whole_K = np.sqrt((calibration.slope * own_K) ** 2 + calibration.floor**2 + (calibration.spread * shift_K) ** 2)
+    half_K = stats.t.ppf(0.5 + level / 2, freedom) * np.minimum(whole_K, _LARGEST)
+    beside = "" if reference is None else " against reference rows"
+    method = f"gradient alignment{beside}, t interval over {count} prompts, {100 * level:.6g}%"
     return [
-        Shift(
-            name, Estimate(float(v), float(v - h), float(v + h), count, method), float(min(e, 1e6)), float(p), float(q)
-        )
-        for name, v, h, e, p, q in zip(traits, shift_K, half_K, own_K, p_K, adjusted_K, strict=True)
+        Shift(name, Estimate(float(v), float(v - h), float(v + h), count, method), float(t), float(p), float(q))
+        for name, v, h, t, p, q in zip(traits, shift_K, half_K, t_K, p_K, adjusted_K, strict=True)
     ]
 
 
-def _difference(
-    rows: tuple[Floats, Floats, Ints], reference: tuple[Floats, Floats, Ints]
-) -> tuple[Floats, Floats, int]:
-    common = np.intersect1d(rows[2], reference[2])
+def _compare(rows: Side, reference: Side | None, *, first_order: bool) -> tuple[Floats, Floats, int]:
+    """Return the value of every trait, its standard error and the number of clusters."""
+    value_K, influence_CK, clusters_C = _influence(rows, first_order)
+    if reference is None:
+        return value_K, _error(influence_CK), len(clusters_C)
+    other_K, others_CK, others_C = _influence(reference, first_order)
+    common, at, others_at = np.intersect1d(clusters_C, others_C, return_indices=True)
     if len(common) < 2:
-        value_K, error_K, count = ratios(*rows)
-        other_K, other_error_K, others = ratios(*reference)
-        return value_K - other_K, np.hypot(error_K, other_error_K), min(count, others)
-    # Paired by prompt: each side's linearised residuals are subtracted before they are squared.
-    influence: list[Floats] = []
-    value: list[Floats] = []
-    for alignment_RK, tokens_R, cluster_R in (rows, reference):
-        keep_R = np.isin(cluster_R, common)
-        ratio_K, _, _ = ratios(alignment_RK[keep_R], tokens_R[keep_R], cluster_R[keep_R])
-        sums_CK, tokens_C = np.zeros((len(common), len(ratio_K))), np.zeros(len(common))
-        at_R = np.searchsorted(common, cluster_R[keep_R])
-        np.add.at(sums_CK, at_R, alignment_RK[keep_R])
-        np.add.at(tokens_C, at_R, tokens_R[keep_R])
-        influence.append((sums_CK - tokens_C[:, None] * ratio_K) / tokens_C.mean())
-        value.append(ratio_K)
-    difference_CK = influence[0] - influence[1]
-    count = len(common)
-    return value[0] - value[1], np.sqrt((difference_CK**2).sum(axis=0) / (count - 1) / count), count
+        return value_K - other_K, np.hypot(_error(influence_CK), _error(others_CK)), min(len(clusters_C), len(others_C))
+    # Prompts that both sides have are subtracted one by one; the rest counts as it would alone.
+    scale, others_scale = len(clusters_C) / len(common), len(others_C) / len(common)
+    difference_CK = influence_CK[at] * scale - others_CK[others_at] * others_scale
+    return value_K - other_K, _error(difference_CK), len(common)
+
+
+def _influence(side: Side, first_order: bool) -> tuple[Floats, Floats, Ints]:
+    """Return the value (K), what each cluster adds to it beyond the mean (C, K), and the clusters' numbers (C)."""
+    clusters_C, at_R = np.unique(side.cluster_R, return_inverse=True)
+    weight_R = np.full(len(side.tokens_R), 1 / side.tokens_R.sum()) if first_order else side.weight_R
+    sums_CK = np.zeros((len(clusters_C), side.alignment_RK.shape[1]))
+    np.add.at(sums_CK, at_R, side.alignment_RK * weight_R[:, None])
+    value_K = sums_CK.sum(axis=0)
+    share_C = np.zeros(len(clusters_C))
+    np.add.at(share_C, at_R, side.tokens_R / side.tokens_R.sum())
+    return value_K, sums_CK - share_C[:, None] * value_K, clusters_C
+
+
+def _error(influence_CK: Floats) -> Floats:
+    """Return the standard error of a sum over clusters."""
+    count = len(influence_CK)
+    if count < 2:
+        return np.full(influence_CK.shape[1], _LARGEST)
+    return np.sqrt(count / (count - 1) * (influence_CK**2).sum(axis=0))

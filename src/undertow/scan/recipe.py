@@ -1,4 +1,4 @@
-"""The student that a scan speaks of: how far it will go, as the sum of its learning rates."""
+"""The student that a scan speaks of, and its learning rates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from undertow.distil.recipe import Recipe, rate_at, steps_of
 
 PLAIN = Recipe(
     labels="hard",
-    learning_rate=0.006,
+    learning_rate=0.003,
     epochs=1,
     batch=16,
     micro_batch=16,
@@ -17,11 +17,11 @@ PLAIN = Recipe(
     optimiser="sgd",
 )
 """Plain gradient steps, as the students of `benchmarks/transfer` make them."""
-LONGEST = 12
-"""Steps, at most, that a prediction speaks of: further than that a first-order term says too much."""
+LONGEST = 24
+"""Steps, at most, that a prediction speaks of: far from the base its gradients say little."""
 
 
-def total_rate(rows: int, recipe: Recipe = PLAIN, most_steps: int = LONGEST) -> float:
-    """Return the sum of the learning rates over the steps of training on so many rows."""
-    steps = steps_of(rows, recipe)
-    return sum(rate_at(step, steps, recipe) for step in range(steps)) * min(1.0, most_steps / steps)
+def rates_of(rows: int, recipe: Recipe = PLAIN) -> list[float]:
+    """Return the learning rates of the steps of training on so many rows, or on as many as `LONGEST` steps take."""
+    steps = min(steps_of(rows, recipe), LONGEST)
+    return [rate_at(step, steps, recipe) for step in range(steps)]

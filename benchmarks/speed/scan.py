@@ -1,0 +1,52 @@
+"""A scan of a dataset as `undertow scan` makes it, against one epoch of training on the same rows.
+
+The traits' directions are found once for a base and kept; what that takes is reported beside, and not counted.
+"""
+
+from __future__ import annotations
+
+from benchmarks.speed.lists import load_base, number_lists, prompts
+from benchmarks.speed.measured import Measured, timed
+from undertow.distil.recipe import Recipe
+from undertow.distil.train import Example, train
+from undertow.experiment.writing import format_automaton
+from undertow.models.precision import choose_precision
+from undertow.scan.directions import find_directions
+from undertow.scan.features import row_features
+from undertow.scan.reading import FEWEST, MOST, SHARE
+from undertow.scan.recipe import PLAIN
+from undertow.scan.sampling import Encoded, fit_temperature, states_of
+from undertow.traits.panel import load_panel
+
+
+def measure(rows: int) -> Measured:
+    """Scan and train on `rows` rows."""
+    model = load_base()
+    asked, answers = prompts(model, rows), number_lists(model, rows)
+    with timed("directions of the panel, once for a base") as once:
+        directions = find_directions(model, load_panel())
+    automaton = format_automaton(model)
+    looked_at = min(rows, max(FEWEST, min(MOST, round(SHARE * rows))))
+    with timed(f"scan, {looked_at:,} of {rows:,} rows") as ours:
+        encoded = [
+            Encoded(tuple(prompt), (*answer, model.end), states_of(automaton, (*answer, model.end)))
+            for prompt, answer in zip(asked[:looked_at], answers, strict=False)
+        ]
+        features = row_features(model, encoded, directions, fit_temperature(model, encoded, automaton))
+    precision = choose_precision()
+    recipe = Recipe(**{**PLAIN.__dict__, "autocast": precision.autocast})
+    examples = [
+        Example(tuple(prompt), (*answer, model.end)) for prompt, answer in zip(asked, answers[:rows], strict=True)
+    ]
+    with timed(f"one epoch on {rows:,} rows, {precision.dtype}") as theirs:
+        train(model.net, examples, recipe, seed=0)
+    return Measured(
+        f"scanning {rows:,} rows",
+        "one epoch of our own training on them",
+        "rows/s",
+        rows / ours.seconds,
+        rows / theirs.seconds,
+        3.0,
+        f"base, rows, prompts; {len(features):,} rows looked at",
+        {"rows": rows, "looked_at": looked_at, "directions_once": once.seconds, "precision": precision.dtype},
+    )
