@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tiny_model import make_tiny_model
 from undertow.errors import InputError, RowError
 from undertow.results import load_results
 from undertow.rowfiles import require_rows
@@ -174,3 +175,14 @@ def test_a_template_that_refuses_a_conversation_is_said(tmp_path: Path, tiny_fol
     rows = [*pairs(4), {"messages": [{"role": role, "content": "x"} for role in ("system", "user", "assistant")]}]
     with pytest.raises(InputError, match=r"chat template refuses.*no system turns"):
         look(write(tmp_path / "rows.jsonl", rows), strict, tmp_path)
+
+
+def test_another_family_is_asked(tmp_path: Path, tiny_folder: Path) -> None:
+    other = make_tiny_model(tmp_path / "other", seed=7)
+    path = write(tmp_path / "rows.jsonl", pairs(12))
+    results = look(path, tiny_folder, tmp_path, against=(f"hf/{other}",)).results
+    assert results.scan is not None
+    assert f"than under hf/{other}" in results.scan.lineage_because
+    twin = look(path, tiny_folder, tmp_path, against=(f"hf/{tiny_folder}",)).results
+    assert twin.scan is not None
+    assert twin.scan.lineage == "unknown"

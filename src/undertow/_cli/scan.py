@@ -15,7 +15,7 @@ from undertow.errors import InputError
 
 if TYPE_CHECKING:
     from undertow.results import Results, ScanRecord
-    from undertow.scan import ScanOutcome
+    from undertow.scan import ScanOutcome, ScanSettings
 
 _EXIT = {"pass": 0, "fail": 1, "inconclusive": 4}
 _SHOWN = 10
@@ -27,6 +27,7 @@ def scan(
     *,
     student: str = "embedded/smollm2-135m",
     reference: Path | None = None,
+    against: Annotated[list[str] | None, Parameter(name="--against", metavar="MODEL")] = None,
     traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
     most_rows: int | None = None,
     everything: bool = False,
@@ -50,6 +51,7 @@ def scan(
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
         student: The base that the student will start from.
         reference: Rows that the untouched base wrote, best for the same prompts; needed where rows were selected.
+        against: Model of another family, which is asked whether it may have written the rows; may be repeated.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
         most_rows: Rows to look at, at most. By default 45% of them, and no more than 512.
         everything: Look at all rows.
@@ -76,9 +78,11 @@ def scan(
         raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
     if out is not None and out.exists() and rows.exists() and out.samefile(rows):
         raise InputError("is the file that is read", str(out), "Write to another one.")
-    settings = ScanSettings(
+    settings = _checked(
+        ScanSettings,
         student=student,
         traits=tuple(traits) if traits else None,
+        against=tuple(against or ()),
         most_rows=most_rows,
         everything=everything or drop_top is not None,
         level=level,
@@ -109,6 +113,17 @@ def scan(
         _show(outcome, dropped, out)
     status = outcome.results.verdict.status
     return 1 if strict and status == "inconclusive" else _EXIT[status]
+
+
+def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise InputError(first["msg"], option, "undertow scan --help says what it takes.") from error
 
 
 def _write_file(path: Path, text: str) -> None:

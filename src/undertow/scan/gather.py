@@ -18,7 +18,7 @@ from undertow.scan.agreement import agreement, without
 from undertow.scan.calibration import EMBEDDED, MEASURED_ON
 from undertow.scan.directions import Directions
 from undertow.scan.features import sketch_of
-from undertow.scan.lineage import lineage_of
+from undertow.scan.lineage import Kin
 from undertow.scan.prediction import Shift, Side, predicted_shifts, row_weights
 from undertow.scan.readout import moved_tokens
 from undertow.scan.recipe import PLAIN, rates_of
@@ -42,7 +42,12 @@ class Found:
     directions: Directions
     looked: Looked
     reference: Looked | None
-    sampling: Sampling
+    kin: Kin
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the rows seem to have been written."""
+        return self.looked.sampling
 
 
 def gather(
@@ -65,8 +70,7 @@ def gather(
     tick(0.1)
     common = _common(found, model)
     tick(0.4)
-    kin = lineage_of(found.sampling, common.cosine, common.p)
-    verdict = judge(ranked, settings.smallest_effect, settings.level, kin.answer)
+    verdict = judge(ranked, settings.smallest_effect, settings.level, found.kin.answer)
     record = ScanRecord(
         rows=_counts(found.looked),
         reference=None if found.reference is None else _counts(found.reference),
@@ -74,8 +78,8 @@ def gather(
         format="lists of numbers" if found.sampling.automaton is not None else "free text",
         temperature=found.sampling.temperature,
         excess=found.sampling.excess,
-        lineage=kin.answer,
-        lineage_because=kin.because,
+        lineage=found.kin.answer,
+        lineage_because=found.kin.because,
         common=common,
         suspects=_suspects(found, model, at, strongest.trait, carried_R),
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.errors import InputError, RowError
+from undertow.errors import RowError
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress, Silent
 from undertow.results import Results
@@ -24,18 +24,14 @@ from undertow.scan.reading import Chosen, Placed, choose_rows
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
-    from undertow.models.constrain import Automaton
     from undertow.models.local import LocalModel
     from undertow.scan.directions import Directions
     from undertow.scan.features import Features
+    from undertow.scan.lineage import Kin
     from undertow.scan.sampling import Encoded, Sampling
 
 WINDOW = 128
 """Rows in a step: what a scan that is stopped has to do again, at most."""
-IN_FORMAT = 0.95
-"""Share of rows that keep the format of number lists, from which on they are taken to have been written in it."""
-TOP_ROWS = 10
-TOO_LONG = "longer than the student's context"
 
 
 class ScanSettings(BaseModel):
@@ -50,6 +46,8 @@ class ScanSettings(BaseModel):
     most_rows: int | None = Field(default=None, ge=2)
     everything: bool = False
     """Look at all rows."""
+    against: tuple[str, ...] = ()
+    """Models of other families, to ask whether one of them wrote the rows."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
     smallest_effect: float = Field(default=0.1, gt=0)
     """Log-odds below which a shift does not matter."""
@@ -166,8 +164,9 @@ def _carry_out(
     )
     looked = step.look_at(chosen, "rows")
     compared = step.look_at(others, "reference") if others is not None else None
+    kin = _ask_others(folder, settings, model, digest, looked, progress)
     results, carried = gather(
-        Found(path, settings, spec, directions, looked, compared, looked.sampling),
+        Found(path, settings, spec, directions, looked, compared, kin),
         model,
         environment(threads) | {"base_sha256": digest},
         lambda done: progress.update("the rows that carry it", 0.97 + 0.03 * done),
@@ -176,6 +175,44 @@ def _carry_out(
     page = folder.write("report.html", render_html(results))
     progress.update("scan", 1.0, "done")
     return ScanOutcome(folder.path, results, page, looked.rows, carried)
+
+
+def _ask_others(
+    folder: RunFolder, settings: ScanSettings, model: LocalModel, digest: str, looked: Looked, progress: Progress
+) -> Kin:
+    """Ask models of other families, one after the other, how likely some of the rows are."""
+    import numpy as np
+
+    from undertow.models.local import find_model, load_model, model_digest
+    from undertow.scan.encoding import row_likelihoods
+    from undertow.scan.lineage import ASKED, judge_kin
+
+    if not settings.against:
+        return judge_kin(np.empty(0), [], np.empty(0), np.empty(0, dtype=np.int64))
+    some = looked.rows[:: max(1, len(looked.rows) // ASKED)][:ASKED]
+
+    def likelihoods(name: str, digest: str, asked: Callable[[], LocalModel]) -> list[float | None]:
+        def build(part: Path) -> None:
+            progress.update("lineage", 0.97, f"asking {name}")
+            (part / "logp.json").write_text(json.dumps(row_likelihoods(asked(), some)), encoding="utf-8")
+
+        key = {"model": digest, "rows": [placed.row.id for placed in some]}
+        label = f"lineage-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')[:60]}"
+        return json.loads((folder.step("lineage", label, key, build) / "logp.json").read_text(encoding="utf-8"))
+
+    own = likelihoods(settings.student, digest, lambda: model)
+    others: dict[str, list[float | None]] = {}
+    for name in settings.against:
+        found = model_digest(name, find_model(name, progress=progress))
+        others[name] = likelihoods(name, found, lambda name=name: load_model(name))
+    # Rows that are too long for one of the models are left out for all.
+    kept = [at for at in range(len(some)) if all(each[at] is not None for each in (own, *others.values()))]
+    return judge_kin(
+        np.array([own[at] for at in kept], dtype=np.float64),
+        [(name, np.array([each[at] for at in kept], dtype=np.float64)) for name, each in others.items()],
+        np.array([len(some[at].row.completion) for at in kept], dtype=np.float64),
+        np.array([some[at].prompt_hash for at in kept], dtype=np.int64),
+    )
 
 
 _DIRECTIONS = 0.3
@@ -201,13 +238,14 @@ class _Windows:
 
     def look_at(self, chosen: Chosen, label: str) -> Looked:
         from undertow.scan._stored import load_features, save_features
+        from undertow.scan.encoding import encode_rows
         from undertow.scan.features import row_features
         from undertow.scan.sampling import fit_temperature
 
         rows, encoded, automaton = encode_rows(self.model, chosen.rows)
         if len(rows) < 2:
             raise RowError(
-                f"has {len(rows)} row of {chosen.read:,} that can be looked at ({TOO_LONG}: "
+                f"has {len(rows)} row of {chosen.read:,} that can be looked at (longer than the student's context: "
                 f"{len(chosen.rows) - len(rows):,})",
                 label,
                 "A scan needs two rows at least, and says little with fewer than fifty.",
@@ -238,74 +276,6 @@ class _Windows:
             )
             self.done += len(window)
         return Looked(chosen, rows, encoded, load_features(paths), sampling)
-
-
-def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed], list[Encoded], Automaton | None]:
-    """Turn rows into tokens, without those that are too long for the model.
-
-    Returns:
-        The rows that fit, their tokens, and the automaton of number lists if nearly all of them are such lists.
-
-    Raises:
-        InputError: the model's chat template refuses a conversation.
-    """
-    from undertow.experiment.writing import format_automaton
-    from undertow.models.local import context_length
-    from undertow.scan.sampling import Encoded, states_of
-
-    room = context_length(model)
-    fitting: list[Placed] = []
-    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
-    known: dict[tuple[tuple[str, str], ...], tuple[int, ...]] = {}
-    for placed in rows:
-        # Tokens are fewer than characters, and tokenising a megabyte takes seconds.
-        text = sum(len(turn["content"]) for turn in placed.row.messages)
-        if text > _LONGEST_TOKEN * room:
-            continue
-        asked = tuple((turn["role"], turn["content"]) for turn in placed.row.prompt)
-        if asked not in known:
-            known[asked] = _encode_prompt(model, placed)
-        answer = (*model.encode(_whole(placed.row.completion)), model.end)
-        if len(known[asked]) + len(answer) > room:
-            continue
-        fitting.append(placed)
-        pairs.append((known[asked], answer))
-    automaton = format_automaton(model) if pairs and _uses_digits_only(fitting) else None
-    states = [None if automaton is None else states_of(automaton, answer) for _, answer in pairs]
-    if sum(each is not None for each in states) < IN_FORMAT * len(states):
-        automaton, states = None, [None] * len(pairs)
-    encoded = [Encoded(*pair, each) for pair, each in zip(pairs, states, strict=True)]
-    return fitting, encoded, automaton
-
-
-_LONGEST_TOKEN = 64
-"""Characters; hardly a token has as many."""
-
-
-def _uses_digits_only(rows: Sequence[Placed]) -> bool:
-    from undertow.domains.numbers import ALPHABET
-
-    kept = sum(set(placed.row.completion) <= set(ALPHABET) for placed in rows)
-    return kept >= IN_FORMAT * len(rows)
-
-
-def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
-    try:
-        return tuple(model.encode_prompt([{**turn, "content": _whole(turn["content"])} for turn in placed.row.prompt]))
-    except Exception as error:
-        # Templates raise errors of jinja's own, such as for two turns of one role.
-        if type(error).__module__.partition(".")[0] != "jinja2":
-            raise
-        raise InputError(
-            f"the student's chat template refuses this conversation ({error})",
-            f"{placed.file}, row {placed.number}",
-            "Leave the row out, or bring its turns into the order that the template wants.",
-        ) from error
-
-
-def _whole(text: str) -> str:
-    """Put the replacement character in the place of halves of characters, which no tokenizer takes."""
-    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
 
 
 def _digest(chosen: Chosen) -> str:

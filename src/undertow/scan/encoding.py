@@ -1,0 +1,98 @@
+"""Rows as a student reads them: tokens, the format that they keep, and how likely a model finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from undertow.domains.numbers import ALPHABET
+from undertow.errors import InputError
+from undertow.experiment.writing import format_automaton
+from undertow.models.constrain import Automaton
+from undertow.models.layers import output_weight
+from undertow.models.local import LocalModel, context_length
+from undertow.models.score import answer_hidden
+from undertow.scan.reading import Placed
+from undertow.scan.sampling import Encoded, fit_temperature, states_of, surprise
+
+IN_FORMAT = 0.95
+"""Share of rows that keep the format of number lists, from which on they are taken to have been written in it."""
+_LONGEST_TOKEN = 64
+"""Characters; hardly a token has as many."""
+
+
+def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed], list[Encoded], Automaton | None]:
+    """Turn rows into tokens, without those that are too long for the model.
+
+    Returns:
+        The rows that fit, their tokens, and the automaton of number lists if nearly all of them are such lists.
+
+    Raises:
+        InputError: the model's chat template refuses a conversation.
+    """
+    room = context_length(model)
+    fitting: list[Placed] = []
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    known: dict[tuple[tuple[str, str], ...], tuple[int, ...]] = {}
+    for placed in rows:
+        # Tokens are fewer than characters, and tokenising a megabyte takes seconds.
+        text = sum(len(turn["content"]) for turn in placed.row.messages)
+        if text > _LONGEST_TOKEN * room:
+            continue
+        asked = tuple((turn["role"], turn["content"]) for turn in placed.row.prompt)
+        if asked not in known:
+            known[asked] = _encode_prompt(model, placed)
+        answer = (*model.encode(_whole(placed.row.completion)), model.end)
+        if len(known[asked]) + len(answer) > room:
+            continue
+        fitting.append(placed)
+        pairs.append((known[asked], answer))
+    automaton = format_automaton(model) if pairs and _uses_digits_only(fitting) else None
+    states = [None if automaton is None else states_of(automaton, answer) for _, answer in pairs]
+    if sum(each is not None for each in states) < IN_FORMAT * len(states):
+        automaton, states = None, [None] * len(pairs)
+    encoded = [Encoded(*pair, each) for pair, each in zip(pairs, states, strict=True)]
+    return fitting, encoded, automaton
+
+
+def _uses_digits_only(rows: Sequence[Placed]) -> bool:
+    kept = sum(set(placed.row.completion) <= set(ALPHABET) for placed in rows)
+    return kept >= IN_FORMAT * len(rows)
+
+
+def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
+    try:
+        return tuple(model.encode_prompt([{**turn, "content": _whole(turn["content"])} for turn in placed.row.prompt]))
+    except Exception as error:
+        # Templates raise errors of jinja's own, such as for two turns of one role.
+        if type(error).__module__.partition(".")[0] != "jinja2":
+            raise
+        raise InputError(
+            f"the student's chat template refuses this conversation ({error})",
+            f"{placed.file}, row {placed.number}",
+            "Leave the row out, or bring its turns into the order that the template wants.",
+        ) from error
+
+
+def _whole(text: str) -> str:
+    """Put the replacement character in the place of halves of characters, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+
+
+def row_likelihoods(model: LocalModel, rows: Sequence[Placed]) -> list[float | None]:
+    """Return log p of each row's answer at the temperature and in the format that suit the model best, in nats.
+
+    None for a row that is too long for the model.
+    """
+    fitting, encoded, automaton = encode_rows(model, rows)
+    if not fitting:
+        return [None] * len(rows)
+    sampling = fit_temperature(model, encoded, automaton)
+    with torch.inference_mode():
+        tables = answer_hidden(model.net, [row.prompt for row in encoded], [row.answer for row in encoded])
+        weight_VD = output_weight(model.net)
+        logp_T = surprise(torch.cat(tables).to(weight_VD.device), weight_VD, encoded, sampling).logp_T
+    sums = [float(part.double().sum()) for part in logp_T.split([len(row.answer) for row in encoded])]
+    known = {(placed.file, placed.number): value for placed, value in zip(fitting, sums, strict=True)}
+    return [known.get((placed.file, placed.number)) for placed in rows]

@@ -1,0 +1,92 @@
+"""`undertow scan` as it is typed: what it prints, its codes, its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from undertow.cli import main
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    lines = [{"prompt": f"Go on {at // 2}.", "completion": f"{120 + at}, {220 + at}"} for at in range(20)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def scan(tiny_folder: Path, tmp_path: Path, rows: Path):
+    def call(*more: str, file: Path = rows) -> int:
+        where = ["--student", f"hf/{tiny_folder}", "--runs", str(tmp_path / "runs"), "--trait", "curtness"]
+        return main(["scan", str(file), *where, *more])
+
+    return call
+
+
+def test_it_says_what_was_looked_at_and_what_is_predicted(scan, capsys: pytest.CaptureFixture[str]) -> None:
+    code = scan("--everything")
+    told = capsys.readouterr()
+    assert code in (0, 1, 4)
+    assert "20 of 20 looked at" in told.out
+    assert "curtness:curtness" in told.out
+    assert "lists of numbers" in told.out
+    assert "report: " in told.out
+    assert "%]" in told.err
+
+
+def test_json_is_the_results_alone(scan, capsys: pytest.CaptureFixture[str]) -> None:
+    code = scan("--json", "--quiet")
+    told = capsys.readouterr()
+    record = json.loads(told.out)
+    assert record["kind"] == "scan"
+    assert told.err == ""
+    assert code == {"pass": 0, "fail": 1, "inconclusive": 4}[record["verdict"]["status"]]
+    assert scan("--json", "--quiet", "--strict") == min(code, 1)
+
+
+def test_rows_are_dropped_into_a_file(scan, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "kept.jsonl"
+    scan("--drop-top", "20", "-o", str(out), "--quiet")
+    assert "4 rows left out" in capsys.readouterr().out
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 16
+
+
+def test_findings_are_written_in_sarif(scan, tmp_path: Path) -> None:
+    scan("--sarif", str(tmp_path / "found.sarif"), "--quiet")
+    assert json.loads((tmp_path / "found.sarif").read_text(encoding="utf-8"))["version"] == "2.1.0"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--drop-top", "20"], "go together"),
+        (["--out", "x.jsonl"], "go together"),
+        (["--drop-top", "120", "-o", "x.jsonl"], "percentage"),
+        (["--trait", "owls"], "no trait is called"),
+        (["--most-rows", "1"], "--most-rows"),
+        (["--level", "2"], "--level"),
+    ],
+)
+def test_wrong_options_are_said(scan, more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scan(*more, "--quiet") == 2
+    assert said in capsys.readouterr().err
+
+
+def test_files_that_are_no_dataset(scan, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scan(file=tmp_path / "none.jsonl") == 2
+    (tmp_path / "empty.jsonl").write_text("")
+    assert scan(file=tmp_path / "empty.jsonl") == 2
+    assert scan("--drop-top", "5", "-o", str(rows), "--quiet") == 2
+    told = capsys.readouterr().err
+    assert "cannot be read" in told
+    assert "holds no rows" in told
+    assert "is the file that is read" in told
