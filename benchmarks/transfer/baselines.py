@@ -14,7 +14,7 @@ likelihoods are shifted for, K traits (those of the benchmark), D width of the m
     projection_RK (R, K) the row's hidden states minus those of the base's rows, along the trait's vector
     keyword_RK   (R, K)  whether one of the trait's giveaways occurs
     classifier_R (R)     log-odds that the row is not the base's, by its letters
-    auroc        ()      of these; not a number where the dataset is its own control
+    auroc        ()      of these, mean over folds; not a number where the dataset is its own control
     coupled      ()      share of rows whose prompt the control has too: 1, or 0 for a base's rows of another seed
 
 A dataset's number is the mean over its rows. The control's own shift and surprise are in the control's file.
@@ -90,7 +90,7 @@ def main() -> None:
         start = time.monotonic()
         written, mean_RD = hidden_of(case.name)
         others, other_ED = hidden_of(case.control.name)
-        found: Arrays = {
+        found: dict[str, Any] = {
             "names": np.array(list(traits)),
             "cluster_R": np.array([row.row // case.answers for row in written]),
             **likelihoods(model, written, list(traits.values())),
