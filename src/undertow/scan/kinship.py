@@ -122,7 +122,7 @@ def agreement_p(
     """Return the p-value of one layer: Spearman's rank correlation of two matchings, one-sided.
 
     Units of the other model are numbered anew at random. Otherwise, where their order means something (sorted by use,
-    say), matchings that agree on the kind of unit only would be correlated too: in the test's example 0.98 have p < 0.1.
+    say), matchings that agree on no more than the kind would be correlated (in the test's example p < 0.1 for 0.98).
     """
     from scipy import stats
 
