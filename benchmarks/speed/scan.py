@@ -25,15 +25,15 @@ def measure(rows: int) -> Measured:
     asked, answers = prompts(model, rows), number_lists(model, rows)
     with timed("directions of the panel, once for a base") as once:
         directions = find_directions(model, load_panel())
-    automaton = format_automaton(model)
+    automaton, precision = format_automaton(model), choose_precision()
     looked_at = min(rows, max(FEWEST, min(MOST, round(SHARE * rows))))
     with timed(f"scan, {looked_at:,} of {rows:,} rows") as ours:
         encoded = [
             Encoded(tuple(prompt), (*answer, model.end), states_of(automaton, (*answer, model.end)))
             for prompt, answer in zip(asked[:looked_at], answers, strict=False)
         ]
-        features = row_features(model, encoded, directions, fit_temperature(model, encoded, automaton))
-    precision = choose_precision()
+        sampling = fit_temperature(model, encoded, automaton)
+        features = row_features(model, encoded, directions, sampling, autocast=precision.autocast)
     recipe = Recipe(**{**PLAIN.__dict__, "autocast": precision.autocast})
     examples = [
         Example(tuple(prompt), (*answer, model.end)) for prompt, answer in zip(asked, answers[:rows], strict=True)

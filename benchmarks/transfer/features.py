@@ -17,7 +17,7 @@ from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.truth import BASE
 from undertow.experiment.writing import format_automaton, read_written
 from undertow.models.local import LocalModel, load_model
-from undertow.models.precision import set_up_process
+from undertow.models.precision import choose_precision, set_up_process
 from undertow.probes.choice import Subject
 from undertow.scan.directions import Directions, find_directions
 from undertow.scan.features import Features, row_features
@@ -71,7 +71,11 @@ def features_of(
         encoded.append(Encoded(tuple(Subject(model).encode(row.prompt)), answer, states))
     sampling = fit_temperature(model, encoded, automaton)
     clusters = np.array([row.row // case.answers for row in written])
-    return row_features(model, encoded, directions, sampling), clusters, sampling.temperature
+    return (
+        row_features(model, encoded, directions, sampling, autocast=choose_precision().autocast),
+        clusters,
+        sampling.temperature,
+    )
 
 
 if __name__ == "__main__":

@@ -186,3 +186,15 @@ def test_another_family_is_asked(tmp_path: Path, tiny_folder: Path) -> None:
     twin = look(path, tiny_folder, tmp_path, against=(f"hf/{tiny_folder}",)).results
     assert twin.scan is not None
     assert twin.scan.lineage == "unknown"
+
+
+def test_a_teacher_of_the_family_is_known_by_its_weights(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(12))
+    own = look(path, tiny_folder, tmp_path, teacher=f"hf/{tiny_folder}").results
+    assert own.scan is not None
+    assert own.scan.lineage == "same"
+    stranger = make_tiny_model(tmp_path / "stranger", seed=7)
+    other = look(path, tiny_folder, tmp_path, teacher=f"hf/{stranger}").results
+    assert other.scan is not None
+    assert other.scan.lineage == "different"
+    assert other.verdict.status == "inconclusive"

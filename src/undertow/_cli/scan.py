@@ -27,6 +27,7 @@ def scan(
     *,
     student: str = "embedded/smollm2-135m",
     reference: Path | None = None,
+    teacher: str | None = None,
     against: Annotated[list[str] | None, Parameter(name="--against", metavar="MODEL")] = None,
     traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
     most_rows: int | None = None,
@@ -51,6 +52,7 @@ def scan(
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
         student: The base that the student will start from.
         reference: Rows that the untouched base wrote, best for the same prompts; needed where rows were selected.
+        teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
         most_rows: Rows to look at, at most. By default 45% of them, and no more than 512.
@@ -82,6 +84,7 @@ def scan(
         ScanSettings,
         student=student,
         traits=tuple(traits) if traits else None,
+        teacher=teacher,
         against=tuple(against or ()),
         most_rows=most_rows,
         everything=everything or drop_top is not None,

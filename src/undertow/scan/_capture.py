@@ -73,10 +73,10 @@ class Captured:
     def watch_matrix(self, matrix: int, input_ND: Tensor, output_ND: Tensor) -> None:
         """Catch what a matrix reads, and the gradient of what it puts out."""
         projection = self.projections[matrix]
-        self.read[matrix] = input_ND.detach().float() @ projection.read
+        self.read[matrix] = (input_ND.detach() @ projection.read.to(input_ND.dtype)).float()
 
         def keep(gradient_ND: Tensor) -> None:
-            self.passed[matrix] = gradient_ND.detach().float() @ projection.passed
+            self.passed[matrix] = (gradient_ND.detach() @ projection.passed.to(gradient_ND.dtype)).float()
 
         output_ND.register_hook(keep)
 

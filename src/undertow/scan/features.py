@@ -63,6 +63,7 @@ def row_features(
     directions: Directions,
     sampling: Sampling,
     *,
+    autocast: bool = False,
     tokens_at_once: int = 4096,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Features:
@@ -73,6 +74,7 @@ def row_features(
         rows: The rows; equal prompts are computed once.
         directions: Of the panel's traits in this base.
         sampling: Among which tokens log-probabilities are taken.
+        autocast: Run matrix products in bf16, see `undertow.models.precision`.
         tokens_at_once: Bounds the memory.
         on_progress: Is told the number of finished rows.
     """
@@ -86,7 +88,7 @@ def row_features(
     done = 0
     for batch in batches_of([row.prompt for row in rows], [row.answer for row in rows], tokens_at_once):
         own = [rows[pair] for pair in batch.pairs]
-        gradients_RF, logps, entropies = row_gradients(model, own, batch, sampling)
+        gradients_RF, logps, entropies = row_gradients(model, own, batch, sampling, autocast=autocast)
         at = list(batch.pairs)
         alignment_RK[at] = (gradients_RF @ directions.gradients_KF.T).double().numpy()
         sketch_RS[at] = sketcher(gradients_RF)
@@ -118,13 +120,14 @@ class Sketcher:
 
 
 def row_gradients(
-    model: LocalModel, rows: Sequence[Encoded], batch: Batch, sampling: Sampling
+    model: LocalModel, rows: Sequence[Encoded], batch: Batch, sampling: Sampling, *, autocast: bool = False
 ) -> tuple[Tensor, list[float], list[float]]:
     """Return projected gradients (R, F) of log p(row), log p(row) and the rows' entropies, of one batch."""
     weight_VD = output_weight(model.net).detach()
     packed = pack([(*row.prompt, *row.answer[:-1]) for row in rows], batch.groups).to(weight_VD.device)
     with captured(model.net) as record:
-        hidden_ND = record.last(forward_packed(model.net, packed).hidden_ND)
+        with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
+            hidden_ND = record.last(forward_packed(model.net, packed).hidden_ND)
         node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
         found = surprise(hidden_ND[node_T], weight_VD, rows, sampling)
         found.logp_T.sum().backward()

@@ -46,6 +46,8 @@ class ScanSettings(BaseModel):
     most_rows: int | None = Field(default=None, ge=2)
     everything: bool = False
     """Look at all rows."""
+    teacher: str | None = None
+    """The model that wrote the rows, where it is at hand: its weights are compared with the student's."""
     against: tuple[str, ...] = ()
     """Models of other families, to ask whether one of them wrote the rows."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
@@ -187,6 +189,8 @@ def _ask_others(
     from undertow.scan.encoding import row_likelihoods
     from undertow.scan.lineage import ASKED, judge_kin
 
+    if settings.teacher is not None:
+        return _compare_weights(folder, settings.teacher, model, digest, progress)
     if not settings.against:
         return judge_kin(np.empty(0), [], np.empty(0), np.empty(0, dtype=np.int64))
     some = looked.rows[:: max(1, len(looked.rows) // ASKED)][:ASKED]
@@ -215,6 +219,24 @@ def _ask_others(
     )
 
 
+def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest: str, progress: Progress) -> Kin:
+    """Compare the student's weights with the teacher's."""
+    from undertow.models.local import find_model, load_model, model_digest
+    from undertow.scan.lineage import Kin
+
+    def build(part: Path) -> None:
+        from undertow.scan.kinship import kinship
+
+        progress.update("lineage", 0.97, f"comparing weights with {teacher}")
+        found = kinship(model.net, load_model(teacher).net)
+        text = json.dumps({"answer": found.answer, "because": found.because, "p": found.p})
+        (part / "kinship.json").write_text(text, encoding="utf-8")
+
+    key = {"student": digest, "teacher": model_digest(teacher, find_model(teacher, progress=progress))}
+    file = folder.step("lineage", "kinship", key, build) / "kinship.json"
+    return Kin(**json.loads(file.read_text(encoding="utf-8")))
+
+
 _DIRECTIONS = 0.3
 """Share of the bar for finding the traits' directions, where they are not in the cache."""
 
@@ -232,8 +254,11 @@ class _Windows:
         rows: int,
         start: float,
     ) -> None:
+        from undertow.models.precision import choose_precision
+
         self.folder, self.model, self.directions, self.key = folder, model, directions, key
         self.progress, self.rows, self.start, self.done = progress, rows, start, 0
+        self.precision = choose_precision()
         self.sampling: Sampling | None = None
 
     def look_at(self, chosen: Chosen, label: str) -> Looked:
@@ -266,11 +291,13 @@ class _Windows:
                 )
 
             def build(part: Path, window: Sequence[Encoded] = window, tick: Callable[[int], None] = tick) -> None:
-                features = row_features(self.model, window, self.directions, sampling, on_progress=tick)
+                features = row_features(
+                    self.model, window, self.directions, sampling, autocast=self.precision.autocast, on_progress=tick
+                )
                 save_features(part / "features.safetensors", features)
 
             tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in window]).encode()).hexdigest()
-            key = {**self.key, "rows": tokens, "temperature": sampling.temperature}
+            key = {**self.key, "rows": tokens, "temperature": sampling.temperature, "precision": self.precision.dtype}
             paths.append(
                 self.folder.step("scan", f"{label}-{first // WINDOW:05d}", key, build) / "features.safetensors"
             )
