@@ -64,17 +64,13 @@ class Measured:
         return bool(self.true_K[self.own] > 2 * self.error_K[self.own])
 
 
-def side_of(f: Any, rows: int | None = None) -> Side:
-    """Return the rows of a dataset as predictions take them; the first few prompts where so many rows are enough."""
-    keep_R = np.ones(len(f["tokens_R"]), dtype=bool) if rows is None else np.arange(len(f["tokens_R"])) < rows
-    tokens_R, sketch_RS = f["tokens_R"][keep_R], f["sketch_RS"][keep_R]
-    weights = row_weights(sketch_RS, tokens_R, rates_of(len(f["tokens_R"])))
-    return Side(f["alignment_RK"][keep_R], tokens_R, f["cluster_R"][keep_R], weights)
+def side_of(f: Any) -> Side:
+    """Return the rows of a dataset as predictions take them."""
+    weights = row_weights(f["sketch_RS"], f["tokens_R"], rates_of(len(f["tokens_R"])))
+    return Side(f["alignment_RK"], f["tokens_R"], f["cluster_R"], weights)
 
 
-def load(
-    work: Path, half: str, calibration: Calibration, *, rows: int | None = None, level: float = 0.9
-) -> list[Measured]:
+def load(work: Path, half: str, calibration: Calibration, *, level: float = 0.9) -> list[Measured]:
     """Return every dataset of a half whose features are there."""
     lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
     truth = {record["name"]: record["shifts"] for record in map(json.loads, lines)}
@@ -85,7 +81,7 @@ def load(
             continue
         f = np.load(file, allow_pickle=False)
         names = [str(name) for name in f["names"]]
-        side = side_of(f, rows)
+        side = side_of(f)
         shifts = predicted_shifts(names, side, None, level=level, calibration=calibration)
         plain = predicted_shifts(names, side, None, level=0.6826895, calibration=Calibration())
         agree = agreement(f["sketch_RS"], f["cluster_R"], rng=np.random.default_rng(0))
@@ -137,12 +133,8 @@ def summarise(found: list[Measured]) -> dict[str, Any]:
     clean = [each for each in found if each.case.teacher == "base"]
     moved = [each for each in found if each.moved]
     full = [each for each in moved if each.case.dose == 100]
-    own = [
-        (each.predicted_K[each.own], each.true_K[each.own])
-        for each in found
-        if each.true_K is not None and each.case.target
-    ]
     true = [each for each in found if each.true_K is not None and each.case.target]
+    own = [(each.predicted_K[each.own], each.true_K[each.own]) for each in true if each.true_K is not None]
     covered = [
         shift.estimate.lo <= value <= shift.estimate.hi
         for each in true
