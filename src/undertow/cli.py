@@ -21,6 +21,7 @@ from undertow import __version__
 from undertow._cli.assets import assets
 from undertow._cli.doctor import doctor
 from undertow._cli.folder import check, report
+from undertow._cli.gate import gate
 from undertow._cli.presets import init, presets
 from undertow._cli.results import results
 from undertow._cli.rows import rows
@@ -56,7 +57,9 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _place, _verb in enumerate((run, scan, plan, presets, init, report, results, check, rows, traits, assets, doctor)):
+for _place, _verb in enumerate(
+    (run, scan, gate, plan, presets, init, report, results, check, rows, traits, assets, doctor)
+):
     app.command(_verb, sort_key=_place)
 
 

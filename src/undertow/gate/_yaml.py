@@ -1,0 +1,65 @@
+"""The part of YAML that a policy may use: plain mappings, lists and values, each key once.
+
+A policy decides what gets through, so nothing in it may say less than it seems to: a key that is written twice, of
+which YAML keeps the last, is refused; so are anchors and aliases, which blow a small file up, and tags, which make
+objects. It does not know what a policy is.
+
+    plain_yaml("traits: []", "policy.yaml")
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from undertow.errors import InputError
+
+_FIX = "Write plain keys and values; docs/gate.md shows a whole policy."
+
+
+class _Plain(yaml.SafeLoader):
+    """Refuses what a policy does not need, before anything is made of it."""
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        event: Any = self.peek_event()
+        for what in ("anchor", "tag"):
+            if getattr(event, what, None) is not None:
+                noun = "an anchor or alias" if what == "anchor" else f"the tag {getattr(event, what)!r:.80}"
+                raise yaml.MarkedYAMLError(problem=f"has {noun}, which is not allowed", problem_mark=event.start_mark)
+        node = super().compose_node(parent, index)
+        if isinstance(node, MappingNode):
+            _each_once(node)
+        return node
+
+
+def _each_once(node: MappingNode) -> None:
+    seen: set[tuple[str, str]] = set()
+    for key, _ in cast(list[tuple[Node, Node]], node.value):
+        if not isinstance(key, ScalarNode):
+            continue
+        name = (key.tag, str(key.value))
+        if name in seen:
+            raise yaml.MarkedYAMLError(problem=f"has the key {key.value!r:.80} twice", problem_mark=key.start_mark)
+        seen.add(name)
+
+
+def plain_yaml(text: str, where: str) -> object:
+    """Turn text into plain values.
+
+    Raises:
+        InputError: it is no YAML, or of the kind that is refused; the message names the line.
+    """
+    try:
+        return yaml.load(text, _Plain)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{where}, line {mark.line + 1}" if mark is not None else where
+        what = str(error.problem) if str(error.problem).startswith("has ") else f"is not YAML ({error.problem})"
+        raise InputError(what, place, _FIX) from error
+    except RecursionError as error:
+        raise InputError("is nested too deeply", where, _FIX) from error
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML lets what its own conversions raise escape, such as for a date with 99 months.
+        raise InputError("is not YAML", where, _FIX) from error

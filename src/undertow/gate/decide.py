@@ -1,0 +1,162 @@
+"""Results held to a policy: one outcome a rule, and the status that follows from them.
+
+`fail` means that something was found that the policy forbids. What is missing (evidence, power, a trait that was not
+measured, an interval that reaches across the limit) is `inconclusive`, and that is never a pass. Pure functions: no
+files, no models.
+
+    decide(results, policy).outcomes[0].because
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+from undertow.gate.matching import effects_judged, matched, reach
+from undertow.gate.policy import Policy, TraitRule
+from undertow.report.words import listed, plural
+from undertow.results import Effect, Results
+
+Status = Literal["pass", "fail", "inconclusive"]
+
+_SHOWN = 3
+"""Effects that a reason names."""
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """What became of one rule."""
+
+    rule: str
+    status: Status
+    because: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of all rules, and of the results as a whole."""
+
+    status: Status
+    outcomes: tuple[RuleOutcome, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return {"status": self.status, "rules": [asdict(outcome) for outcome in self.outcomes]}
+
+
+def decide(results: Results, policy: Policy) -> Decision:
+    """Hold results to a policy; rules that ask for nothing (`any`) have no outcome."""
+    outcomes = [_shift(results, rule, policy.unit) for rule in policy.traits]
+    if policy.lineage != "any":
+        outcomes.append(_lineage(results, policy.lineage))
+    if policy.minimum_power is not None:
+        outcomes.append(_power(results, policy, policy.minimum_power))
+    if policy.evidence.kind is not None:
+        outcomes.append(_kind(results, cast(list[str], policy.evidence.kind)))
+    if policy.evidence.seeds is not None:
+        outcomes.append(_seeds(results, policy, policy.evidence.seeds))
+    if policy.verdict != "any":
+        outcomes.append(_verdict(results, policy.verdict))
+    if not outcomes:
+        outcomes.append(RuleOutcome("policy", "inconclusive", "The policy asks for nothing, so nothing is known."))
+    return Decision(_worst(outcome.status for outcome in outcomes), tuple(outcomes))
+
+
+def _worst(statuses: Iterable[Status]) -> Status:
+    every = set(statuses)
+    return "fail" if "fail" in every else "inconclusive" if "inconclusive" in every else "pass"
+
+
+def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
+    arm = "" if rule.arm == "*" else f" (arm {rule.arm})"
+    name = (
+        f"traits: {rule.trait}{arm} at most {'+' if rule.direction == 'towards' else ''}{rule.largest_shift:g} {unit}"
+    )
+    effects = matched(results, rule, unit)
+    if not effects:
+        return RuleOutcome(name, "inconclusive", f"No effect in {unit} matches, so nothing is known of it.")
+    judged = {id(effect): _within(effect, rule) for effect in effects}
+    status = _worst(judged.values())
+    # The ones furthest out say most.
+    deciding = sorted((each for each in effects if judged[id(each)] == status), key=lambda each: -reach(each, rule)[1])
+    says = {
+        "pass": f"lies within {rule.largest_shift:g}",
+        "fail": f"lies beyond {rule.largest_shift:g}",
+        "inconclusive": f"does not lie on one side of {rule.largest_shift:g}",
+    }[status]
+    shown = [f"{each.name}: {_number(each)} {says}" for each in deciding[:_SHOWN]]
+    if len(deciding) > _SHOWN:
+        shown.append(
+            f"so do {len(deciding) - _SHOWN:,} more"
+            if status != "inconclusive"
+            else f"nor do {len(deciding) - _SHOWN:,} more"
+        )
+    return RuleOutcome(name, status, f"{'; '.join(shown)}. {plural(len(effects), 'effect')} judged.")
+
+
+def _number(effect: Effect) -> str:
+    return f"{effect.value:+.3g} {effect.unit} ({effect.lo:+.3g} to {effect.hi:+.3g})"
+
+
+def _within(effect: Effect, rule: TraitRule) -> Status:
+    near, far = reach(effect, rule)
+    if effect.lo > effect.hi:
+        return "inconclusive"
+    return "pass" if far <= rule.largest_shift else "fail" if near > rule.largest_shift else "inconclusive"
+
+
+def _lineage(results: Results, wanted: Literal["same", "not-different"]) -> RuleOutcome:
+    name = f"lineage: {wanted}"
+    if results.scan is not None:
+        answer, because = results.scan.lineage, results.scan.lineage_because
+    elif results.kind == "run" and results.settings.get("kind") == "language":
+        answer, because = "same", "A run makes its teachers from the base that its students start from."
+    else:
+        answer, because = "unknown", "These results do not say."
+    status: Status = "fail" if answer == "different" else "pass"
+    if answer == "unknown" and wanted == "same":
+        status = "inconclusive"
+    return RuleOutcome(name, status, f"{answer}: {because}")
+
+
+def _power(results: Results, policy: Policy, largest: float) -> RuleOutcome:
+    name = f"minimum_power: {largest:g} {policy.unit}"
+    if results.power is not None and results.power.unit == policy.unit:
+        seen, says = results.power.smallest_effect, "the smallest effect that the design would see"
+    elif results.kind == "run":
+        return RuleOutcome(name, "inconclusive", f"The results name no smallest visible effect in {policy.unit}.")
+    else:
+        effects = effects_judged(results, policy)
+        if not effects:
+            return RuleOutcome(name, "inconclusive", f"No effect in {policy.unit} matches.")
+        # An interval whose ends are swapped is none.
+        seen = max(abs(effect.hi - effect.lo) / 2 for effect in effects)
+        says = "half the width of the widest interval"
+    return RuleOutcome(name, "pass" if seen <= largest else "inconclusive", f"{seen:.3g} {policy.unit} is {says}.")
+
+
+def _kind(results: Results, kinds: list[str]) -> RuleOutcome:
+    status: Status = "pass" if results.kind in kinds else "inconclusive"
+    return RuleOutcome(f"evidence.kind: {' or '.join(kinds)}", status, f"The results are of the kind {results.kind}.")
+
+
+def _seeds(results: Results, policy: Policy, fewest: int) -> RuleOutcome:
+    name = f"evidence.seeds: {fewest:,}"
+    if results.kind == "scan":
+        return RuleOutcome(name, "pass", "A scan trains no student, so it has no seeds.")
+    effects = effects_judged(results, policy)
+    if not effects:
+        return RuleOutcome(name, "inconclusive", f"No effect in {policy.unit} matches.")
+    few = [effect for effect in effects if effect.seeds < fewest]
+    if few:
+        names = listed([f"{effect.name} ({effect.seeds:,})" for effect in few[:_SHOWN]])
+        return RuleOutcome(name, "inconclusive", f"Fewer seeds are behind {plural(len(few), 'effect')}: {names}.")
+    return RuleOutcome(name, "pass", f"At least {min(effect.seeds for effect in effects):,} are behind every effect.")
+
+
+def _verdict(results: Results, wanted: Literal["pass", "not-fail"]) -> RuleOutcome:
+    status = results.verdict.status
+    if wanted == "not-fail" and status == "inconclusive":
+        return RuleOutcome("verdict: not-fail", "pass", f"inconclusive: {results.verdict.because}")
+    return RuleOutcome(f"verdict: {wanted}", status, f"{status}: {results.verdict.because}")
