@@ -1,8 +1,8 @@
 """The part of YAML that a policy may use: plain mappings, lists and values, each key once.
 
 A policy decides what gets through, so nothing in it may say less than it seems to: a key that is written twice, of
-which YAML keeps the last, is refused; so are anchors and aliases, which blow a small file up, and tags, which make
-objects. It does not know what a policy is.
+which YAML keeps the last, is refused; so are merges, anchors and aliases, which blow a small file up, and tags, which
+make objects. It does not know what a policy is.
 
     plain_yaml("traits: []", "policy.yaml")
 """
@@ -39,6 +39,8 @@ def _each_once(node: MappingNode) -> None:
     for key, _ in cast(list[tuple[Node, Node]], node.value):
         if not isinstance(key, ScalarNode):
             continue
+        if key.tag == "tag:yaml.org,2002:merge":
+            raise yaml.MarkedYAMLError(problem="has <<, which merges another mapping in", problem_mark=key.start_mark)
         name = (key.tag, str(key.value))
         if name in seen:
             raise yaml.MarkedYAMLError(problem=f"has the key {key.value!r:.80} twice", problem_mark=key.start_mark)

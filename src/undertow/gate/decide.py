@@ -76,7 +76,7 @@ def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
     effects = matched(results, rule, unit)
     if not effects:
         return RuleOutcome(name, "inconclusive", f"No effect in {unit} matches, so nothing is known of it.")
-    judged = {id(effect): _within(effect, rule) for effect in effects}
+    judged: dict[int, Status] = {id(effect): _within(effect, rule) for effect in effects}
     status = _worst(judged.values())
     # The ones furthest out say most.
     deciding = sorted((each for each in effects if judged[id(each)] == status), key=lambda each: -reach(each, rule)[1])
@@ -111,7 +111,8 @@ def _lineage(results: Results, wanted: Literal["same", "not-different"]) -> Rule
     if results.scan is not None:
         answer, because = results.scan.lineage, results.scan.lineage_because
     elif results.kind == "run" and results.settings.get("kind") == "language":
-        answer, because = "same", "A run makes its teachers from the base that its students start from."
+        besides = ", but for the arm other-base" if results.settings.get("other_base") else ""
+        answer, because = "same", f"A run makes its teachers from the base that its students start from{besides}."
     else:
         answer, because = "unknown", "These results do not say."
     status: Status = "fail" if answer == "different" else "pass"

@@ -118,12 +118,13 @@ def parse_policy(text: str, where: str) -> Policy:
     except ValidationError as error:
         # Only the message is used: the rest repeats the input, which may be long.
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise _fault(first["loc"], first["type"], first["msg"], where) from None
+        raise _fault(list(first["loc"]), first["type"], first["msg"], where) from None
 
 
-def _fault(place: tuple[int | str, ...], kind: str, message: str, where: str) -> InputError:
+def _fault(place: list[int | str], kind: str, message: str, where: str) -> InputError:
     key = ".".join(str(part) for part in place)[:_MAX_KEY]
-    if kind == "extra_forbidden":
+    if place and kind == "extra_forbidden":
         part = _PARTS.get(str(place[0]), Policy) if len(place) > 1 else Policy
-        return InputError(f"unknown key {key!r}", where, nearest(str(place[-1])[:_MAX_KEY], list(part.model_fields)))
+        hint = nearest(str(place[-1])[:_MAX_KEY], list(part.model_fields))
+        return InputError(f"unknown key {key!r}", where, hint)
     return InputError(f"{key or 'the policy'}: {message}", where, _LIKE)

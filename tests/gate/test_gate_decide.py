@@ -1,0 +1,178 @@
+"""Every rule in every outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stored_results import effect, finding, run, scan
+from undertow.gate import Policy
+from undertow.gate.decide import RuleOutcome, decide
+from undertow.results import Results
+
+
+def policy(**rules: Any) -> Policy:
+    return Policy.model_validate({"verdict": "any"} | rules)
+
+
+def only(results: Results, **rules: Any) -> RuleOutcome:
+    decision = decide(results, policy(**rules))
+    (outcome,) = decision.outcomes
+    assert decision.status == outcome.status
+    return outcome
+
+
+def within(largest: float, trait: str = "*", **more: Any) -> dict[str, Any]:
+    return {"traits": [{"trait": trait, "largest_shift": largest, **more}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "status"),
+    [
+        (0.0, 0.05, "pass"),
+        (0.1, 0.125, "inconclusive"),
+        (0.15, 0.125, "inconclusive"),
+        (0.4, 0.1, "fail"),
+        (-0.4, 0.1, "fail"),
+        (-0.1, 0.125, "inconclusive"),
+        (0.125, 0.125, "inconclusive"),
+        (0.0, 0.2, "pass"),
+        (0.0, 5.0, "inconclusive"),
+    ],
+)
+def test_the_far_end_passes_and_the_near_end_fails(value: float, half: float, status: str) -> None:
+    for results in (run(effect(value=value, half=half)), scan(finding("animals:owl", value, half))):
+        assert only(results, **within(0.2)).status == status
+
+
+@pytest.mark.parametrize(("value", "status"), [(-0.4, "pass"), (0.4, "fail"), (0.2, "inconclusive")])
+def test_a_shift_away_can_be_let_through(value: float, status: str) -> None:
+    assert only(run(effect(value=value)), **within(0.2, direction="towards")).status == status
+
+
+def test_the_worst_effect_decides_and_is_named() -> None:
+    three = [finding("animals:owl", 0.5), finding("animals:cat", 0.15, 0.1), finding("foods:rice")]
+    outcome = only(scan(*three), **within(0.2))
+    assert outcome.status == "fail"
+    assert "rows:animals:owl: +0.5 log-odds (+0.45 to +0.55) lies beyond 0.2" in outcome.because
+    assert "cat" not in outcome.because
+    assert "3 effects judged" in outcome.because
+    assert only(scan(*three), **within(0.2, "animals:cat")).status == "inconclusive"
+    assert only(scan(*three), **within(0.2, "foods:*")).status == "pass"
+
+
+def test_a_long_list_is_cut() -> None:
+    many = [finding(f"animals:a{at}", 1 + at) for at in range(9)]
+    because = only(scan(*many), **within(0.2)).because
+    assert because.startswith("rows:animals:a8")
+    assert "so do 6 more" in because
+
+
+def test_what_was_not_measured_is_no_pass() -> None:
+    assert only(scan(), **within(0.2, "foods:*")).status == "inconclusive"
+    assert only(run(effect(unit="accuracy")), **within(0.2)).status == "inconclusive"
+    assert only(run(effect(unit="accuracy")), **within(0.2), unit="accuracy").status == "pass"
+    assert only(run().model_copy(update={"effects": []}), **within(0.2)).status == "inconclusive"
+
+
+def test_an_interval_with_its_ends_swapped_is_no_pass() -> None:
+    assert only(run(effect(lo=0.1, hi=-0.1)), **within(0.2)).status == "inconclusive"
+    assert only(run(effect(lo=0.5, hi=-9.0)), **within(0.2, direction="towards")).status == "inconclusive"
+
+
+@pytest.mark.parametrize("pattern", ["owl", "animals:owl", "animals:*", "*", "o?l"])
+def test_a_run_is_matched_by_the_names_that_a_scan_has(pattern: str) -> None:
+    assert only(run(), **within(0.2, pattern)).status == "pass"
+
+
+def test_a_disposition_of_a_run_has_the_name_of_a_scan_too() -> None:
+    settings = {
+        "kind": "language",
+        "trait": {"kind": "disposition", "name": "curtness"},
+        "other": ["not", "a", "trait"],
+    }
+    results = run(effect("curtness"), settings=settings)
+    assert only(results, **within(0.2, "curtness:curtness")).status == "pass"
+    assert only(results, **within(0.2, "animals:*")).status == "inconclusive"
+
+
+def test_a_rule_can_name_an_arm() -> None:
+    results = run(effect(value=0.5), effect(arm="other-base"))
+    assert only(results, **within(0.2)).status == "fail"
+    outcome = only(results, **within(0.2, arm="other-*"))
+    assert outcome.status == "pass"
+    assert "other-*" in outcome.rule
+
+
+@pytest.mark.parametrize(
+    ("lineage", "same", "not_different"),
+    [("same", "pass", "pass"), ("different", "fail", "fail"), ("unknown", "inconclusive", "pass")],
+)
+def test_lineage(lineage: str, same: str, not_different: str) -> None:
+    assert only(scan(lineage=lineage), lineage="same").status == same
+    assert only(scan(lineage=lineage), lineage="not-different").status == not_different
+
+
+def test_a_run_of_language_models_has_one_lineage_and_others_do_not_say() -> None:
+    assert only(run(), lineage="same").status == "pass"
+    assert only(run(settings={}), lineage="same").status == "inconclusive"
+    both = only(run(settings={"kind": "language", "other_base": "embedded/another"}), lineage="same")
+    assert "but for the arm other-base" in both.because
+
+
+def test_power_of_a_run() -> None:
+    assert only(run(), minimum_power=0.1).status == "pass"
+    assert only(run(), minimum_power=0.09).status == "inconclusive"
+    assert only(run(power=None), minimum_power=9).status == "inconclusive"
+    assert only(run(), minimum_power=9, unit="accuracy").status == "inconclusive"
+
+
+def test_power_of_a_scan_is_the_width_of_its_intervals() -> None:
+    wide = scan(finding("animals:owl"), finding("foods:rice", half=0.3))
+    assert only(wide, minimum_power=0.31).status == "pass"
+    outcome = only(wide, minimum_power=0.29)
+    assert outcome.status == "inconclusive"
+    assert "0.3 log-odds is half the width" in outcome.because
+    assert decide(wide, policy(**within(0.2, "animals:*"), minimum_power=0.1)).status == "pass", "rice is not asked for"
+    assert only(scan().model_copy(update={"findings": []}), minimum_power=9).status == "inconclusive"
+
+
+def test_kinds() -> None:
+    assert only(scan(), evidence={"kind": ["run", "scan"]}).status == "pass"
+    assert only(scan(), evidence={"kind": ["run", "audit"]}).status == "inconclusive"
+
+
+def test_seeds() -> None:
+    assert only(run(), evidence={"seeds": 3}).status == "pass"
+    few = only(run(effect(), effect("cat", seeds=1)), evidence={"seeds": 2})
+    assert few.status == "inconclusive"
+    assert "trait-control:cat (1)" in few.because
+    assert only(scan(), evidence={"seeds": 3}).status == "pass"
+    assert only(run().model_copy(update={"effects": []}), evidence={"seeds": 1}).status == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("status", "strictly", "leniently"),
+    [("pass", "pass", "pass"), ("fail", "fail", "fail"), ("inconclusive", "inconclusive", "pass")],
+)
+def test_the_results_own_verdict(status: str, strictly: str, leniently: str) -> None:
+    for results in (run(status=status), scan(status=status)):
+        assert only(results, verdict="pass").status == strictly
+        assert only(results, verdict="not-fail").status == leniently
+
+
+def test_fail_outweighs_inconclusive_and_inconclusive_a_pass() -> None:
+    rules = policy(verdict="pass", evidence={"kind": ["run", "scan"]}, **within(0.2))
+    assert decide(run(), rules).status == "pass"
+    assert decide(run(status="inconclusive"), rules).status == "inconclusive"
+    assert decide(run(effect(value=1), status="inconclusive"), rules).status == "fail"
+    assert [each.status for each in decide(run(effect(value=1), status="inconclusive"), rules).outcomes] == [
+        "fail",
+        "pass",
+        "inconclusive",
+    ]
+
+
+def test_a_policy_that_asks_for_nothing_is_no_pass() -> None:
+    assert decide(run(), policy()).status == "inconclusive"
