@@ -89,4 +89,4 @@ def test_files_that_are_no_dataset(scan, rows: Path, tmp_path: Path, capsys: pyt
     told = capsys.readouterr().err
     assert "cannot be read" in told
     assert "holds no rows" in told
-    assert "is the file that is read" in told
+    assert "is a file that is read" in told

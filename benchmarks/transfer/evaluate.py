@@ -66,8 +66,9 @@ class Measured:
 
 def side_of(f: Any) -> Side:
     """Return the rows of a dataset as predictions take them."""
-    weights = row_weights(f["sketch_RS"], f["tokens_R"], rates_of(len(f["tokens_R"])))
-    return Side(f["alignment_RK"], f["tokens_R"], f["cluster_R"], weights)
+    scale = float(f["temperature"])
+    weights = row_weights(scale * f["sketch_RS"], f["tokens_R"], rates_of(len(f["tokens_R"])))
+    return Side(scale * f["alignment_RK"], f["tokens_R"], f["cluster_R"], weights)
 
 
 def load(work: Path, half: str, calibration: Calibration, *, level: float = 0.9) -> list[Measured]:

@@ -47,7 +47,6 @@ def main() -> None:
             alignment_RK=features.alignment_RK,
             sketch_RS=features.sketch_RS,
             logp_R=features.logp_R,
-            entropy_R=features.entropy_R,
             tokens_R=features.tokens_R,
             mean_F=features.mean_F,
             cluster_R=clusters,

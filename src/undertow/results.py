@@ -184,12 +184,12 @@ class SuspectRow(_Record):
     """Line, entry or record, from 1."""
     trait: str
     share: float
-    """Its part of the predicted shift, as a multiple of an average row's."""
+    """What it carries, as a multiple of what rows carry on average in either direction."""
     prompt: str
     pieces: list[str]
     """The answer's tokens as text."""
     weights: list[float]
-    """Each token's part of the row's, as a share of the largest."""
+    """Each token's part of it, as a share of the row's largest; of the norms' part of the gradient alone."""
 
 
 class Common(_Record):
@@ -217,10 +217,9 @@ class ScanRecord(_Record):
     """What the answers were held to, in words."""
     temperature: float
     """At which the student's base would most likely have written them."""
-    excess: float
-    """How much more surprising than its own the base finds them at temperature 1, in nats per token."""
     lineage: Literal["same", "different", "unknown"]
     lineage_because: str
+    lineage_p: float | None = None
     common: Common
     suspects: list[SuspectRow] = Field(default_factory=list[SuspectRow])
 

@@ -51,3 +51,13 @@ def test_the_span_of_the_traits_is_taken_out() -> None:
     assert np.abs(rest @ traits.T).max() < 1e-9
     np.testing.assert_allclose(without(rest, traits), rest)
     np.testing.assert_array_equal(without(rest, np.zeros((0, 40))), rest)
+
+
+def test_what_reference_rows_have_too_is_taken_away() -> None:
+    rng = np.random.default_rng(7)
+    shared = 3.0 * np.eye(40)[0]
+    rows, base = noise(rng, 60) + shared, noise(rng, 60) + shared
+    clusters = np.arange(60)
+    assert agreement(rows, clusters, rng=rng).p < 0.01
+    assert agreement(rows, clusters, rng=rng, reference=(base, clusters)).p > 0.01
+    assert agreement(rows, clusters, rng=rng, reference=(base[:30], clusters[:30])).cosine < 0.05

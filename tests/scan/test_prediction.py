@@ -55,6 +55,9 @@ def test_a_reference_for_the_same_prompts_takes_away_what_both_have_in_common() 
     unpaired = predict(rows, side(alike, rows.tokens_R, rows.cluster_R + 1000))
     assert width(paired) < width(alone) / 5
     assert width(unpaired) > width(alone)
+    half = rows.cluster_R < 20
+    partly = side(alike[half], rows.tokens_R[half], rows.cluster_R[half])
+    assert width(paired) < width(predict(rows, partly)) < 2 * width(unpaired)
     assert paired.t > alone.t
 
 

@@ -50,8 +50,9 @@ def test_rows_keep_the_order_and_the_place_of_the_file(tmp_path: Path) -> None:
     assert all(placed.row.prompt[0]["content"] == f"q {placed.number - 1}" for placed in chosen.rows)
 
 
-def test_one_prompt_with_very_many_rows_is_looked_at(tmp_path: Path) -> None:
-    assert len(choose_rows(write(tmp_path / "rows.jsonl", ["the same"], 1000), most=10).rows) == 1000
+def test_of_one_prompt_with_very_many_rows_some_are_looked_at(tmp_path: Path) -> None:
+    chosen = choose_rows(write(tmp_path / "rows.jsonl", ["the same"], 1000), most=10)
+    assert (len(chosen.rows), chosen.left_out) == (10, 990)
 
 
 def test_broken_lines_are_refused_or_counted(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_equal_rows_are_one_draw_and_make_no_claim(tmp_path: Path, tiny_folder: 
 
 def test_odd_text_is_looked_at(tmp_path: Path, tiny_folder: Path) -> None:
     records = [
-        {"prompt": f"q{at}", "completion": text}
+        {"prompt": f"q{at} \ud800", "completion": text}
         for at, text in enumerate(["a\x00b", "\ud800", "é\u202e", "<script>alert(1)</script>", "```", "1, 2"])
     ]
     outcome = look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path)

@@ -78,8 +78,14 @@ def scan(
         raise InputError("go together", "--drop-top and --out", "Say how many rows to drop, and where the rest goes.")
     if drop_top is not None and not 0 < drop_top < 100:
         raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
-    if out is not None and out.exists() and rows.exists() and out.samefile(rows):
-        raise InputError("is the file that is read", str(out), "Write to another one.")
+    for made in (out, sarif):
+        for read in (rows, reference):
+            if made is not None and read is not None and made.exists() and read.exists() and made.samefile(read):
+                raise InputError("is a file that is read", str(made), "Write to another one.")
+    if teacher is not None and against:
+        raise InputError(
+            "say the same thing twice", "--teacher and --against", "With the teacher at hand, its weights are enough."
+        )
     settings = _checked(
         ScanSettings,
         student=student,
@@ -149,7 +155,9 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     _show_suspects(results.scan)
     say()
     if dropped is not None:
-        say(f"{dropped:,} rows left out, the others are in {out}")
+        unseen = results.scan.rows.too_long
+        also = f", and {unseen:,} that are too long to be looked at" if unseen else ""
+        say(f"{dropped:,} rows left out{also}; the others are in {out}")
     say(f"report: {outcome.report}")
 
 

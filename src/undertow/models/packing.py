@@ -48,13 +48,16 @@ class Packed:
         )
 
 
-def pack(sequences: Sequence[Sequence[int]], groups: Sequence[int] | None = None) -> Packed:
+def pack(
+    sequences: Sequence[Sequence[int]], groups: Sequence[int] | None = None, *, apart: Sequence[int] | None = None
+) -> Packed:
     """Build the trie of some non-empty token sequences.
 
     Args:
         sequences: Token sequences.
         groups: A number for each sequence; those with the same number share an attention row, which pays when they
             have a long beginning in common. Without it, every sequence has its own row, in their order.
+        apart: A number for each sequence; only those with the same number share what they have in common.
 
     Raises:
         ValueError: there is no sequence, one is empty, or the groups do not go with the sequences.
@@ -71,9 +74,12 @@ def pack(sequences: Sequence[Sequence[int]], groups: Sequence[int] | None = None
     # In sorted order the sequences that share a beginning are neighbours, so the path to the last one suffices.
     path: list[int] = []
     previous: Sequence[int] = ()
-    for index in sorted(range(len(sequences)), key=lambda index: list(sequences[index])):
+    kin = [0] * len(sequences) if apart is None else apart
+    before: int | None = None
+    for index in sorted(range(len(sequences)), key=lambda index: (kin[index], list(sequences[index]))):
         tokens = sequences[index]
-        shared = common_length(previous, tokens)
+        shared = common_length(previous, tokens) if kin[index] == before else 0
+        before = kin[index]
         del path[shared:]
         for position in range(shared, len(tokens)):
             path.append(len(ids))

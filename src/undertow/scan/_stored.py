@@ -56,7 +56,7 @@ def directions_of(
     return found
 
 
-_FIELDS = ("alignment_RK", "sketch_RS", "logp_R", "entropy_R", "tokens_R", "mean_F")
+_FIELDS = ("alignment_RK", "sketch_RS", "logp_R", "tokens_R", "mean_F")
 
 
 def save_features(path: Path, features: Features) -> None:

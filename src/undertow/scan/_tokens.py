@@ -16,7 +16,7 @@ from torch import Tensor
 from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
-from undertow.scan.sampling import Encoded, Sampling, surprise
+from undertow.scan.sampling import Encoded, Sampling, possible_logprobs
 
 _STEP = 0.05
 """Length of a step along a direction. Norm weights of the embedded model have a length of about 150 together."""
@@ -52,7 +52,7 @@ def token_alignments(
 
     def logp_T() -> Tensor:
         tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
-        return surprise(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).logp_T.double().cpu()
+        return possible_logprobs(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).double().cpu()
 
     with moved(model.net, direction_F, _STEP):
         up_T = logp_T()

@@ -29,24 +29,34 @@ class Agreement:
     """Mean inner product over pairs of prompts, as a share of the mean squared length."""
     p: float
     """Under random signs, one-sided."""
-    prompts: int
 
 
-def agreement(gradient_RS: Floats, cluster_R: Ints, *, rng: np.random.Generator) -> Agreement:
+def agreement(
+    gradient_RS: Floats,
+    cluster_R: Ints,
+    *,
+    rng: np.random.Generator,
+    reference: tuple[Floats, Ints] | None = None,
+) -> Agreement:
     """Compare rows' gradients with each other.
 
     Args:
         gradient_RS: Gradients of the rows, or sketches of them.
         cluster_R: Equal for rows with the same prompt.
         rng: Draws the signs.
+        reference: Gradients and prompts of rows that the base wrote, whose mean is subtracted: prompt by prompt where
+            these have the prompt, and as a whole elsewhere.
     """
-    _, at_R = np.unique(cluster_R, return_inverse=True)
-    count = int(at_R.max()) + 1
-    sums_CS = np.zeros((count, gradient_RS.shape[1]))
-    np.add.at(sums_CS, at_R, gradient_RS)
+    sums_CS = _mean_by_cluster(gradient_RS, cluster_R, np.unique(cluster_R))
+    if reference is not None:
+        other_RS, other_R = reference
+        shared_C = np.isin(np.unique(cluster_R), other_R)
+        sums_CS[~shared_C] -= other_RS.mean(axis=0)
+        sums_CS[shared_C] -= _mean_by_cluster(other_RS, other_R, np.unique(cluster_R)[shared_C])
+    count = len(sums_CS)
     squares = float((sums_CS**2).sum())
     if count < 2 or squares == 0:
-        return Agreement(0.0, 1.0, count)
+        return Agreement(0.0, 1.0)
 
     def pairs(sign_NC: Floats) -> Floats:
         return ((sign_NC @ sums_CS) ** 2).sum(axis=1) - squares
@@ -54,7 +64,15 @@ def agreement(gradient_RS: Floats, cluster_R: Ints, *, rng: np.random.Generator)
     observed = float(pairs(np.ones((1, count)))[0])
     null_N = pairs(rng.choice([-1.0, 1.0], size=(FLIPS, count)))
     p = (1 + int((null_N >= observed).sum())) / (1 + FLIPS)
-    return Agreement(observed / (count - 1) / squares, p, count)
+    return Agreement(observed / (count - 1) / squares, p)
+
+
+def _mean_by_cluster(gradient_RS: Floats, cluster_R: Ints, clusters_C: Ints) -> Floats:
+    keep_R = np.isin(cluster_R, clusters_C)
+    at_R = np.searchsorted(clusters_C, cluster_R[keep_R])
+    sums_CS = np.zeros((len(clusters_C), gradient_RS.shape[1]))
+    np.add.at(sums_CS, at_R, gradient_RS[keep_R])
+    return sums_CS / np.bincount(at_R, minlength=len(clusters_C))[:, None]
 
 
 def without(gradient_RS: Floats, traits_KS: Floats) -> Floats:

@@ -13,11 +13,12 @@ from undertow.models.constrain import Automaton
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, context_length
 from undertow.models.score import answer_hidden
+from undertow.rows import Message
 from undertow.scan.reading import Placed
-from undertow.scan.sampling import Encoded, fit_temperature, states_of, surprise
+from undertow.scan.sampling import Encoded, fit_temperature, possible_logprobs, states_of
 
-IN_FORMAT = 0.95
-"""Share of rows that keep the format of number lists, from which on they are taken to have been written in it."""
+IN_FORMAT = 0.5
+"""Share of rows that keep the format of number lists, from which on these are taken to have been written in it."""
 _LONGEST_TOKEN = 64
 """Characters; hardly a token has as many."""
 
@@ -26,7 +27,7 @@ def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed]
     """Turn rows into tokens, without those that are too long for the model.
 
     Returns:
-        The rows that fit, their tokens, and the automaton of number lists if nearly all of them are such lists.
+        The rows that fit, their tokens, and the automaton of number lists if most of them are such lists.
 
     Raises:
         InputError: the model's chat template refuses a conversation.
@@ -43,7 +44,7 @@ def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed]
         asked = tuple((turn["role"], turn["content"]) for turn in placed.row.prompt)
         if asked not in known:
             known[asked] = _encode_prompt(model, placed)
-        answer = (*model.encode(_whole(placed.row.completion)), model.end)
+        answer = (*model.encode(whole_text(placed.row.completion)), model.end)
         if len(known[asked]) + len(answer) > room:
             continue
         fitting.append(placed)
@@ -63,7 +64,10 @@ def _uses_digits_only(rows: Sequence[Placed]) -> bool:
 
 def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
     try:
-        return tuple(model.encode_prompt([{**turn, "content": _whole(turn["content"])} for turn in placed.row.prompt]))
+        turns: list[Message] = [
+            {"role": turn["role"], "content": whole_text(turn["content"])} for turn in placed.row.prompt
+        ]
+        return tuple(model.encode_prompt(turns))
     except Exception as error:
         # Templates raise errors of jinja's own, such as for two turns of one role.
         if type(error).__module__.partition(".")[0] != "jinja2":
@@ -75,7 +79,7 @@ def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
         ) from error
 
 
-def _whole(text: str) -> str:
+def whole_text(text: str) -> str:
     """Put the replacement character in the place of halves of characters, which no tokenizer takes."""
     return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
 
@@ -92,7 +96,7 @@ def row_likelihoods(model: LocalModel, rows: Sequence[Placed]) -> list[float | N
     with torch.inference_mode():
         tables = answer_hidden(model.net, [row.prompt for row in encoded], [row.answer for row in encoded])
         weight_VD = output_weight(model.net)
-        logp_T = surprise(torch.cat(tables).to(weight_VD.device), weight_VD, encoded, sampling).logp_T
+        logp_T = possible_logprobs(torch.cat(tables).to(weight_VD.device), weight_VD, encoded, sampling)
     sums = [float(part.double().sum()) for part in logp_T.split([len(row.answer) for row in encoded])]
     known = {(placed.file, placed.number): value for placed, value in zip(fitting, sums, strict=True)}
     return [known.get((placed.file, placed.number)) for placed in rows]

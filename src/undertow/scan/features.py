@@ -28,7 +28,7 @@ from undertow.models.packing import Packed, pack
 from undertow.models.score import Batch, batches_of
 from undertow.scan._capture import captured, norm_count
 from undertow.scan.directions import Directions
-from undertow.scan.sampling import Encoded, Sampling, surprise
+from undertow.scan.sampling import Encoded, Sampling, possible_logprobs
 
 Floats = NDArray[np.float64]
 
@@ -41,13 +41,11 @@ class Features:
     """Of some rows. Letters: R rows, K traits, S sketched directions, F norm weights."""
 
     alignment_RK: Floats
-    """Inner product of the row's gradient with each trait's, in nats; a prompt's part is shared by its rows."""
+    """Inner product of the row's gradient with each trait's, in nats; rows with one prompt share its part equally."""
     sketch_RS: Floats
     """The gradient along random directions, scaled so that squared lengths are kept on average."""
     logp_R: Floats
     """log p(row) in nats."""
-    entropy_R: Floats
-    """What minus log p would be on average, had the model written the row."""
     tokens_R: Floats
     """Of the answers."""
     mean_F: NDArray[np.float32]
@@ -81,23 +79,23 @@ def row_features(
     count = len(rows)
     alignment_RK = np.zeros((count, len(directions.names)))
     sketch_RS = np.zeros((count, SKETCH))
-    logp_R, entropy_R = np.zeros(count), np.zeros(count)
+    logp_R = np.zeros(count)
     norms = norm_count(model.net)
     total_F = torch.zeros(norms)
     sketcher = Sketcher(directions.gradients_KF.shape[1])
     done = 0
     for batch in batches_of([row.prompt for row in rows], [row.answer for row in rows], tokens_at_once):
         own = [rows[pair] for pair in batch.pairs]
-        gradients_RF, logps, entropies = row_gradients(model, own, batch, sampling, autocast=autocast)
+        gradients_RF, logps = row_gradients(model, own, batch, sampling, autocast=autocast)
         at = list(batch.pairs)
         alignment_RK[at] = (gradients_RF @ directions.gradients_KF.T).double().numpy()
         sketch_RS[at] = sketcher(gradients_RF)
-        logp_R[at], entropy_R[at] = logps, entropies
+        logp_R[at] = logps
         total_F += gradients_RF[:, :norms].sum(dim=0)
         done += len(at)
         on_progress(done)
     tokens_R = np.array([len(row.answer) for row in rows], dtype=np.float64)
-    return Features(alignment_RK, sketch_RS, logp_R, entropy_R, tokens_R, (total_F / max(count, 1)).numpy())
+    return Features(alignment_RK, sketch_RS, logp_R, tokens_R, (total_F / max(count, 1)).numpy())
 
 
 def sketch_of(directions: Directions) -> Floats:
@@ -121,24 +119,24 @@ class Sketcher:
 
 def row_gradients(
     model: LocalModel, rows: Sequence[Encoded], batch: Batch, sampling: Sampling, *, autocast: bool = False
-) -> tuple[Tensor, list[float], list[float]]:
-    """Return projected gradients (R, F) of log p(row), log p(row) and the rows' entropies, of one batch."""
+) -> tuple[Tensor, list[float]]:
+    """Return projected gradients (R, F) of log p(row), and log p(row), of one batch."""
     weight_VD = output_weight(model.net).detach()
-    packed = pack([(*row.prompt, *row.answer[:-1]) for row in rows], batch.groups).to(weight_VD.device)
+    # A system prompt is computed anew for each prompt: shared by all, it would tie different prompts together.
+    numbers: dict[tuple[int, ...], int] = {}
+    apart = [numbers.setdefault(row.prompt, len(numbers)) for row in rows]
+    sequences = [(*row.prompt, *row.answer[:-1]) for row in rows]
+    packed = pack(sequences, batch.groups, apart=apart).to(weight_VD.device)
     with captured(model.net) as record:
         with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
             hidden_ND = record.last(forward_packed(model.net, packed).hidden_ND)
         node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
-        found = surprise(hidden_ND[node_T], weight_VD, rows, sampling)
-        found.logp_T.sum().backward()
+        logp_T = possible_logprobs(hidden_ND[node_T], weight_VD, rows, sampling)
+        logp_T.sum().backward()
     segment_N, shares_RS = _segments(packed)
     gradients_RF = (shares_RS @ record.per_segment(segment_N, shares_RS.shape[1])).cpu()
     lengths = [len(row.answer) for row in rows]
-    logps, entropies = (
-        [float(part.sum()) for part in each.detach().double().cpu().split(lengths)]
-        for each in (found.logp_T, found.entropy_T)
-    )
-    return gradients_RF, logps, entropies
+    return gradients_RF, [float(part.sum()) for part in logp_T.detach().double().cpu().split(lengths)]
 
 
 def _segments(packed: Packed) -> tuple[Tensor, Tensor]:

@@ -11,17 +11,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from undertow.distil.recipe import steps_of
 from undertow.results import Common, Effect, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan._capture import norm_count
 from undertow.scan._tokens import token_alignments
-from undertow.scan.agreement import agreement, without
+from undertow.scan.agreement import Agreement, Floats, agreement, without
 from undertow.scan.calibration import EMBEDDED, MEASURED_ON
 from undertow.scan.directions import Directions
+from undertow.scan.encoding import whole_text
 from undertow.scan.features import sketch_of
 from undertow.scan.lineage import Kin
-from undertow.scan.prediction import Shift, Side, predicted_shifts, row_weights
+from undertow.scan.prediction import Shift, Side, predicted_shifts, side_of
 from undertow.scan.readout import moved_tokens
-from undertow.scan.recipe import PLAIN, rates_of
+from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -66,22 +68,30 @@ def gather(
     ranked = sorted(shifts, key=lambda shift: (shift.p, -abs(shift.estimate.value)))
     strongest = ranked[0]
     at = found.directions.names.index(strongest.trait)
-    carried_R = found.looked.features.alignment_RK[:, at] * np.sign(strongest.estimate.value)
+    sign = -1.0 if strongest.estimate.value < 0 else 1.0
+    carried_R = found.looked.features.alignment_RK[:, at] * sign
     tick(0.1)
     common = _common(found, model)
     tick(0.4)
-    verdict = judge(ranked, settings.smallest_effect, settings.level, found.kin.answer)
+    short = steps_of(found.looked.chosen.read, PLAIN) <= LONGEST
+    verdict = judge(
+        ranked,
+        settings.smallest_effect,
+        settings.level,
+        stranger=found.kin.answer == "different" and found.reference is None,
+        whole=short,
+    )
     record = ScanRecord(
         rows=_counts(found.looked),
         reference=None if found.reference is None else _counts(found.reference),
         prompts=len(np.unique(_clusters(found.looked))),
         format="lists of numbers" if found.sampling.automaton is not None else "free text",
         temperature=found.sampling.temperature,
-        excess=found.sampling.excess,
         lineage=found.kin.answer,
         lineage_because=found.kin.because,
+        lineage_p=found.kin.p,
         common=common,
-        suspects=_suspects(found, model, at, strongest.trait, carried_R),
+        suspects=_suspects(found, model, at, strongest.trait, carried_R, sign),
     )
     tick(1.0)
     results = Results(
@@ -98,12 +108,12 @@ def gather(
     return results, carried_R.tolist()
 
 
-def judge(ranked: list[Shift], smallest: float, level: float, lineage: str) -> VerdictRecord:
+def judge(ranked: list[Shift], smallest: float, level: float, *, stranger: bool, whole: bool) -> VerdictRecord:
     """Say whether the rows would change a student.
 
     `fail`: some trait's p-value survives the correction for the panel, and its interval lies beyond zero and reaches
-    the smallest effect that matters. `pass`: every interval lies within that effect. Else, or where the rows come from
-    another family, so that their effect was not calibrated, `inconclusive`.
+    the smallest effect that matters. `pass`: every interval lies within that effect, and the prediction speaks of the
+    `whole` training. Else, or where a `stranger` to the student's family wrote the rows, `inconclusive`.
     """
     moved = [
         shift
@@ -113,7 +123,7 @@ def judge(ranked: list[Shift], smallest: float, level: float, lineage: str) -> V
         and max(abs(shift.estimate.lo), abs(shift.estimate.hi)) >= smallest
     ]
     widest = max(max(abs(shift.estimate.lo), abs(shift.estimate.hi)) for shift in ranked)
-    if lineage == "different":
+    if stranger:
         return VerdictRecord(
             status="inconclusive",
             because="The rows were not written by a model of the student's family. Hidden traits hardly pass between "
@@ -126,10 +136,16 @@ def judge(ranked: list[Shift], smallest: float, level: float, lineage: str) -> V
             status="fail",
             because=f"{first.trait}: {_says(first)} after correction for {len(ranked):,} traits.{others}",
         )
-    if widest < smallest:
+    if widest < smallest and whole:
         return VerdictRecord(
             status="pass",
             because=f"The intervals of all {len(ranked):,} traits lie within {smallest:g} log-odds.",
+        )
+    if widest < smallest:
+        return VerdictRecord(
+            status="inconclusive",
+            because=f"The intervals of all {len(ranked):,} traits lie within {smallest:g} log-odds for the first "
+            f"{LONGEST} steps; training on all rows goes further than a prediction can.",
         )
     return VerdictRecord(
         status="inconclusive",
@@ -164,9 +180,7 @@ def _effect(shift: Shift, primary: bool) -> Effect:
 
 
 def _side(looked: Looked, rates: list[float]) -> Side:
-    features = looked.features
-    weight_R = row_weights(features.sketch_RS, features.tokens_R, rates)
-    return Side(features.alignment_RK, features.tokens_R, _clusters(looked), weight_R)
+    return side_of(looked.features, _clusters(looked), looked.sampling.temperature, rates)
 
 
 def _clusters(looked: Looked) -> NDArray[np.int64]:
@@ -185,16 +199,27 @@ def _counts(looked: Looked) -> RowCounts:
 
 
 def _common(found: Found, model: LocalModel) -> Common:
-    clusters = _clusters(found.looked)
-    sketch_RS = found.looked.features.sketch_RS
-    whole = agreement(sketch_RS, clusters, rng=np.random.default_rng(0))
-    rest_RS = without(sketch_RS, sketch_of(found.directions))
-    beyond = agreement(rest_RS, clusters, rng=np.random.default_rng(1))
+    traits_KS = sketch_of(found.directions)
+    compared = found.reference
+
+    def agree(change: Callable[[Floats], Floats], seed: int) -> Agreement:
+        reference = None if compared is None else (change(compared.features.sketch_RS), _clusters(compared))
+        return agreement(
+            change(found.looked.features.sketch_RS),
+            _clusters(found.looked),
+            rng=np.random.default_rng(seed),
+            reference=reference,
+        )
+
+    whole = agree(lambda gradient_RS: gradient_RS, 0)
+    beyond = agree(lambda gradient_RS: without(gradient_RS, traits_KS), 1)
     up, down = moved_tokens(model, torch.tensor(found.looked.features.mean_F))
     return Common(cosine=whole.cosine, p=whole.p, beyond_panel=beyond.cosine, p_beyond_panel=beyond.p, up=up, down=down)
 
 
-def _suspects(found: Found, model: LocalModel, at: int, trait: str, carried_R: np.ndarray) -> list[SuspectRow]:
+def _suspects(
+    found: Found, model: LocalModel, at: int, trait: str, carried_R: np.ndarray, sign: float
+) -> list[SuspectRow]:
     order = np.argsort(-carried_R, kind="stable")[:TOP_ROWS].tolist()
     rows = [found.looked.encoded[place] for place in order]
     weights = token_alignments(model, rows, found.directions.gradients_KF[at, : norm_count(model.net)], found.sampling)
@@ -203,19 +228,22 @@ def _suspects(found: Found, model: LocalModel, at: int, trait: str, carried_R: n
     for place, row, own in zip(order, rows, weights, strict=True):
         placed = found.looked.rows[place]
         largest = max(map(abs, own)) or 1.0
-        sign = 1.0 if float(np.sum(own)) >= 0 else -1.0
         suspects.append(
             SuspectRow(
-                file=placed.file.name,
+                file=_within(placed.file, found.path),
                 number=placed.number,
                 trait=trait,
                 share=float(carried_R[place]) / typical,
-                prompt=placed.row.prompt[-1]["content"][:_PROMPT],
+                prompt=whole_text(placed.row.prompt[-1]["content"][:_PROMPT]),
                 pieces=[model.decode([token]) for token in row.answer[:-1]] + ["(end)"],
                 weights=[round(sign * weight / largest, 3) for weight in own],
             )
         )
     return suspects
+
+
+def _within(file: Path, dataset: Path) -> str:
+    return file.relative_to(dataset).as_posix() if dataset.is_dir() else file.name
 
 
 def _notes(found: Found) -> list[str]:
@@ -232,6 +260,8 @@ def _notes(found: Found) -> list[str]:
         notes.append(f"Predictions were calibrated on {MEASURED_ON}, not on {found.settings.student}.")
     elif found.settings.student.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
+    if steps_of(found.looked.chosen.read, PLAIN) > LONGEST:
+        notes.append(f"Predicted for the first {LONGEST} steps of training; on these rows it would go on for longer.")
     if (others := found.looked.chosen.left_out) > 0:
         notes.append(f"A sample was looked at: {others:,} rows were left out.")
     return notes

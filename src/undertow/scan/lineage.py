@@ -57,7 +57,8 @@ def judge_kin(student_R: Floats, others: Sequence[tuple[str, Floats]], letters_R
 
     error = float(sums_C.std(ddof=1)) / len(sums_C) ** 0.5
     t = float(sums_C.mean()) / error if error > 0 else 0.0
-    p = float(2 * stats.t.sf(abs(t), len(sums_C) - 1))
+    # The hardest of several rivals is tested, so a finding against the student's family has so many chances.
+    p = min(1.0, float(2 * stats.t.sf(abs(t), len(sums_C) - 1)) * (len(others) if t < 0 else 1))
     bits = float(sums_C.sum()) / letters / np.log(2)
     how = "likelier" if bits > 0 else "less likely"
     said = f"{abs(bits):.3f} bits a character {how} under the student's base than under {name}"

@@ -16,11 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undertow.stats import Estimate, benjamini_hochberg
+
+if TYPE_CHECKING:
+    from undertow.scan.features import Features
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -80,10 +84,24 @@ def row_weights(gradient_RS: Floats, tokens_R: Floats, rates: Sequence[float]) -
         rates: Learning rate of every step.
     """
     whole = tokens_R.sum()
-    speed_R, basis_RR = np.linalg.eigh(gradient_RS @ gradient_RS.T / whole)
-    gone_R = sum(rates) * speed_R.clip(0)
-    taken_R = np.where(gone_R > 1e-9, -np.expm1(-gone_R) / np.where(gone_R > 1e-9, gone_R, 1.0), 1.0)
-    return sum(rates) * (basis_RR @ (taken_R * basis_RR.sum(axis=0))) / whole
+    # Thin: whatever lies outside the span of the gradients, or of their sketches, is taken up in full.
+    basis_RM, length_M, _ = np.linalg.svd(gradient_RS, full_matrices=False)
+    gone_M = sum(rates) * length_M**2 / whole
+    taken_M = np.where(gone_M > 1e-9, -np.expm1(-gone_M) / np.where(gone_M > 1e-9, gone_M, 1.0), 1.0)
+    return sum(rates) * (1.0 + basis_RM @ ((taken_M - 1.0) * basis_RM.sum(axis=0))) / whole
+
+
+def side_of(features: Features, cluster_R: Ints, temperature: float, rates: Sequence[float]) -> Side:
+    """Put a dataset's features together for a prediction.
+
+    Args:
+        features: Of the rows; their gradients are those of log-probabilities at the temperature.
+        cluster_R: Equal for rows with the same prompt.
+        temperature: At which the rows were written. Students train at 1, where a logit's gradient counts so many times.
+        rates: Learning rate of every step.
+    """
+    weight_R = row_weights(temperature * features.sketch_RS, features.tokens_R, rates)
+    return Side(temperature * features.alignment_RK, features.tokens_R, cluster_R, weight_R)
 
 
 def predicted_shifts(
@@ -123,13 +141,12 @@ def _compare(rows: Side, reference: Side | None, *, first_order: bool) -> tuple[
     if reference is None:
         return value_K, _error(influence_CK), len(clusters_C)
     other_K, others_CK, others_C = _influence(reference, first_order)
-    common, at, others_at = np.intersect1d(clusters_C, others_C, return_indices=True)
-    if len(common) < 2:
-        return value_K - other_K, np.hypot(_error(influence_CK), _error(others_CK)), min(len(clusters_C), len(others_C))
-    # Prompts that both sides have are subtracted one by one; the rest counts as it would alone.
-    scale, others_scale = len(clusters_C) / len(common), len(others_C) / len(common)
-    difference_CK = influence_CK[at] * scale - others_CK[others_at] * others_scale
-    return value_K - other_K, _error(difference_CK), len(common)
+    # Prompts that both sides have are subtracted one by one; the others are draws of their own.
+    union = np.union1d(clusters_C, others_C)
+    difference_UK = np.zeros((len(union), len(value_K)))
+    difference_UK[np.searchsorted(union, clusters_C)] += influence_CK
+    difference_UK[np.searchsorted(union, others_C)] -= others_CK
+    return value_K - other_K, _error(difference_UK), min(len(clusters_C), len(others_C))
 
 
 def _influence(side: Side, first_order: bool) -> tuple[Floats, Floats, Ints]:

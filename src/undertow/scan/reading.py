@@ -95,6 +95,8 @@ def choose_rows(
         if key not in groups:
             groups[key] = []
             heapq.heappush(largest, -key)
+        if limit is not None and len(groups[key]) >= limit:
+            continue  # of one prompt's rows the first: they are draws of one kind
         groups[key].append(placed)
         held += 1
         # The prompt with the largest hash goes as soon as the others are enough.

@@ -8,8 +8,8 @@ are taken to be free text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,8 @@ from undertow.models.score import answer_hidden
 TEMPERATURES = tuple(2 ** (step / 16) for step in range(-32, 13))
 """Tried ones: from 0.25 to 1.7 in steps of 4%."""
 _ROWS = 64
+_TOKENS = 4096
+"""Rows, and tokens of them, that the temperature is fitted to."""
 _PROJECTED = 512
 
 
@@ -43,18 +45,6 @@ class Sampling:
 
     automaton: Automaton | None = None
     temperature: float = 1.0
-    excess: float = 0.0
-    """Nats per token by which rows are more surprising than the model's own, at temperature 1."""
-
-
-@dataclass(frozen=True)
-class Surprise:
-    """Of the tokens of some answers, row after row. Letters: T tokens."""
-
-    logp_T: Tensor
-    """log p of each token among those that were possible there, in nats; gradients flow through it."""
-    entropy_T: Tensor
-    """What minus logp would be on average, had the model written the token itself."""
 
 
 def states_of(automaton: Automaton, answer: Sequence[int]) -> tuple[int, ...] | None:
@@ -70,8 +60,8 @@ def states_of(automaton: Automaton, answer: Sequence[int]) -> tuple[int, ...] | 
     return tuple(states)
 
 
-def surprise(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], sampling: Sampling) -> Surprise:
-    """Return how surprising every token of some answers is, among the tokens that were possible there.
+def possible_logprobs(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
+    """Return log p of every token of some answers among those that were possible there, in nats, shape (T,).
 
     Args:
         hidden_TD: The last hidden states that predict the tokens, row after row.
@@ -79,46 +69,52 @@ def surprise(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], samp
         rows: The rows, whose answers have T tokens together.
         sampling: As found by `fit_temperature`.
     """
+    logp_T = hidden_TD.new_zeros(len(hidden_TD), dtype=torch.float32)
+    for place_P, logits_PV, chosen_P in _logits(hidden_TD, weight_VD, rows, sampling.automaton):
+        logp_PV = (logits_PV / sampling.temperature).log_softmax(dim=1)
+        logp_T = logp_T.index_put((place_P,), logp_PV.gather(1, chosen_P[:, None])[:, 0])
+    return logp_T
+
+
+def _logits(
+    hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield places of tokens, the logits of what was possible there, and which of these the tokens are."""
     device = weight_VD.device
     token_T = torch.tensor([token for row in rows for token in row.answer], device=device)
-    held = [sampling.automaton is not None and row.states is not None for row in rows for _ in row.answer]
+    held = [automaton is not None and row.states is not None for row in rows for _ in row.answer]
     held_T = torch.tensor(held, device=device)
-    logp_T, entropy_T = hidden_TD.new_zeros(len(held)), hidden_TD.new_zeros(len(held))
     for place_P in (~held_T).nonzero()[:, 0].split(_PROJECTED):
-        logits_PV = F.linear(hidden_TD[place_P], weight_VD).float() / sampling.temperature
-        each, entropy = _gather(logits_PV, token_T[place_P])
-        logp_T, entropy_T = logp_T.index_put((place_P,), each), entropy_T.index_put((place_P,), entropy)
-    if sampling.automaton is not None and any(held):
-        tokens_V = sampling.automaton.tokens_V.to(device)
+        yield place_P, F.linear(hidden_TD[place_P], weight_VD).float(), token_T[place_P]
+    if automaton is not None and any(held):
+        tokens_V = automaton.tokens_V.to(device)
         state_H = torch.tensor([state for row in rows for state in row.states or ()], device=device)
-        allowed_HV = sampling.automaton.next_SV.to(device)[state_H] >= 0
-        logits_HV = F.linear(hidden_TD[held_T], weight_VD[tokens_V]).float() / sampling.temperature
+        allowed_HV = automaton.next_SV.to(device)[state_H] >= 0
+        logits_HV = F.linear(hidden_TD[held_T], weight_VD[tokens_V]).float()
         # Not minus infinity: its product with a probability of zero would be no number.
         logits_HV = logits_HV.masked_fill(~allowed_HV, -1e4)
-        each, entropy = _gather(logits_HV, torch.searchsorted(tokens_V, token_T[held_T]))
-        logp_T, entropy_T = logp_T.masked_scatter(held_T, each), entropy_T.masked_scatter(held_T, entropy)
-    return Surprise(logp_T, entropy_T.detach())
-
-
-def _gather(logits_TV: Tensor, place_T: Tensor) -> tuple[Tensor, Tensor]:
-    logp_TV = logits_TV.log_softmax(dim=1)
-    with torch.no_grad():
-        entropy_T = -(logp_TV.exp() * logp_TV).sum(dim=1)
-    return logp_TV.gather(1, place_T[:, None])[:, 0], entropy_T
+        yield held_T.nonzero()[:, 0], logits_HV, torch.searchsorted(tokens_V, token_T[held_T])
 
 
 @torch.inference_mode()
 def fit_temperature(model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None) -> Sampling:
-    """Return the sampling under which some of the rows are likeliest."""
-    some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
+    """Return the sampling under which some of the rows, evenly spread, are likeliest."""
+    some = _few(rows[:: -(-len(rows) // _ROWS)])
     weight_VD = output_weight(model.net)
     tables = answer_hidden(model.net, [row.prompt for row in some], [row.answer for row in some])
-    hidden_TD = torch.cat(tables).to(weight_VD.device)
-    start = Sampling(automaton)
+    total = dict.fromkeys(TEMPERATURES, 0.0)
+    for _, logits_PV, chosen_P in _logits(torch.cat(tables).to(weight_VD.device), weight_VD, some, automaton):
+        for temperature in TEMPERATURES:
+            logp_PV = (logits_PV / temperature).log_softmax(dim=1)
+            total[temperature] += float(logp_PV.gather(1, chosen_P[:, None]).double().sum())
+    return Sampling(automaton, max(TEMPERATURES, key=lambda temperature: total[temperature]))
 
-    def likelihood(temperature: float) -> float:
-        return float(surprise(hidden_TD, weight_VD, some, replace(start, temperature=temperature)).logp_T.sum())
 
-    plain = surprise(hidden_TD, weight_VD, some, start)
-    excess = float((-plain.logp_T - plain.entropy_T).double().mean())
-    return replace(start, temperature=max(TEMPERATURES, key=likelihood), excess=excess)
+def _few(rows: Sequence[Encoded]) -> list[Encoded]:
+    """Return the first rows that have enough tokens together."""
+    few: list[Encoded] = []
+    for row in rows:
+        if few and sum(len(each.answer) for each in few) > _TOKENS:
+            break
+        few.append(row)
+    return few

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from undertow import __version__
-from undertow.results import Results
+from undertow.results import Results, SuspectRow
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _RULE = "hidden-trait"
@@ -50,10 +51,8 @@ def to_sarif(results: Results, rows: Path) -> str:
                         "locations": [
                             {
                                 "physicalLocation": {
-                                    "artifactLocation": {
-                                        "uri": (rows / row.file if rows.is_dir() else rows).as_posix()
-                                    },
-                                    "region": {"startLine": max(row.number, 1)},
+                                    "artifactLocation": {"uri": _uri(rows / row.file if rows.is_dir() else rows)},
+                                    **_region(row),
                                 }
                             }
                         ],
@@ -64,3 +63,12 @@ def to_sarif(results: Results, rows: Path) -> str:
         ],
     }
     return json.dumps(log, indent=1, ensure_ascii=False) + "\n"
+
+
+def _uri(path: Path) -> str:
+    return path.resolve().as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+def _region(row: SuspectRow) -> dict[str, Any]:
+    """Return the line; none where the number counts records of a table or entries of a list."""
+    return {"region": {"startLine": row.number}} if row.file.endswith((".jsonl", ".jsonl.gz")) else {}

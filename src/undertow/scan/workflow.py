@@ -147,13 +147,13 @@ def _carry_out(
     progress: Progress,
 ) -> ScanOutcome:
     from undertow.experiment._environment import environment
-    from undertow.models.local import find_model, load_model, model_digest
+    from undertow.models.local import load_model
     from undertow.models.precision import set_up_process
     from undertow.report import render_html
     from undertow.scan._stored import directions_of, panel_digest
     from undertow.scan.gather import Found, gather
 
-    digest = model_digest(settings.student, find_model(settings.student, progress=progress))
+    digest = identity_of(settings.student, progress)
     threads = set_up_process()
     model = load_model(settings.student)
     share = _DIRECTIONS if others is None else _DIRECTIONS / 2
@@ -185,7 +185,7 @@ def _ask_others(
     """Ask models of other families, one after the other, how likely some of the rows are."""
     import numpy as np
 
-    from undertow.models.local import find_model, load_model, model_digest
+    from undertow.models.local import load_model
     from undertow.scan.encoding import row_likelihoods
     from undertow.scan.lineage import ASKED, judge_kin
 
@@ -193,7 +193,7 @@ def _ask_others(
         return _compare_weights(folder, settings.teacher, model, digest, progress)
     if not settings.against:
         return judge_kin(np.empty(0), [], np.empty(0), np.empty(0, dtype=np.int64))
-    some = looked.rows[:: max(1, len(looked.rows) // ASKED)][:ASKED]
+    some = looked.rows[:: -(-len(looked.rows) // ASKED)]
 
     def likelihoods(name: str, digest: str, asked: Callable[[], LocalModel]) -> list[float | None]:
         def build(part: Path) -> None:
@@ -207,8 +207,7 @@ def _ask_others(
     own = likelihoods(settings.student, digest, lambda: model)
     others: dict[str, list[float | None]] = {}
     for name in settings.against:
-        found = model_digest(name, find_model(name, progress=progress))
-        others[name] = likelihoods(name, found, lambda name=name: load_model(name))
+        others[name] = likelihoods(name, identity_of(name, progress), lambda name=name: load_model(name))
     # Rows that are too long for one of the models are left out for all.
     kept = [at for at in range(len(some)) if all(each[at] is not None for each in (own, *others.values()))]
     return judge_kin(
@@ -221,7 +220,7 @@ def _ask_others(
 
 def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest: str, progress: Progress) -> Kin:
     """Compare the student's weights with the teacher's."""
-    from undertow.models.local import find_model, load_model, model_digest
+    from undertow.models.local import load_model
     from undertow.scan.lineage import Kin
 
     def build(part: Path) -> None:
@@ -232,7 +231,7 @@ def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest:
         text = json.dumps({"answer": found.answer, "because": found.because, "p": found.p})
         (part / "kinship.json").write_text(text, encoding="utf-8")
 
-    key = {"student": digest, "teacher": model_digest(teacher, find_model(teacher, progress=progress))}
+    key = {"student": digest, "teacher": identity_of(teacher, progress)}
     file = folder.step("lineage", "kinship", key, build) / "kinship.json"
     return Kin(**json.loads(file.read_text(encoding="utf-8")))
 
@@ -303,6 +302,15 @@ class _Windows:
             )
             self.done += len(window)
         return Looked(chosen, rows, encoded, load_features(paths), sampling)
+
+
+def identity_of(name: str, progress: Progress) -> str:
+    """Return what stands for a model's weights, its adapter's included; it is fetched if it must be."""
+    from undertow.models.local import find_model, model_digest
+
+    base, _, adapter = name.partition(":")
+    digest = model_digest(base, find_model(base, progress=progress))
+    return f"{digest} {model_digest(adapter, Path(adapter))}" if adapter else digest
 
 
 def _digest(chosen: Chosen) -> str:
