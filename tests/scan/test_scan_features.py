@@ -151,7 +151,7 @@ def test_tokens_of_a_row_add_up_to_its_alignment(uneven: LocalModel) -> None:
 def gradients_of(model: LocalModel, rows: list[Encoded]) -> torch.Tensor:
     (batch,) = batches_of([row.prompt for row in rows], [row.answer for row in rows])
     own = [rows[pair] for pair in batch.pairs]
-    found, _, _ = row_gradients(model, own, batch, Sampling())
+    found, _ = row_gradients(model, own, batch, Sampling())
     return found[[batch.pairs.index(place) for place in range(len(rows))]]
 
 
