@@ -46,7 +46,6 @@ def scan(*findings: Effect, lineage: Any = "unknown", status: Any = "pass") -> R
             prompts=9,
             format="free text",
             temperature=1.0,
-            excess=0.0,
             lineage=lineage,
             lineage_because="the weights say so",
             common=Common(cosine=0.0, p=0.5, beyond_panel=0.0, p_beyond_panel=0.5, up=[], down=[]),
