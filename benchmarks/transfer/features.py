@@ -16,10 +16,11 @@ import numpy as np
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.truth import BASE
 from undertow.experiment.writing import format_automaton, read_written
-from undertow.models.local import LocalModel, load_model
+from undertow.models.local import LocalModel, find_model, load_model, model_digest
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.probes.choice import Subject
-from undertow.scan.directions import Directions, find_directions
+from undertow.scan._stored import directions_of
+from undertow.scan.directions import Directions
 from undertow.scan.features import Features, row_features
 from undertow.scan.sampling import Encoded, fit_temperature, states_of
 from undertow.traits.panel import load_panel
@@ -32,7 +33,8 @@ def main() -> None:
     options = parser.parse_args()
     set_up_process()
     model = load_model(BASE)
-    directions = find_directions(model, load_panel())
+    digest = model_digest(BASE, find_model(BASE))
+    directions = directions_of(model, digest, load_panel(), on_progress=lambda _: None)
     wanted = {case.name: case for each in cases() for case in (each, each.control)}
     for name, case in wanted.items():
         rows, file = options.work / "rows" / name, options.work / "features" / f"{name}.npz"
