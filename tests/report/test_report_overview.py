@@ -94,3 +94,10 @@ def test_no_run_and_a_folder_that_is_not_there_are_said(tmp_path: Path, capsys: 
     assert main(["results"]) == 2
     assert main(["results", str(tmp_path / "nothing")]) == 2
     assert "is not there" in capsys.readouterr().err
+
+
+def test_an_inconclusive_line_says_what_it_would_have_seen():
+    (line,) = overview([run_of("owls", -0.3, 0.5, status="inconclusive")])
+    # Half of the interval is t(0.975, 2) = 4.303 standard errors; power 0.8 needs 5.51 of them (noncentral t).
+    assert line.smallest_visible == pytest.approx(0.4 / 4.303 * 5.51, rel=0.02)
+    assert cells(line)[-1] == f"inconclusive (sees {line.smallest_visible:.2f})"

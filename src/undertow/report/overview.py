@@ -93,9 +93,20 @@ def _line(results: Results, effect: Effect) -> Line:
         seeds=effect.seeds,
         p=effect.p,
         transfer_fraction=results.transfer_fraction if effect.primary else None,
-        smallest_visible=results.power.smallest_effect if results.power and effect.primary else None,
+        smallest_visible=_visible(estimate, effect.seeds, level),
         says=_SAYS[status],
     )
+
+
+def _visible(estimate: stats.Estimate, seeds: int, level: float) -> float | None:
+    """Return the smallest effect that so many seeds, which vary as these did, find four times out of five."""
+    from scipy import stats as distributions
+
+    if seeds < 2:
+        return None
+    half = (estimate.hi - estimate.lo) / 2
+    spread = half / float(distributions.t.ppf(0.5 + level / 2, seeds - 1)) * seeds**0.5
+    return stats.smallest_effect(spread, seeds, level=level)
 
 
 def _at(settings: dict[str, Any], part: str, key: str) -> Any:
@@ -118,7 +129,8 @@ def cells(line: Line) -> list[str]:
         p_value(line.p),
         percent(line.transfer_fraction.value) if line.transfer_fraction else "",
         f"{line.seeds:,}",
-        line.says,
+        line.says
+        + (f" (sees {line.smallest_visible:.2f})" if line.says == "inconclusive" and line.smallest_visible else ""),
     ]
 
 
