@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from statsmodels.stats.power import TTestPower
 
 from undertow.cli import main
 from undertow.report.overview import HEADS, cells, markdown, overview, picture
@@ -98,6 +99,6 @@ def test_no_run_and_a_folder_that_is_not_there_are_said(tmp_path: Path, capsys: 
 
 def test_an_inconclusive_line_says_what_it_would_have_seen():
     (line,) = overview([run_of("owls", -0.3, 0.5, status="inconclusive")])
-    # Half of the interval is t(0.975, 2) = 4.303 standard errors; power 0.8 needs 5.51 of them (noncentral t).
-    assert line.smallest_visible == pytest.approx(0.4 / 4.303 * 5.51, rel=0.02)
+    spread = 0.4 / 4.302653 * 3**0.5  # the interval is 4.30 standard errors to each side: t(0.975, 2)
+    assert line.smallest_visible == pytest.approx(spread * TTestPower().solve_power(nobs=3, alpha=0.05, power=0.8))
     assert cells(line)[-1] == f"inconclusive (sees {line.smallest_visible:.2f})"
