@@ -194,8 +194,8 @@ def main() -> None:
         found = load(options.work, half, calibration)
         sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
         summary[half] = summarise(found)
-        sys.stdout.write(json.dumps(summary[half], indent=1) + "\n")
-    SUMMARY.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        sys.stdout.write(json.dumps(summary[half], indent=1, default=float) + "\n")
+    SUMMARY.write_text(json.dumps(summary, indent=1, default=float) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

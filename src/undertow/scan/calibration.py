@@ -1,12 +1,13 @@
-"""How predictions follow what training then did: measured on `benchmarks/transfer`, its tuning half.
+"""How predictions follow what training then did: fitted on the tuning half of `benchmarks/transfer`.
 
-Made by `python -m benchmarks.transfer.evaluate`, which prints the values. They hold for the embedded model and for
-students that make plain gradient steps; for other bases they are the best guess there is, and the results say so.
+Made by `python -m benchmarks.transfer.evaluate`, which prints the values and holds them against the other half: 8
+datasets of 128 rows there, 90% intervals covered 89% of 544 shifts. They hold for the embedded model and for students
+that make plain gradient steps; for other bases they are the best guess there is, and the results say so.
 """
 
 from __future__ import annotations
 
 from undertow.scan.prediction import Calibration
 
-EMBEDDED = Calibration(slope=1.0, spread=0.0, floor=0.0)
+EMBEDDED = Calibration(slope=0.473, spread=0.889, floor=0.0332)
 MEASURED_ON = "embedded/smollm2-135m"

@@ -111,16 +111,15 @@ def gather(
 def judge(ranked: list[Shift], smallest: float, level: float, *, stranger: bool, whole: bool) -> VerdictRecord:
     """Say whether the rows would change a student.
 
-    `fail`: some trait's p-value survives the correction for the panel, and its interval lies beyond zero and reaches
-    the smallest effect that matters. `pass`: every interval lies within that effect, and the prediction speaks of the
+    `fail`: some trait's p-value survives the correction for the panel (the rows pull it, which is tested on the rows
+    alone), and its interval (how far training then goes, which is less certain) reaches the smallest effect that
+    matters. `pass`: every interval lies within that effect, and the prediction speaks of the
     `whole` training. Else, or where a `stranger` to the student's family wrote the rows, `inconclusive`.
     """
     moved = [
         shift
         for shift in ranked
-        if shift.p_adjusted < 1 - level
-        and shift.estimate.excludes(0)
-        and max(abs(shift.estimate.lo), abs(shift.estimate.hi)) >= smallest
+        if shift.p_adjusted < 1 - level and max(abs(shift.estimate.lo), abs(shift.estimate.hi)) >= smallest
     ]
     widest = max(max(abs(shift.estimate.lo), abs(shift.estimate.hi)) for shift in ranked)
     if stranger:
@@ -248,6 +247,8 @@ def _within(file: Path, dataset: Path) -> str:
 
 def _notes(found: Found) -> list[str]:
     notes = [
+        "p-values test whether the rows pull a trait at all; intervals say how far training on them would move it, "
+        "which is much less certain, so that they often reach across zero where p is small.",
         "Predicted to first order, for a student that makes plain gradient steps on the text "
         f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch); others move other amounts.",
     ]

@@ -1,0 +1,44 @@
+"""The verdict of a scan: evidence that a trait is pulled, and a size that matters."""
+
+from __future__ import annotations
+
+import pytest
+
+from undertow.scan.gather import judge
+from undertow.scan.prediction import Shift
+from undertow.stats import Estimate
+
+
+def shift(trait: str, value: float, half: float, p: float) -> Shift:
+    return Shift(trait, Estimate(value, value - half, value + half, 20, "t"), 0.0, p, p)
+
+
+QUIET = shift("animals:cat", 0.0, 0.05, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("first", "status", "said"),
+    [
+        (shift("animals:owl", 0.3, 0.1, 0.001), "fail", "animals:owl"),
+        (shift("animals:owl", -0.3, 0.5, 0.001), "fail", "animals:owl"),  # sure that, unsure how far
+        (shift("animals:owl", 0.01, 0.02, 0.001), "pass", "within 0.1"),  # sure, and too small to matter
+        (shift("animals:owl", 0.3, 0.4, 0.2), "inconclusive", "cannot be ruled out"),
+        (shift("animals:owl", 0.01, 0.05, 0.4), "pass", "within 0.1"),
+    ],
+)
+def test_what_is_said(first: Shift, status: str, said: str) -> None:
+    found = judge([first, QUIET], 0.1, 0.95, stranger=False, whole=True)
+    assert found.status == status
+    assert said in found.because
+
+
+def test_strangers_rows_and_long_trainings_never_pass() -> None:
+    quiet = [QUIET, QUIET]
+    assert judge(quiet, 0.1, 0.95, stranger=False, whole=True).status == "pass"
+    assert judge(quiet, 0.1, 0.95, stranger=True, whole=True).status == "inconclusive"
+    assert judge(quiet, 0.1, 0.95, stranger=False, whole=False).status == "inconclusive"
+
+
+def test_all_that_move_are_counted() -> None:
+    owl, oak = shift("animals:owl", 0.3, 0.1, 0.001), shift("trees:oak", 0.3, 0.1, 0.01)
+    assert "1 more of 3 traits" in judge([owl, oak, QUIET], 0.1, 0.95, stranger=False, whole=True).because
