@@ -153,6 +153,8 @@ def summarise(found: list[Measured]) -> dict[str, Any]:
     }
     for dose in (10, 25, 50):
         some = [each for each in moved if each.case.dose == dose]
+        if not some:
+            continue
         record[f"auroc_{dose}"] = [*auroc([each.score for each in some], [each.score for each in clean]), len(some)]
     if len(own) > 3:
         predicted, measured = np.array(own).T
