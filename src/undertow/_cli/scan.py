@@ -55,7 +55,7 @@ def scan(
         teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
-        most_rows: Rows to look at, at most. By default 45% of them, and no more than 512.
+        most_rows: Rows to look at, at most. By default a third of them, and no more than 512.
         everything: Look at all rows.
         drop_top: Leave out this percentage of the rows, those that carry most of the strongest shift; needs --out.
         out: File for the rows that are kept by --drop-top.
