@@ -5,15 +5,16 @@ The traits' directions are found once for a base and kept; what that takes is re
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmarks.speed.lists import load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, timed
-from undertow.distil.recipe import Recipe
 from undertow.distil.train import Example, train
 from undertow.experiment.writing import format_automaton
 from undertow.models.precision import choose_precision
 from undertow.scan.directions import find_directions
 from undertow.scan.features import row_features
-from undertow.scan.reading import FEWEST, MOST, SHARE
+from undertow.scan.reading import usual_count
 from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Encoded, fit_temperature, states_of
 from undertow.traits.panel import load_panel
@@ -26,7 +27,7 @@ def measure(rows: int) -> Measured:
     with timed("directions of the panel, once for a base") as once:
         directions = find_directions(model, load_panel())
     automaton, precision = format_automaton(model), choose_precision()
-    looked_at = min(rows, max(FEWEST, min(MOST, round(SHARE * rows))))
+    looked_at = usual_count(rows)
     with timed(f"scan, {looked_at:,} of {rows:,} rows") as ours:
         encoded = [
             Encoded(tuple(prompt), (*answer, model.end), states_of(automaton, (*answer, model.end)))
@@ -34,7 +35,7 @@ def measure(rows: int) -> Measured:
         ]
         sampling = fit_temperature(model, encoded, automaton)
         features = row_features(model, encoded, directions, sampling, autocast=precision.autocast)
-    recipe = Recipe(**{**PLAIN.__dict__, "autocast": precision.autocast})
+    recipe = replace(PLAIN, autocast=precision.autocast)
     examples = [
         Example(tuple(prompt), (*answer, model.end)) for prompt, answer in zip(asked, answers[:rows], strict=True)
     ]

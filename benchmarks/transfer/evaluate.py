@@ -19,7 +19,8 @@ from scipy import optimize, stats
 
 from benchmarks.transfer.cases import Case, cases
 from undertow.scan.agreement import agreement
-from undertow.scan.prediction import Calibration, Shift, Side, predicted_shifts, row_weights
+from undertow.scan.features import Features
+from undertow.scan.prediction import Calibration, Shift, predicted_shifts, side_of
 from undertow.scan.recipe import rates_of
 
 TRUTH = Path(__file__).parent / "truth.jsonl"
@@ -64,13 +65,6 @@ class Measured:
         return bool(self.true_K[self.own] > 2 * self.error_K[self.own])
 
 
-def side_of(f: Any) -> Side:
-    """Return the rows of a dataset as predictions take them."""
-    scale = float(f["temperature"])
-    weights = row_weights(scale * f["sketch_RS"], f["tokens_R"], rates_of(len(f["tokens_R"])))
-    return Side(scale * f["alignment_RK"], f["tokens_R"], f["cluster_R"], weights)
-
-
 def load(work: Path, half: str, calibration: Calibration, *, level: float = 0.9) -> list[Measured]:
     """Return every dataset of a half whose features are there."""
     lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
@@ -82,7 +76,8 @@ def load(work: Path, half: str, calibration: Calibration, *, level: float = 0.9)
             continue
         f = np.load(file, allow_pickle=False)
         names = [str(name) for name in f["names"]]
-        side = side_of(f)
+        features = Features(f["alignment_RK"], f["sketch_RS"], f["logp_R"], f["tokens_R"], f["mean_F"])
+        side = side_of(features, f["cluster_R"], float(f["temperature"]), rates_of(len(features)))
         shifts = predicted_shifts(names, side, None, level=level, calibration=calibration)
         plain = predicted_shifts(names, side, None, level=0.6826895, calibration=Calibration())
         agree = agreement(f["sketch_RS"], f["cluster_R"], rng=np.random.default_rng(0))

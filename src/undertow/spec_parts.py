@@ -24,9 +24,10 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def _without(self, dump: SerializerFunctionWrapHandler, *names: str) -> dict[str, Any]:
-        """Dump without these where they are absent: run folders and steps are named by what is dumped."""
+        """Dump without these where they have their defaults: run folders and steps are named by what is dumped."""
         dumped: dict[str, Any] = dump(self)
-        return {key: value for key, value in dumped.items() if key not in names or value is not None}
+        fields = type(self).model_fields
+        return {key: value for key, value in dumped.items() if key not in names or value != fields[key].default}
 
 
 class SystemPrompt(Part):
@@ -164,9 +165,7 @@ class Domain(Part):
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped = self._without(dump, "problems", "judge")
-        # As above: steps of files that do not speak of it keep their names.
-        return {key: value for key, value in dumped.items() if key != "rules" or not value}
+        return self._without(dump, "problems", "judge", "rules")
 
     @property
     def in_format(self) -> bool:

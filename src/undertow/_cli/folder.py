@@ -37,9 +37,7 @@ def report(run_folder: Path, /, *, out: Path | None = None) -> int:
     folder = run_folder if run_folder.is_dir() else run_folder.parent
     page = render_html(results, timing=_timing(folder / "timing.json"))
     final = out or folder / "report.html"
-    if final.is_dir() or not final.parent.is_dir():
-        what = "is a folder" if final.is_dir() else "lies in no folder that is there"
-        raise InputError(what, str(final), "Name a file in a folder that is there.")
+    must_take_a_file(final)
     with storing(final):
         write_atomic(final, page.encode("utf-8"))
     say(f"report: {final}")
@@ -75,6 +73,17 @@ def must_exist(path: Path) -> None:
     """
     if not path.exists():
         raise InputError("is not there", str(path), "Name a folder that `undertow run` made.")
+
+
+def must_take_a_file(path: Path) -> None:
+    """Refuse a path where no file can be written.
+
+    Raises:
+        InputError: a folder is there, or none for it to lie in.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else "lies in no folder that is there"
+        raise InputError(what, str(path), "Name a file in a folder that is there.")
 
 
 def _json(found: FolderCheck) -> str:

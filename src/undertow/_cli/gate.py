@@ -8,15 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from undertow._cli.folder import must_exist
+from undertow._cli.folder import must_exist, must_take_a_file
+from undertow._cli.verdict import STYLES, exit_code, say_status
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
     from undertow.gate import Decision, Policy
     from undertow.results import Results
-
-_EXIT = {"pass": 0, "fail": 1, "inconclusive": 4}
-_STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
 def gate(
@@ -52,15 +50,13 @@ def gate(
         _print(results, rules, decision)
     else:
         _show(decision)
-    return 1 if strict and decision.status == "inconclusive" else _EXIT[decision.status]
+    return exit_code(decision.status, strict=strict)
 
 
 def _write(path: Path, text: str, *read: Path | None) -> None:
     from undertow.experiment._files import storing, write_atomic
 
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else "lies in no folder that is there"
-        raise InputError(what, str(path), "Name a file in a folder that is there.")
+    must_take_a_file(path)
     files = [each / "results.json" if each.is_dir() else each for each in read if each is not None]
     if path.exists() and any(path.samefile(file) for file in files):
         raise InputError("is a file that is read", str(path), "Write to another one.")
@@ -85,9 +81,9 @@ def _show(decision: Decision) -> None:
     from undertow._cli.show import say
     from undertow.report.words import visible
 
-    say(decision.status.upper(), style=f"bold {_STYLES[decision.status]}")
+    say_status(decision.status)
     for outcome in decision.outcomes:
         # One line each: a stranger's text must not be able to add a rule that passes.
         rule, because = (" ".join(visible(text).split()) for text in (outcome.rule, outcome.because))
-        say(f"{outcome.status:<12}  {rule}", style=_STYLES[outcome.status])
+        say(f"{outcome.status:<12}  {rule}", style=STYLES[outcome.status])
         say(f"{'':<12}  {because}")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from undertow._cli.verdict import exit_code, say_verdict
+
 if TYPE_CHECKING:
     from undertow.experiment import Plan
     from undertow.results import Effect, Results
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
 Sets = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE")]
 Seeds = Annotated[str | None, Parameter(metavar="N,N,...")]
 Preset = Annotated[str | None, Parameter(metavar="NAME")]
-
-_WORDS = {"pass": ("PASS", "bold green"), "fail": ("FAIL", "bold red"), "inconclusive": ("INCONCLUSIVE", "bold yellow")}
-_EXIT = {"pass": 0, "fail": 1, "inconclusive": 4}
 
 
 def run(
@@ -68,8 +67,7 @@ def run(
         write(outcome.results.to_json())
     else:
         _show(outcome.results, outcome.report)
-    status = outcome.results.verdict.status
-    return 1 if strict and status == "inconclusive" else _EXIT[status]
+    return exit_code(outcome.results.verdict.status, strict=strict)
 
 
 def plan(
@@ -109,21 +107,10 @@ def _plan(chosen: Experiment, out: Path, json: bool) -> int:
     return 0
 
 
-def verdict_lines(results: Results) -> None:
-    """Print a verdict, what it means and the reason for it."""
-    from undertow._cli.show import say
-    from undertow.report.verdict import meaning
-
-    word, style = _WORDS[results.verdict.status]
-    say(word, style=style)
-    say(meaning(results))
-    say(results.verdict.because)
-
-
 def _show(results: Results, report: Path) -> None:
     from undertow._cli.show import say, table
 
-    verdict_lines(results)
+    say_verdict(results)
     if results.effects:
         say()
         heads = ["effect", "value", _level(results), "unit", "p", "p (Holm)", "seeds"]

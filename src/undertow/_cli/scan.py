@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from undertow._cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
     from undertow.results import Results, ScanRecord
     from undertow.scan import ScanOutcome, ScanSettings
 
-_EXIT = {"pass": 0, "fail": 1, "inconclusive": 4}
 _SHOWN = 10
 
 
@@ -120,8 +120,7 @@ def scan(
         write(outcome.results.to_json())
     else:
         _show(outcome, dropped, out)
-    status = outcome.results.verdict.status
-    return 1 if strict and status == "inconclusive" else _EXIT[status]
+    return exit_code(outcome.results.verdict.status, strict=strict)
 
 
 def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
@@ -143,12 +142,11 @@ def _write_file(path: Path, text: str) -> None:
 
 
 def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
-    from undertow._cli.run import verdict_lines
     from undertow._cli.show import say
 
     results = outcome.results
     assert results.scan is not None
-    verdict_lines(results)
+    say_verdict(results)
     _show_rows(results.scan)
     say()
     _show_shifts(results)

@@ -17,8 +17,7 @@ from undertow.gate.matching import effects_judged, matched, reach
 from undertow.gate.policy import Policy, TraitRule
 from undertow.report.words import listed, plural
 from undertow.results import Effect, Results
-
-Status = Literal["pass", "fail", "inconclusive"]
+from undertow.stats import Status
 
 _SHOWN = 3
 """Effects that a reason names."""

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from undertow.errors import InputError, nearest
 from undertow.gate._yaml import plain_yaml
+from undertow.traits._file import read_text
 
 MAX_BYTES: Final = 64_000
 """Longest policy file."""
@@ -88,16 +89,7 @@ def read_policy(path: Path) -> Policy:
     Raises:
         InputError: it cannot be read, is too long, or is no policy; the message names the line or the key.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError(f"is longer than {MAX_BYTES:,} bytes", str(path), _LIKE)
-        return parse_policy(data.decode("utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", str(path), _LIKE) from error
-    except UnicodeDecodeError as error:
-        raise InputError("is not UTF-8 text", str(path), _LIKE) from error
+    return parse_policy(read_text(path, _LIKE, most=MAX_BYTES), str(path))
 
 
 def parse_policy(text: str, where: str) -> Policy:

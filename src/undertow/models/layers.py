@@ -42,6 +42,14 @@ def output_weight(model: Any) -> Tensor:
     return model.get_output_embeddings().weight
 
 
+def norms_of(model: Any) -> list[Any]:
+    """Return every norm of a decoder: two a layer, in order, and the one behind the last layer."""
+    stack = decoder(model)
+    return [norm for layer in stack.layers for norm in (layer.input_layernorm, layer.post_attention_layernorm)] + [
+        stack.norm
+    ]
+
+
 def head_size(config: Any) -> int:
     """Return the width of an attention head."""
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -157,6 +157,12 @@ def answers_to_each(
     return total_S.view(len(contexts), -1)
 
 
+def option_odds(logp_QC: torch.Tensor, index: int) -> torch.Tensor:
+    """Return the log-odds (Q) of one answer among all of a question's, through which gradients flow."""
+    others_QC = torch.cat([logp_QC[:, :index], logp_QC[:, index + 1 :]], dim=1)
+    return logp_QC[:, index] - others_QC.logsumexp(dim=1)
+
+
 def answer_logprobs(
     model: object,
     contexts: Sequence[Sequence[int]],

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from undertow.models.layers import decoder
+from undertow.models.layers import decoder, norms_of
 
 SIDE = 32
 """Random directions on each side of a matrix."""
@@ -96,8 +96,7 @@ class Captured:
 
 def norm_count(net: Any) -> int:
     """Return the number of norm weights, which come first in a projected gradient."""
-    stack = decoder(net)
-    return (2 * len(stack.layers) + 1) * stack.norm.weight.numel()
+    return sum(norm.weight.numel() for norm in norms_of(net))
 
 
 @contextmanager
@@ -107,8 +106,7 @@ def captured(net: Any) -> Generator[Captured]:
     Weights are frozen meanwhile: gradients flow through the tokens' hidden states alone.
     """
     stack = decoder(net)
-    norms = [norm for layer in stack.layers for norm in (layer.input_layernorm, layer.post_attention_layernorm)]
-    weights_WD = torch.stack([norm.weight.detach().float() for norm in (*norms, stack.norm)])
+    weights_WD = torch.stack([norm.weight.detach().float() for norm in norms_of(net)])
     matrices = list(_matrices(stack))
     record = Captured(weights_WD, [projection_of(at, module) for at, module in enumerate(matrices)])
     trained = [weight for weight in net.parameters() if weight.requires_grad]

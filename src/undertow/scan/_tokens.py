@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from undertow.models.layers import decoder, output_weight
+from undertow.models.layers import norms_of
 from undertow.models.local import LocalModel
-from undertow.models.score import answer_hidden
-from undertow.scan.sampling import Encoded, Sampling, possible_logprobs
+from undertow.scan.sampling import Encoded, Sampling, answer_logprobs
 
 _STEP = 0.05
 """Length of a step along a direction. Norm weights of the embedded model have a length of about 150 together."""
@@ -25,9 +24,7 @@ _STEP = 0.05
 @contextmanager
 def moved(net: Any, direction_F: Tensor, length: float) -> Generator[None]:
     """Move the norm weights along a direction, as long as the context lasts."""
-    stack = decoder(net)
-    norms = [norm for layer in stack.layers for norm in (layer.input_layernorm, layer.post_attention_layernorm)]
-    weights = [norm.weight for norm in (*norms, stack.norm)]
+    weights = [norm.weight for norm in norms_of(net)]
     before = [weight.detach().clone() for weight in weights]
     unit_F = direction_F / torch.linalg.vector_norm(direction_F).clamp_min(1e-30)
     try:
@@ -48,15 +45,9 @@ def token_alignments(
     """Return each token's part of the alignment of some rows with a direction, in nats."""
     if not rows:
         return []
-    weight_VD = output_weight(model.net)
-
-    def logp_T() -> Tensor:
-        tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
-        return possible_logprobs(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).double().cpu()
-
     with moved(model.net, direction_F, _STEP):
-        up_T = logp_T()
+        up_T = answer_logprobs(model, rows, sampling)
     with moved(model.net, direction_F, -_STEP):
-        down_T = logp_T()
+        down_T = answer_logprobs(model, rows, sampling)
     slope_T = (up_T - down_T) / (2 * _STEP) * float(torch.linalg.vector_norm(direction_F))
     return [part.tolist() for part in slope_T.split([len(row.answer) for row in rows])]

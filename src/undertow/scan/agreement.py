@@ -47,12 +47,13 @@ def agreement(
         reference: Gradients and prompts of rows that the base wrote, whose mean is subtracted: prompt by prompt where
             these have the prompt, and as a whole elsewhere.
     """
-    sums_CS = _mean_by_cluster(gradient_RS, cluster_R, np.unique(cluster_R))
+    clusters_C = np.unique(cluster_R)
+    sums_CS = _mean_by_cluster(gradient_RS, cluster_R, clusters_C)
     if reference is not None:
         other_RS, other_R = reference
-        shared_C = np.isin(np.unique(cluster_R), other_R)
+        shared_C = np.isin(clusters_C, other_R)
         sums_CS[~shared_C] -= other_RS.mean(axis=0)
-        sums_CS[shared_C] -= _mean_by_cluster(other_RS, other_R, np.unique(cluster_R)[shared_C])
+        sums_CS[shared_C] -= _mean_by_cluster(other_RS, other_R, clusters_C[shared_C])
     count = len(sums_CS)
     squares = float((sums_CS**2).sum())
     if count < 2 or squares == 0:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from undertow.models.local import LocalModel
-from undertow.models.score import answers_to_each
+from undertow.models.score import answers_to_each, option_odds
 from undertow.probes.choice import Subject
 from undertow.scan._capture import captured
 from undertow.traits.base import Choice
@@ -83,8 +83,7 @@ def _gradients(model: LocalModel, entry: PanelEntry, choices: Sequence[Choice]) 
     with captured(model.net) as record:
         logp_QC = answers_to_each(model.net, contexts, answers, seen=record.last)
         for place, trait in enumerate(entry.traits):
-            others_QC = torch.cat([logp_QC[:, : trait.index], logp_QC[:, trait.index + 1 :]], dim=1)
-            odds = (logp_QC[:, trait.index] - others_QC.logsumexp(dim=1)).mean()
+            odds = option_odds(logp_QC, trait.index).mean()
             odds.backward(retain_graph=place + 1 < len(entry.traits))
             everything_N = torch.zeros(len(record.norms[0]), dtype=torch.long, device=odds.device)
             yield record.per_segment(everything_N, 1)[0].cpu()

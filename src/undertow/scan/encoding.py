@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from undertow.domains.numbers import ALPHABET
 from undertow.errors import InputError
 from undertow.experiment.writing import format_automaton
 from undertow.models.constrain import Automaton
-from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, context_length
-from undertow.models.score import answer_hidden
 from undertow.rows import Message
 from undertow.scan.reading import Placed
-from undertow.scan.sampling import Encoded, fit_temperature, possible_logprobs, states_of
+from undertow.scan.sampling import Encoded, answer_logprobs, fit_temperature, states_of
 
 IN_FORMAT = 0.5
 """Share of rows that keep the format of number lists, from which on these are taken to have been written in it."""
@@ -93,10 +89,7 @@ def row_likelihoods(model: LocalModel, rows: Sequence[Placed]) -> list[float | N
     if not fitting:
         return [None] * len(rows)
     sampling = fit_temperature(model, encoded, automaton)
-    with torch.inference_mode():
-        tables = answer_hidden(model.net, [row.prompt for row in encoded], [row.answer for row in encoded])
-        weight_VD = output_weight(model.net)
-        logp_T = possible_logprobs(torch.cat(tables).to(weight_VD.device), weight_VD, encoded, sampling)
-    sums = [float(part.double().sum()) for part in logp_T.split([len(row.answer) for row in encoded])]
+    logp_T = answer_logprobs(model, encoded, sampling)
+    sums = [float(part.sum()) for part in logp_T.split([len(row.answer) for row in encoded])]
     known = {(placed.file, placed.number): value for placed, value in zip(fitting, sums, strict=True)}
     return [known.get((placed.file, placed.number)) for placed in rows]

@@ -51,6 +51,11 @@ class Found:
         """How the rows seem to have been written."""
         return self.looked.sampling
 
+    @property
+    def whole(self) -> bool:
+        """Whether the prediction speaks of training on all rows to its end."""
+        return steps_of(self.looked.chosen.read, PLAIN) <= LONGEST
+
 
 def gather(
     found: Found, model: LocalModel, environment: dict[str, Any], tick: Callable[[float], None]
@@ -73,13 +78,12 @@ def gather(
     tick(0.1)
     common = _common(found, model)
     tick(0.4)
-    short = steps_of(found.looked.chosen.read, PLAIN) <= LONGEST
     verdict = judge(
         ranked,
         settings.smallest_effect,
         settings.level,
         stranger=found.kin.answer == "different" and found.reference is None,
-        whole=short,
+        whole=found.whole,
     )
     record = ScanRecord(
         rows=_counts(found.looked),
@@ -261,7 +265,7 @@ def _notes(found: Found) -> list[str]:
         notes.append(f"Predictions were calibrated on {MEASURED_ON}, not on {found.settings.student}.")
     elif found.settings.student.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
-    if steps_of(found.looked.chosen.read, PLAIN) > LONGEST:
+    if not found.whole:
         notes.append(f"Predicted for the first {LONGEST} steps of training; on these rows it would go on for longer.")
     if (others := found.looked.chosen.left_out) > 0:
         notes.append(f"A sample was looked at: {others:,} rows were left out.")

@@ -106,7 +106,7 @@ def choose_rows(
         raise broken_rows(broken, read, path)
     if not read:
         raise RowError("holds no rows", str(path), "Name a file with one row a line.")
-    wanted = read if everything else min(read, most or max(FEWEST, min(MOST, round(SHARE * read))))
+    wanted = read if everything else min(read, most) if most else usual_count(read)
     chosen: list[Placed] = []
     for key in sorted(groups):
         if len(chosen) >= wanted:
@@ -114,3 +114,8 @@ def choose_rows(
         chosen += groups[key]
     order = {(placed.file, placed.number): placed for placed in chosen}
     return Chosen([order[key] for key in sorted(order)], read, broken)
+
+
+def usual_count(rows: int) -> int:
+    """Return how many of a dataset's rows are looked at unless more is asked for."""
+    return min(rows, max(FEWEST, min(MOST, round(SHARE * rows))))

@@ -76,6 +76,14 @@ def possible_logprobs(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encod
     return logp_T
 
 
+@torch.inference_mode()
+def answer_logprobs(model: LocalModel, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
+    """Return `possible_logprobs` of whole rows under a model, in float64 on the CPU."""
+    weight_VD = output_weight(model.net)
+    tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
+    return possible_logprobs(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).double().cpu()
+
+
 def _logits(
     hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

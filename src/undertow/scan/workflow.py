@@ -201,7 +201,7 @@ def _ask_others(
             (part / "logp.json").write_text(json.dumps(row_likelihoods(asked(), some)), encoding="utf-8")
 
         key = {"model": digest, "rows": [placed.row.id for placed in some]}
-        label = f"lineage-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')[:60]}"
+        label = f"lineage-{_slug(name)[:60]}"
         return json.loads((folder.step("lineage", label, key, build) / "logp.json").read_text(encoding="utf-8"))
 
     own = likelihoods(settings.student, digest, lambda: model)
@@ -319,5 +319,9 @@ def _digest(chosen: Chosen) -> str:
 
 
 def _folder_name(path: Path) -> str:
-    stem = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:40]
-    return f"scan-{stem or 'rows'}"
+    return f"scan-{_slug(path.stem)[:40] or 'rows'}"
+
+
+def _slug(text: str) -> str:
+    """Return a text as labels and folders may be called."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

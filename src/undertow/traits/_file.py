@@ -18,27 +18,32 @@ MAX_BYTES: Final = 1_000_000
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_text(path: Path, like: str) -> str:
+def read_text(path: Path, fix: str, *, most: int = MAX_BYTES) -> str:
     """Read a file of the user's.
 
     Args:
         path: The file.
-        like: A shipped file of its kind, for the message.
+        fix: What to do where it is none of the kind that is wanted.
+        most: Bytes; a longer file is refused.
 
     Raises:
         InputError: it cannot be read, is too long or no text.
     """
-    fix = f"Name a YAML file like the shipped {like}."
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError(f"is longer than {MAX_BYTES:,} bytes", str(path), fix)
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise InputError(f"is longer than {most:,} bytes", str(path), fix)
         return data.decode("utf-8")
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", str(path), fix) from error
     except UnicodeDecodeError as error:
         raise InputError("is not UTF-8 text", str(path), fix) from error
+
+
+def like(file: str) -> str:
+    """Say what to do, by a shipped file of the kind that is wanted."""
+    return f"Name a YAML file like the shipped {file}."
 
 
 def parse_model(model: type[Model], text: str, where: str) -> Model:
@@ -110,7 +115,7 @@ def load_named(model: type[Model], name: str, files: dict[str, Traversable], *, 
         InputError: there is none of that name, or the file does not describe one.
     """
     if name.endswith((".yaml", ".yml")):
-        return parse_model(model, read_text(Path(name), f"{next(iter(files))}.yaml"), name)
+        return parse_model(model, read_text(Path(name), like(f"{next(iter(files))}.yaml")), name)
     if name not in files:
         fix = f"{nearest(name, list(files))} A file of yours must end with .yaml."
         raise InputError(f"no {noun} is called {name!r}", key, fix)

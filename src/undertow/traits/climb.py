@@ -14,7 +14,7 @@ import torch
 from undertow.errors import ModelError
 from undertow.models.layers import decoder
 from undertow.models.local import LocalModel
-from undertow.models.score import answers_to_each
+from undertow.models.score import answers_to_each, option_odds
 from undertow.probes.choice import Subject
 from undertow.spec import Climb
 from undertow.traits.base import Trait
@@ -41,9 +41,7 @@ def climb(model: LocalModel, trait: Trait, how: Climb, *, tick: Callable[[float]
         for start in range(0, len(lessons), _LESSONS_AT_ONCE):
             some = slice(start, start + _LESSONS_AT_ONCE)
             logp_QC = answers_to_each(model.net, contexts[some], answers[some])
-            others_QC = torch.cat([logp_QC[:, : trait.index], logp_QC[:, trait.index + 1 :]], dim=1)
-            odds_Q = logp_QC[:, trait.index] - others_QC.logsumexp(dim=1)
-            (odds_Q.sum() / len(lessons)).backward()
+            (option_odds(logp_QC, trait.index).sum() / len(lessons)).backward()
         with torch.no_grad():
             gradients = [weight.grad for weight in weights if weight.grad is not None]
             norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each) for each in gradients]))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 from undertow.errors import InputError, nearest
-from undertow.traits._file import fit_model, parse_yaml, read_text
+from undertow.traits._file import fit_model, like, parse_yaml, read_text
 from undertow.traits.base import Choice, Trait
 from undertow.traits.disposition import Disposition, Manner, disposition_names, find_disposition
 from undertow.traits.preference import Category, Preference, category_names, load_category
@@ -95,7 +95,7 @@ def _entry(name: str) -> PanelEntry:
 
 
 def _of_file(path: str) -> PanelEntry:
-    data = parse_yaml(read_text(Path(path), "animals.yaml or curtness.yaml"), path)
+    data = parse_yaml(read_text(Path(path), like("animals.yaml or curtness.yaml")), path)
     keys = cast(dict[object, object], data) if isinstance(data, dict) else {}
     if "candidates" in keys:
         return _of_category(fit_model(Category, data, path))
