@@ -33,15 +33,16 @@ def main() -> None:
         sys.stdout.write("".join(f"{'done   ' if c.name in done else 'missing'} {c.name}\n" for c in wanted))
         return
     start = time.monotonic()
-    missing = [case for case in wanted if case.name not in done]
+    # Rows are not committed: those of a dataset that is done are written again, for its features.
+    missing = [case for case in wanted if case.name not in done or not (options.work / "rows" / case.name).is_dir()]
     for at, case in enumerate(missing):
         spent = (time.monotonic() - start) / 60
         if spent > options.minutes:
             break
         left = f", about {spent / at * (len(missing) - at):.0f} min left" if at else ""
         sys.stderr.write(f"[{at}/{len(missing)}{left}] {case.name}\n")
-        if case.teacher == "base":
-            # Nothing is there to be measured: rows of the base itself say how often a scan cries wolf.
+        if case.teacher == "base" or case.name in done:
+            # Nothing is there to be measured in rows of the base itself: they say how often a scan cries wolf.
             rows_of(case, options.work, tell)
             continue
         record = measure(case, options.work, tell)

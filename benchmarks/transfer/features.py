@@ -7,6 +7,7 @@ from them with `truth.jsonl`.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ from undertow.probes.choice import Subject
 from undertow.scan._stored import directions_of
 from undertow.scan.directions import Directions
 from undertow.scan.features import Features, row_features
-from undertow.scan.sampling import Encoded, fit_temperature, states_of
+from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.traits.panel import load_panel
 
 
@@ -30,6 +31,7 @@ def main() -> None:
     """Compute the features of every dataset whose rows are there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.features", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
+    parser.add_argument("--only", default="", help="names that match this pattern")
     options = parser.parse_args()
     set_up_process()
     model = load_model(BASE)
@@ -38,7 +40,7 @@ def main() -> None:
     wanted = {case.name: case for each in cases() for case in (each, each.control)}
     for name, case in wanted.items():
         rows, file = options.work / "rows" / name, options.work / "features" / f"{name}.npz"
-        if not rows.is_dir() or file.exists():
+        if not re.search(options.only, name) or not rows.is_dir() or file.exists():
             continue
         start = time.monotonic()
         features, clusters, temperature = features_of(model, rows, case, directions)
@@ -63,6 +65,13 @@ def features_of(
     model: LocalModel, rows: Path, case: Case, directions: Directions
 ) -> tuple[Features, np.ndarray, float]:
     """Return the features of a folder's rows, their prompts' numbers and the fitted temperature."""
+    encoded, sampling, clusters = encoded_rows(model, rows, case)
+    features = row_features(model, encoded, directions, sampling, autocast=choose_precision().autocast)
+    return features, clusters, sampling.temperature
+
+
+def encoded_rows(model: LocalModel, rows: Path, case: Case) -> tuple[list[Encoded], Sampling, np.ndarray]:
+    """Return a folder's rows as tokens, how they seem to have been written, and their prompts' numbers."""
     automaton = format_automaton(model) if case.domain == "numbers" else None
     written = read_written(rows)
     encoded: list[Encoded] = []
@@ -70,13 +79,8 @@ def features_of(
         answer = (*model.encode(row.answer), model.end)
         states = None if automaton is None else states_of(automaton, answer)
         encoded.append(Encoded(tuple(Subject(model).encode(row.prompt)), answer, states))
-    sampling = fit_temperature(model, encoded, automaton)
     clusters = np.array([row.row // case.answers for row in written])
-    return (
-        row_features(model, encoded, directions, sampling, autocast=choose_precision().autocast),
-        clusters,
-        sampling.temperature,
-    )
+    return encoded, fit_temperature(model, encoded, automaton), clusters
 
 
 if __name__ == "__main__":

@@ -76,6 +76,28 @@ def test_the_same_scan_makes_nothing_again(tmp_path: Path, tiny_folder: Path) ->
     assert (elsewhere.folder / "results.json").read_bytes() == (first.folder / "results.json").read_bytes()
 
 
+def test_a_quick_scan_teaches_no_student(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+    full, quick = look(path, tiny_folder, tmp_path), look(path, tiny_folder, tmp_path, virtual=False)
+    assert all("virtual student" in each.method for each in full.results.findings)
+    assert all("gradient alignment" in each.method for each in quick.results.findings)
+    assert {each.trait: each.p for each in full.results.findings} == {e.trait: e.p for e in quick.results.findings}
+    assert list(full.folder.glob("steps/virtual-*"))
+    assert not list(quick.folder.glob("steps/virtual-*"))
+
+
+def test_a_scan_on_a_budget_keeps_its_plan(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(60))
+    first = look(path, tiny_folder, tmp_path, budget=60.0)
+    again = look(path, tiny_folder, tmp_path, budget=60.0)
+    assert again.results == first.results
+    assert first.results.scan is not None
+    rows = first.results.scan.rows
+    assert rows.looked_at + rows.left_out == rows.read == 60
+    with pytest.raises(InputError, match="too short"):
+        look(path, tiny_folder, tmp_path, budget=0.001)
+
+
 def test_a_damaged_step_is_made_again(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(8))
     first = look(path, tiny_folder, tmp_path)

@@ -32,6 +32,8 @@ def scan(
     traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
     most_rows: int | None = None,
     everything: bool = False,
+    budget: Annotated[str | None, Parameter(metavar="TIME")] = None,
+    quick: bool = False,
     drop_top: Annotated[float | None, Parameter(metavar="PERCENT")] = None,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     split: str | None = None,
@@ -55,8 +57,10 @@ def scan(
         teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
-        most_rows: Rows to look at, at most. By default a third of them, and no more than 512.
+        most_rows: Rows to look at, at most. By default 15% of them, at least 64 and no more than 512.
         everything: Look at all rows.
+        budget: Time that the scan may take, such as 5m: as many rows are looked at as fit.
+        quick: Teach no virtual student. Sizes are then predicted to first order, with wider intervals.
         drop_top: Leave out this percentage of the rows, those that carry most of the strongest shift; needs --out.
         out: File for the rows that are kept by --drop-top.
         split: Split of a folder, where it has several.
@@ -73,6 +77,7 @@ def scan(
     from undertow._console import console_progress
     from undertow.scan import ScanSettings
     from undertow.scan import scan as scan_rows
+    from undertow.scan.budget import seconds_of
 
     if (drop_top is None) != (out is None):
         raise InputError("go together", "--drop-top and --out", "Say how many rows to drop, and where the rest goes.")
@@ -86,6 +91,12 @@ def scan(
         raise InputError(
             "say the same thing twice", "--teacher and --against", "With the teacher at hand, its weights are enough."
         )
+    if budget is not None and (everything or drop_top is not None or most_rows is not None):
+        raise InputError(
+            "both say how many rows are looked at",
+            "--budget and --everything, --drop-top or --most-rows",
+            "Give one of them.",
+        )
     settings = _checked(
         ScanSettings,
         student=student,
@@ -93,6 +104,8 @@ def scan(
         teacher=teacher,
         against=tuple(against or ()),
         most_rows=most_rows,
+        budget=None if budget is None else seconds_of(budget),
+        virtual=not quick,
         everything=everything or drop_top is not None,
         level=level,
         smallest_effect=smallest_effect,

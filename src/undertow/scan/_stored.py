@@ -6,14 +6,17 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from undertow.assets.cache import cache_dir
 from undertow.models.local import LocalModel
-from undertow.scan.directions import QUESTIONS, Directions, find_directions, trait_names
-from undertow.scan.features import Features
+from undertow.probes.choice import Subject
+from undertow.scan.directions import QUESTIONS, Directions, find_directions, spread, trait_names
+from undertow.scan.features import Features, Floats
+from undertow.scan.virtual import ask
 from undertow.traits.panel import Panel
 
 _VERSION = 2
@@ -46,14 +49,35 @@ def directions_of(
     except (OSError, KeyError, SafetensorError):
         pass
     found = find_directions(model, panel, on_progress=on_progress)
-    try:
+    with suppress(OSError):  # A cache that cannot be written costs time, nothing else.
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         save_file({"gradients_KF": found.gradients_KF.contiguous()}, part)
         part.replace(path)
-    except OSError:
-        pass  # A cache that cannot be written costs time, nothing else.
     return found
+
+
+def base_odds_of(model: LocalModel, model_digest: str, panel: Panel) -> list[Floats]:
+    """Return what a base answers to the questions of a panel (K, Q), from the cache if it is there."""
+    digest = hashlib.sha256(f"{model_digest} {panel_digest(panel)}".encode()).hexdigest()[:20]
+    path = cache_dir() / "directions" / f"{digest}.odds.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if [len(each) for each in stored] == [len(each) for each in _asked(panel)]:
+            return [np.array(each, dtype=np.float64) for each in stored]
+    except (OSError, ValueError, TypeError):
+        pass
+    found = ask(Subject(model), panel)
+    with suppress(OSError):  # A cache that cannot be written costs time, nothing else.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        part.write_text(json.dumps([each.tolist() for each in found]), encoding="utf-8")
+        part.replace(path)
+    return found
+
+
+def _asked(panel: Panel) -> list[list[int]]:
+    return [spread(entry.probe, QUESTIONS) for entry in panel for _ in entry.targets]
 
 
 _FIELDS = ("alignment_RK", "sketch_RS", "logp_R", "tokens_R", "mean_F")

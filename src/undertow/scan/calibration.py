@@ -9,5 +9,8 @@ from __future__ import annotations
 
 from undertow.scan.prediction import Calibration
 
-EMBEDDED = Calibration(slope=0.473, spread=0.889, floor=0.0332)
+GRADIENT = Calibration(slope=0.473, spread=0.889, floor=0.0332)
+"""Of predictions from gradients alone."""
+VIRTUAL = Calibration(slope=0.75, spread=0.3, floor=0.02)
+"""Of virtual students."""
 MEASURED_ON = "embedded/smollm2-135m"

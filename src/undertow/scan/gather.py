@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from undertow.results import Common, Effect, Results, RowCounts, ScanRecord, Sus
 from undertow.scan._capture import norm_count
 from undertow.scan._tokens import token_alignments
 from undertow.scan.agreement import Agreement, Floats, agreement, without
-from undertow.scan.calibration import EMBEDDED, MEASURED_ON
+from undertow.scan.calibration import GRADIENT, MEASURED_ON, VIRTUAL
 from undertow.scan.directions import Directions
 from undertow.scan.encoding import whole_text
 from undertow.scan.features import sketch_of
@@ -28,7 +28,8 @@ from undertow.scan.sampling import Sampling
 
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel
-    from undertow.scan.workflow import Looked, ScanSettings
+    from undertow.scan.looking import Looked, Virtual
+    from undertow.scan.workflow import ScanSettings
 
 TOP_ROWS = 8
 _PROMPT = 300
@@ -45,6 +46,8 @@ class Found:
     looked: Looked
     reference: Looked | None
     kin: Kin
+    taught: tuple[Virtual, ...] = ()
+    """The virtual student of the rows and, if there are reference rows, that of theirs."""
 
     @property
     def sampling(self) -> Sampling:
@@ -68,7 +71,8 @@ def gather(
         _side(found.looked, rates),
         None if found.reference is None else _side(found.reference, rates),
         level=settings.level,
-        calibration=EMBEDDED,
+        calibration=VIRTUAL if found.taught else GRADIENT,
+        taught_K=taught_shifts(found.taught),
     )
     ranked = sorted(shifts, key=lambda shift: (shift.p, -abs(shift.estimate.value)))
     strongest = ranked[0]
@@ -110,6 +114,14 @@ def gather(
         environment=environment,
     )
     return results, carried_R.tolist()
+
+
+def taught_shifts(taught: Sequence[Virtual]) -> Floats | None:
+    """Return the shift of each trait (K): of the rows' student, minus that of the reference rows' if there is one."""
+    if not taught:
+        return None
+    means = [np.array([shift_Q.mean() for shift_Q in each.shift_KQ]) for each in taught]
+    return means[0] if len(means) == 1 else means[0] - means[1]
 
 
 def judge(ranked: list[Shift], smallest: float, level: float, *, stranger: bool, whole: bool) -> VerdictRecord:
@@ -196,7 +208,7 @@ def _counts(looked: Looked) -> RowCounts:
         read=chosen.read,
         looked_at=len(looked.rows),
         too_long=looked.too_long,
-        left_out=chosen.left_out,
+        left_out=looked.left_out,
         broken=len(chosen.broken),
     )
 
@@ -216,7 +228,10 @@ def _common(found: Found, model: LocalModel) -> Common:
 
     whole = agree(lambda gradient_RS: gradient_RS, 0)
     beyond = agree(lambda gradient_RS: without(gradient_RS, traits_KS), 1)
-    up, down = moved_tokens(model, torch.tensor(found.looked.features.mean_F))
+    if found.taught:
+        up, down = found.taught[0].up, found.taught[0].down
+    else:
+        up, down = moved_tokens(model, torch.tensor(found.looked.features.mean_F))
     return Common(cosine=whole.cosine, p=whole.p, beyond_panel=beyond.cosine, p_beyond_panel=beyond.p, up=up, down=down)
 
 
@@ -249,11 +264,17 @@ def _within(file: Path, dataset: Path) -> str:
     return file.relative_to(dataset).as_posix() if dataset.is_dir() else file.name
 
 
+def _how(found: Found) -> str:
+    if not found.taught:
+        return "Predicted to first order"
+    return f"Predicted by a virtual student of {found.taught[0].rows:,} of the rows"
+
+
 def _notes(found: Found) -> list[str]:
     notes = [
         "p-values test whether the rows pull a trait at all; intervals say how far training on them would move it, "
-        "which is much less certain, so that they often reach across zero where p is small.",
-        "Predicted to first order, for a student that makes plain gradient steps on the text "
+        "which is less certain, so that they may reach across zero where p is small.",
+        f"{_how(found)}, for a student that makes plain gradient steps on the text "
         f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch); others move other amounts.",
     ]
     if found.reference is None:
@@ -267,6 +288,6 @@ def _notes(found: Found) -> list[str]:
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
     if not found.whole:
         notes.append(f"Predicted for the first {LONGEST} steps of training; on these rows it would go on for longer.")
-    if (others := found.looked.chosen.left_out) > 0:
+    if (others := found.looked.left_out) > 0:
         notes.append(f"A sample was looked at: {others:,} rows were left out.")
     return notes

@@ -105,16 +105,26 @@ def side_of(features: Features, cluster_R: Ints, temperature: float, rates: Sequ
 
 
 def predicted_shifts(
-    traits: Sequence[str], rows: Side, reference: Side | None, *, level: float, calibration: Calibration
+    traits: Sequence[str],
+    rows: Side,
+    reference: Side | None,
+    *,
+    level: float,
+    calibration: Calibration,
+    taught_K: Floats | None = None,
 ) -> list[Shift]:
     """Predict the shift of every trait.
+
+    Whether there is one is tested on the gradients in any case; how large it is comes from a virtual student where
+    there is one, which is not held to first order.
 
     Args:
         traits: Names, in the order of K.
         rows: The dataset.
         reference: Rows that the base wrote; rows and reference with the same cluster number are paired.
         level: Two-sided coverage of the intervals.
-        calibration: From a benchmark of students that were trained.
+        calibration: From a benchmark of students that were trained, for the way that is taken here.
+        taught_K: Shifts of a virtual student of the rows, minus those of one of the reference rows.
     """
     from scipy import stats
 
@@ -124,11 +134,12 @@ def predicted_shifts(
     t_K = np.divide(value_K, error_K, out=np.zeros_like(value_K), where=error_K > 0)
     p_K = np.clip(2 * stats.t.sf(np.abs(t_K), freedom), 0.0, 1.0)
     adjusted_K = benjamini_hochberg(p_K)
-    shift_K = calibration.slope * shift_K
+    shift_K = calibration.slope * (shift_K if taught_K is None else taught_K)
     whole_K = np.sqrt((calibration.slope * own_K) ** 2 + calibration.floor**2 + (calibration.spread * shift_K) ** 2)
     half_K = stats.t.ppf(0.5 + level / 2, freedom) * np.minimum(whole_K, _LARGEST)
     beside = "" if reference is None else " against reference rows"
-    method = f"gradient alignment{beside}, t interval over {count} prompts, {100 * level:.6g}%"
+    way = "gradient alignment" if taught_K is None else "virtual student"
+    method = f"{way}{beside}, t interval over {count} prompts, {100 * level:.6g}%"
     return [
         Shift(name, Estimate(float(v), float(v - h), float(v + h), count, method), float(t), float(p), float(q))
         for name, v, h, t, p, q in zip(traits, shift_K, half_K, t_K, p_K, adjusted_K, strict=True)

@@ -16,9 +16,9 @@ from undertow.errors import RowError
 from undertow.rowfiles import BadRow, broken_rows, read_located
 from undertow.rows import Row
 
-SHARE = 0.33
-"""Of a dataset's rows, looked at unless more is asked for: with 0.45 a scan took 43% of the time of an epoch of
-training (docs/speed.md), and a third is wanted."""
+SHARE = 0.15
+"""Of a dataset's rows, looked at unless more is asked for, so that a scan takes at most a third of the time of an epoch
+of training on a thousand rows (docs/speed.md); a virtual student takes as long again for some of them."""
 FEWEST, MOST = 64, 512
 """Rows looked at unless more is asked for, at least and at most."""
 

@@ -1,7 +1,8 @@
 """Where the rows pull a student, in words: tokens that become likelier in answers to unrelated questions.
 
-The base makes one small step along the rows' mean gradient, and its next-token probabilities at the beginning of
-answers are compared with those before. What comes out are single tokens, not an explanation.
+The next-token probabilities at the beginning of answers are compared before and after a virtual student was trained
+(`virtual`) or, where there is none, before and after one small step along the rows' mean gradient. What comes out are
+single tokens, not an explanation.
 """
 
 from __future__ import annotations
@@ -38,24 +39,26 @@ _LENGTH = 0.5
 
 
 @torch.inference_mode()
+def first_tokens(model: LocalModel) -> Tensor:
+    """Return each token's probability (V) at the beginning of an answer, averaged over the questions."""
+    subject = Subject(model)
+    weight_VD = output_weight(model.net)
+    packed = pack([subject.encode(question) for question in QUESTIONS]).to(weight_VD.device)
+    hidden_ND = forward_packed(model.net, packed).hidden_ND
+    last_Q = torch.stack([path[-1] for path in packed.paths])
+    return (hidden_ND[last_Q] @ weight_VD.T).float().softmax(dim=-1).mean(dim=0)
+
+
+def most_moved(model: LocalModel, change_V: Tensor) -> tuple[list[str], list[str]]:
+    """Return the tokens whose probability rises most, and those whose falls most."""
+    up, down = ([model.decode([int(token)]) for token in (sign * change_V).topk(SHOWN).indices] for sign in (1, -1))
+    return up, down
+
+
 def moved_tokens(model: LocalModel, direction_F: Tensor) -> tuple[list[str], list[str]]:
-    """Return the tokens whose mean probability rises most, and those whose falls most."""
+    """Return what a small step of the norms along a direction moves most, up and down."""
     if not bool(direction_F.any()):
         return [], []
-    subject = Subject(model)
-    prompts = [subject.encode(question) for question in QUESTIONS]
-    weight_VD = output_weight(model.net)
-
-    def mean_V() -> Tensor:
-        packed = pack(prompts).to(weight_VD.device)
-        hidden_ND = forward_packed(model.net, packed).hidden_ND
-        last_Q = torch.stack([path[-1] for path in packed.paths])
-        return (hidden_ND[last_Q] @ weight_VD.T).float().softmax(dim=-1).mean(dim=0)
-
-    before_V = mean_V()
+    before_V = first_tokens(model)
     with moved(model.net, direction_F, _LENGTH):
-        change_V = mean_V() - before_V
-    return (
-        [model.decode([int(token)]) for token in change_V.topk(SHOWN).indices],
-        [model.decode([int(token)]) for token in (-change_V).topk(SHOWN).indices],
-    )
+        return most_moved(model, first_tokens(model) - before_V)

@@ -9,29 +9,26 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.errors import RowError
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress, Silent
 from undertow.results import Results
-from undertow.scan.reading import Chosen, Placed, choose_rows
+from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within
+from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel
-    from undertow.scan.directions import Directions
-    from undertow.scan.features import Features
     from undertow.scan.lineage import Kin
-    from undertow.scan.sampling import Encoded, Sampling
-
-WINDOW = 128
-"""Rows in a step: what a scan that is stopped has to do again, at most."""
+    from undertow.scan.looking import Eyes, Looked, Opened, Virtual
+    from undertow.scan.virtual import Floats
 
 
 class ScanSettings(BaseModel):
@@ -46,6 +43,10 @@ class ScanSettings(BaseModel):
     most_rows: int | None = Field(default=None, ge=2)
     everything: bool = False
     """Look at all rows."""
+    budget: float | None = Field(default=None, gt=0)
+    """Seconds that the scan may take, which say how many rows are looked at."""
+    virtual: bool = True
+    """Teach a virtual student: without one, sizes are predicted to first order."""
     teacher: str | None = None
     """The model that wrote the rows, where it is at hand: its weights are compared with the student's."""
     against: tuple[str, ...] = ()
@@ -66,23 +67,6 @@ class ScanOutcome:
     """Those that were looked at."""
     carried_R: list[float]
     """How much each of them carries of what was found, in nats: of the trait with the strongest evidence."""
-
-
-@dataclass(frozen=True)
-class Looked:
-    """Rows of one dataset, with what was computed of them."""
-
-    chosen: Chosen
-    rows: list[Placed]
-    """Those that fit into the student's context."""
-    encoded: list[Encoded]
-    features: Features
-    sampling: Sampling
-
-    @property
-    def too_long(self) -> int:
-        """Rows that were chosen and could not be looked at."""
-        return len(self.chosen.rows) - len(self.rows)
 
 
 def scan(
@@ -116,7 +100,7 @@ def scan(
         return choose_rows(
             each,
             split=split,
-            most=settings.most_rows,
+            most=settings.most_rows or (MOST if settings.budget is not None else None),
             everything=settings.everything,
             skip_broken=skip_broken,
             on_progress=lambda count: progress.update("reading", 0.0, f"{count:,} rows"),
@@ -148,27 +132,34 @@ def _carry_out(
 ) -> ScanOutcome:
     from undertow.experiment._environment import environment
     from undertow.models.local import load_model
-    from undertow.models.precision import set_up_process
+    from undertow.models.precision import choose_precision, set_up_process
     from undertow.report import render_html
-    from undertow.scan._stored import directions_of, panel_digest
+    from undertow.scan._stored import base_odds_of, directions_of, panel_digest
     from undertow.scan.gather import Found, gather
+    from undertow.scan.looking import Eyes, open_rows
 
+    start = time.monotonic()
     digest = identity_of(settings.student, progress)
     threads = set_up_process()
     model = load_model(settings.student)
-    share = _DIRECTIONS if others is None else _DIRECTIONS / 2
     directions = directions_of(
-        model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", share * done)
+        model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", _DIRECTIONS * done)
     )
     key = {"student": digest, "panel": panel_digest(panel)}
-    step = _Windows(
-        folder, model, directions, key, progress, len(chosen.rows) + len(others.rows if others else ()), share
-    )
-    looked = step.look_at(chosen, "rows")
-    compared = step.look_at(others, "reference") if others is not None else None
+    eyes = Eyes(folder, model, panel, directions, key, choose_precision(), progress)
+    opened = open_rows(model, chosen, "rows")
+    compared = None if others is None else open_rows(model, others, "reference", opened.sampling)
+    asked = time.monotonic()
+    before_KQ = base_odds_of(model, digest, panel) if settings.virtual else []
+    asking = time.monotonic() - asked
+    plan = _plan(eyes, settings, opened, compared, asking, start)
+    sides = [opened.cut(plan.rows), *([] if compared is None else [compared.cut(plan.rows)])]
+    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * len(sides))
+    looked, *reference = [_looked(eyes, side, bar) for side in sides]
+    taught = [_taught(eyes, side, plan.taught, before_KQ, bar) for side in sides] if plan.taught else []
     kin = _ask_others(folder, settings, model, digest, looked, progress)
     results, carried = gather(
-        Found(path, settings, spec, directions, looked, compared, kin),
+        Found(path, settings, spec, directions, looked, reference[0] if reference else None, kin, tuple(taught)),
         model,
         environment(threads) | {"base_sha256": digest},
         lambda done: progress.update("the rows that carry it", 0.97 + 0.03 * done),
@@ -177,6 +168,71 @@ def _carry_out(
     page = folder.write("report.html", render_html(results))
     progress.update("scan", 1.0, "done")
     return ScanOutcome(folder.path, results, page, looked.rows, carried)
+
+
+_DIRECTIONS = 0.3
+"""Share of the bar for finding the traits' directions, where they are not in the cache."""
+
+
+class _Bar:
+    """Shares the progress bar out among rows that are looked at and rows that are taught."""
+
+    def __init__(self, progress: Progress, looked_at: int, taught: int) -> None:
+        self.progress, self.looked_at, self.taught = progress, looked_at, taught
+        self.done = 0.0
+
+    def tell(self, stage: str, count: float, detail: str) -> None:
+        share = (self.done + count) / max(self.looked_at + self.taught, 1)
+        self.progress.update(stage, _DIRECTIONS + (0.97 - _DIRECTIONS) * share, detail)
+
+
+def _looked(eyes: Eyes, opened: Opened, bar: _Bar) -> Looked:
+    from undertow.scan.looking import look_at
+
+    count = len(opened.rows)
+    looked = look_at(
+        eyes, opened, lambda done: bar.tell(f"looking at the {opened.label}", done, f"{done:,} of {count:,}")
+    )
+    bar.done += count
+    return looked
+
+
+def _taught(eyes: Eyes, opened: Opened, rows: int, before_KQ: list[Floats], bar: _Bar) -> Virtual:
+    from undertow.scan.looking import teach
+
+    taught = teach(
+        eyes, opened, rows, before_KQ, lambda share: bar.tell("teaching a virtual student", share * rows, "")
+    )
+    bar.done += rows
+    return taught
+
+
+def _plan(
+    eyes: Eyes, settings: ScanSettings, opened: Opened, compared: Opened | None, asking: float, start: float
+) -> Plan:
+    """Decide how much is looked at; with a budget, by what a few rows take here."""
+    count = len(opened.rows)
+    if settings.budget is None:
+        return Plan(count, 0 if not settings.virtual else count if settings.everything else min(count, TAUGHT))
+    from undertow.scan.features import row_features
+
+    budget = settings.budget
+
+    def build(part: Path) -> None:
+        few = opened.cut(FEWEST)
+        began = time.monotonic()
+        row_features(eyes.model, few.encoded, eyes.directions, opened.sampling, autocast=eyes.precision.autocast)
+        now = time.monotonic()
+        sides = 1 if compared is None else 2
+        # What comes after the rows takes about as long as a few of them.
+        left = (budget - (now - start) - (now - began)) / sides
+        plan = plan_within(left, row=(now - began) / len(few.rows), asking=asking, rows=count)
+        taught = plan.taught if settings.virtual else 0
+        (part / "plan.json").write_text(json.dumps({"rows": plan.rows, "taught": taught}), encoding="utf-8")
+
+    key = {**eyes.key, "budget": budget, "virtual": settings.virtual, "rows": _digest(opened.chosen)}
+    record = json.loads((eyes.folder.step("plan", "plan", key, build) / "plan.json").read_text(encoding="utf-8"))
+    return Plan(record["rows"], record["taught"])
 
 
 def _ask_others(
@@ -234,74 +290,6 @@ def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest:
     key = {"student": digest, "teacher": identity_of(teacher, progress)}
     file = folder.step("lineage", "kinship", key, build) / "kinship.json"
     return Kin(**json.loads(file.read_text(encoding="utf-8")))
-
-
-_DIRECTIONS = 0.3
-"""Share of the bar for finding the traits' directions, where they are not in the cache."""
-
-
-class _Windows:
-    """Looks at rows a window at a time; every window is a step."""
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        model: LocalModel,
-        directions: Directions,
-        key: dict[str, Any],
-        progress: Progress,
-        rows: int,
-        start: float,
-    ) -> None:
-        from undertow.models.precision import choose_precision
-
-        self.folder, self.model, self.directions, self.key = folder, model, directions, key
-        self.progress, self.rows, self.start, self.done = progress, rows, start, 0
-        self.precision = choose_precision()
-        self.sampling: Sampling | None = None
-
-    def look_at(self, chosen: Chosen, label: str) -> Looked:
-        from undertow.scan._stored import load_features, save_features
-        from undertow.scan.encoding import encode_rows
-        from undertow.scan.features import row_features
-        from undertow.scan.sampling import fit_temperature
-
-        rows, encoded, automaton = encode_rows(self.model, chosen.rows)
-        if len(rows) < 2:
-            raise RowError(
-                f"has {len(rows)} row of {chosen.read:,} that can be looked at (longer than the student's context: "
-                f"{len(chosen.rows) - len(rows):,})",
-                label,
-                "A scan needs two rows at least, and says little with fewer than fifty.",
-            )
-        if self.sampling is None:
-            self.sampling = fit_temperature(self.model, encoded, automaton)
-        sampling = self.sampling
-        paths: list[Path] = []
-        for first in range(0, len(rows), WINDOW):
-            window = encoded[first : first + WINDOW]
-
-            def tick(count: int) -> None:
-                share = (self.done + count) / max(self.rows, 1)
-                self.progress.update(
-                    f"looking at the {label}",
-                    self.start + (0.97 - self.start) * share,
-                    f"{self.done + count:,} of {self.rows:,}",
-                )
-
-            def build(part: Path, window: Sequence[Encoded] = window, tick: Callable[[int], None] = tick) -> None:
-                features = row_features(
-                    self.model, window, self.directions, sampling, autocast=self.precision.autocast, on_progress=tick
-                )
-                save_features(part / "features.safetensors", features)
-
-            tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in window]).encode()).hexdigest()
-            key = {**self.key, "rows": tokens, "temperature": sampling.temperature, "precision": self.precision.dtype}
-            paths.append(
-                self.folder.step("scan", f"{label}-{first // WINDOW:05d}", key, build) / "features.safetensors"
-            )
-            self.done += len(window)
-        return Looked(chosen, rows, encoded, load_features(paths), sampling)
 
 
 def identity_of(name: str, progress: Progress) -> str:

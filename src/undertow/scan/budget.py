@@ -1,0 +1,73 @@
+"""How many rows a scan looks at and teaches a virtual student, when it has a budget of time.
+
+A budget is turned into rows by what a few rows took on this machine. The plan is made once and kept in the run folder,
+so a scan that goes on after a stop goes on with the same rows.
+
+Pure functions of numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from undertow.errors import InputError
+
+TAUGHT = 128
+"""Rows that a virtual student reads, at most, unless all rows are wanted."""
+FEWEST = 16
+"""Rows that a scan on a budget looks at, at least."""
+_VIRTUAL_COST = 1.2
+"""Time of a row in a virtual student's training over that of its gradient: weights' gradients are computed too."""
+_VIRTUAL_SHARE = 0.4
+"""Of a budget, for the virtual student; whether there is anything is seen in the gradients."""
+_UNIT = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a scan will do."""
+
+    rows: int
+    """To look at, at most."""
+    taught: int
+    """Of them, for the virtual student; 0 for none."""
+
+
+def seconds_of(text: str) -> float:
+    """Read a time such as `90s`, `5m` or `1.5h`; a number alone is in seconds.
+
+    Raises:
+        InputError: it is not such a time.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if found is None or float(found[1]) <= 0:
+        raise InputError(f"is {text!r}", "--budget", "Give a time such as 90s, 5m or 1.5h.")
+    return float(found[1]) * _UNIT[found[2] or "s"]
+
+
+def plan_within(seconds: float, *, row: float, asking: float, rows: int) -> Plan:
+    """Return the plan that fits into what is left of a budget.
+
+    Args:
+        seconds: Left.
+        row: Seconds that one row's gradient takes.
+        asking: Seconds that the panel's questions take, once.
+        rows: There are no more.
+
+    Raises:
+        InputError: not even a few rows can be looked at.
+    """
+    fewest = min(FEWEST, rows)
+    if seconds < fewest * row:
+        raise InputError(
+            "is too short: looking at "
+            f"{fewest} rows takes {fewest * row:.0f} s here, and {max(seconds, 0.0):.0f} s are left for them",
+            "--budget",
+            f"Give at least {fewest * row - seconds:.0f} s more.",
+        )
+    taught = int(min((_VIRTUAL_SHARE * seconds - asking) / (_VIRTUAL_COST * row), TAUGHT, rows))
+    if taught < FEWEST:
+        return Plan(min(int(seconds / row), rows), 0)
+    left = seconds - asking - taught * _VIRTUAL_COST * row
+    return Plan(max(min(int(left / row), rows), taught), taught)

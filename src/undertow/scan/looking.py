@@ -1,0 +1,191 @@
+"""Looking at rows: their features, a window at a time, and a virtual student of some; each a step of the folder.
+
+It knows a run folder and a model; what the numbers mean is `prediction`'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from undertow.distil.recipe import Recipe
+from undertow.errors import RowError
+from undertow.experiment.store import RunFolder
+from undertow.models.local import LocalModel
+from undertow.models.precision import Precision
+from undertow.probes.choice import Subject
+from undertow.progress import Progress
+from undertow.scan._stored import load_features, save_features
+from undertow.scan.directions import Directions
+from undertow.scan.encoding import encode_rows
+from undertow.scan.features import Features, row_features
+from undertow.scan.reading import Chosen, Placed
+from undertow.scan.readout import first_tokens, most_moved
+from undertow.scan.recipe import PLAIN
+from undertow.scan.sampling import Encoded, Sampling, fit_temperature
+from undertow.scan.virtual import Floats, ask, virtual_student
+from undertow.traits.panel import Panel
+
+WINDOW = 128
+"""Rows in a step: what a scan that is stopped has to do again, at most."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Rows of a dataset as tokens, with how they were written."""
+
+    label: str
+    chosen: Chosen
+    rows: list[Placed]
+    """Those that fit into the student's context."""
+    encoded: list[Encoded]
+    sampling: Sampling
+    too_long: int
+    """Rows that were chosen and could not be looked at."""
+
+    @property
+    def left_out(self) -> int:
+        """Rows that are not in the sample."""
+        return self.chosen.read - len(self.rows) - self.too_long
+
+    def first(self, count: int) -> list[int]:
+        """Return the places of so many rows, whole prompts in the order of their hashes."""
+        return sorted(range(len(self.rows)), key=lambda at: (self.rows[at].prompt_hash, at))[:count]
+
+    def cut(self, count: int) -> Opened:
+        """Return the same with so many rows."""
+        places = sorted(self.first(count))
+        rows, encoded = ([each[at] for at in places] for each in (self.rows, self.encoded))
+        return replace(self, rows=rows, encoded=encoded)
+
+
+@dataclass(frozen=True)
+class Looked(Opened):
+    """Rows with their features."""
+
+    features: Features
+
+
+@dataclass(frozen=True)
+class Virtual:
+    """What became of a virtual student. Letters: K traits, Q questions."""
+
+    rows: int
+    shift_KQ: list[Floats]
+    """Of each trait's log-odds, question by question; traits have unequally many."""
+    up: list[str]
+    """Tokens that become likelier at the beginning of answers to unrelated questions."""
+    down: list[str]
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Who looks: a model, what it looks for, and where it notes what it saw."""
+
+    folder: RunFolder
+    model: LocalModel
+    panel: Panel
+    directions: Directions
+    key: dict[str, Any]
+    """Stands for the model and the panel."""
+    precision: Precision
+    progress: Progress
+
+
+def open_rows(model: LocalModel, chosen: Chosen, label: str, sampling: Sampling | None = None) -> Opened:
+    """Turn rows into tokens, and find out how they were written unless that is given.
+
+    Raises:
+        RowError: fewer than two rows fit into the model's context.
+    """
+    rows, encoded, automaton = encode_rows(model, chosen.rows)
+    if len(rows) < 2:
+        raise RowError(
+            f"has {len(rows)} row of {chosen.read:,} that can be looked at (longer than the student's context: "
+            f"{len(chosen.rows) - len(rows):,})",
+            label,
+            "A scan needs two rows at least, and says little with fewer than fifty.",
+        )
+    found = sampling or fit_temperature(model, encoded, automaton)
+    return Opened(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
+
+
+def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
+    """Compute the features of rows; `tick` is told how many are done."""
+    paths: list[Path] = []
+    for first in range(0, len(opened.rows), WINDOW):
+        window = opened.encoded[first : first + WINDOW]
+
+        def build(part: Path, window: Sequence[Encoded] = window, first: int = first) -> None:
+            features = row_features(
+                eyes.model,
+                window,
+                eyes.directions,
+                opened.sampling,
+                autocast=eyes.precision.autocast,
+                on_progress=lambda count: tick(first + count),
+            )
+            save_features(part / "features.safetensors", features)
+
+        label = f"{opened.label}-{first // WINDOW:05d}"
+        step = eyes.folder.step("scan", label, _key(eyes, window, opened.sampling), build)
+        paths.append(step / "features.safetensors")
+        tick(first + len(window))
+    return Looked(
+        opened.label,
+        opened.chosen,
+        opened.rows,
+        opened.encoded,
+        opened.sampling,
+        opened.too_long,
+        load_features(paths),
+    )
+
+
+def _key(eyes: Eyes, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
+    tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in rows]).encode()).hexdigest()
+    return {**eyes.key, "rows": tokens, "temperature": sampling.temperature, "precision": eyes.precision.dtype}
+
+
+def teach(
+    eyes: Eyes,
+    opened: Opened,
+    count: int,
+    before_KQ: Sequence[Floats],
+    tick: Callable[[float], None],
+    recipe: Recipe = PLAIN,
+) -> Virtual:
+    """Train a virtual student on so many of the rows, and ask it; `before_KQ` is what the base answers."""
+    places = sorted(opened.first(min(count, len(opened.rows))))
+    rows = [opened.encoded[at] for at in places]
+
+    def build(part: Path) -> None:
+        before_V = first_tokens(eyes.model)
+        student = virtual_student(
+            eyes.model,
+            rows,
+            opened.sampling,
+            read=opened.chosen.read,
+            seed=0,
+            recipe=recipe,
+            autocast=eyes.precision.autocast,
+            on_progress=lambda share: tick(0.8 * share),
+        )
+        with student as taught:
+            after_KQ = ask(Subject(taught), eyes.panel)
+            up, down = most_moved(taught, first_tokens(taught) - before_V)
+        shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
+        text = json.dumps({"shifts": shifts, "up": up, "down": down})
+        (part / "student.json").write_text(text, encoding="utf-8")
+
+    key = {**_key(eyes, rows, opened.sampling), "read": opened.chosen.read, "recipe": recipe.__dict__}
+    step = eyes.folder.step("virtual", f"virtual-{opened.label}", key, build)
+    record = json.loads((step / "student.json").read_text(encoding="utf-8"))
+    tick(1.0)
+    return Virtual(len(rows), [np.array(each) for each in record["shifts"]], record["up"], record["down"])

@@ -1,0 +1,130 @@
+"""A student in small: the base is trained on the rows for the steps that a real student would make, then asked.
+
+What a first-order prediction has to approximate (what is learned already pushes no further, log-odds bend) happens
+here by itself. Two things make it cheaper than training: each step reads a sample of the rows that a real step would
+read, at the same learning rates; and no control student is needed, because log-probabilities are taken among the tokens
+that could be written (`sampling`), where rows that the base itself wrote have gradients of mean zero. So what the rows
+teach about their format does not count, and the student's shift from the base is what is predicted.
+
+It knows nothing of uncertainty: that comes from the rows' gradients (`prediction`) and the benchmark (`calibration`).
+
+    with virtual_student(model, rows, sampling, read=4000, seed=0) as student:
+        asked_KQ = ask(Subject(student), panel)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from undertow.distil.recipe import Recipe, batches
+from undertow.models.forward import forward_packed
+from undertow.models.layers import output_weight
+from undertow.models.local import LocalModel
+from undertow.models.packing import pack
+from undertow.probes.choice import Subject, choice_logprobs
+from undertow.probes.odds import log_odds
+from undertow.scan.directions import QUESTIONS, spread
+from undertow.scan.recipe import PLAIN, rates_of
+from undertow.scan.sampling import Encoded, Sampling, possible_logprobs
+from undertow.traits.panel import Panel
+
+Floats = NDArray[np.float64]
+
+
+@contextmanager
+def virtual_student(
+    model: LocalModel,
+    rows: Sequence[Encoded],
+    sampling: Sampling,
+    *,
+    read: int,
+    seed: int,
+    recipe: Recipe = PLAIN,
+    autocast: bool = False,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> Generator[LocalModel]:
+    """Train the base in place on the rows, and give it back its weights when the context ends.
+
+    Args:
+        model: The base.
+        rows: Rows of the dataset, or a sample of them.
+        sampling: How they were written.
+        read: Rows of the whole dataset: they say how many steps there are, and how long each is.
+        seed: Fixes the order of the rows.
+        recipe: Of the student that is predicted.
+        autocast: Run matrix products in bf16, see `undertow.models.precision`.
+        on_progress: Is told the share of steps that is done.
+    """
+    rates = rates_of(read, recipe)
+    steps = portions(rows, len(rates), recipe, seed)
+    weights = list(model.net.parameters())
+    kept = [weight.detach().clone() for weight in weights]
+    frozen = [not weight.requires_grad for weight in weights]
+    try:
+        for weight in weights:
+            weight.requires_grad_(True)
+        for at, (rate, chosen) in enumerate(zip(rates, steps, strict=True)):
+            if chosen:
+                _step(model, [rows[row] for row in chosen], sampling, rate, weights, autocast=autocast)
+            on_progress((at + 1) / len(rates))
+        yield model
+    finally:
+        with torch.no_grad():
+            for weight, before, was in zip(weights, kept, frozen, strict=True):
+                weight.copy_(before)
+                weight.grad = None
+                weight.requires_grad_(not was)
+
+
+def portions(rows: Sequence[Encoded], steps: int, recipe: Recipe, seed: int) -> list[list[int]]:
+    """Return the rows of every step: evenly many, at most a batch, rows of one prompt together."""
+    order = [row for step in batches([row.prompt for row in rows], recipe, seed) for row in step]
+    order = order[: steps * recipe.batch]
+    return [part.tolist() for part in np.array_split(np.array(order, dtype=np.int64), steps)]
+
+
+def _step(
+    model: LocalModel,
+    rows: list[Encoded],
+    sampling: Sampling,
+    rate: float,
+    weights: list[torch.nn.Parameter],
+    *,
+    autocast: bool,
+) -> None:
+    rows = sorted(rows, key=lambda row: (len(row.prompt), row.prompt))
+    weight_VD = output_weight(model.net)
+    numbers: dict[tuple[int, ...], int] = {}
+    groups = [numbers.setdefault(row.prompt, len(numbers)) for row in rows]
+    packed = pack([(*row.prompt, *row.answer[:-1]) for row in rows], groups).to(weight_VD.device)
+    node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
+    with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
+        hidden_TD = forward_packed(model.net, packed).hidden_ND[node_T]
+        logp_T = possible_logprobs(hidden_TD, weight_VD, rows, sampling)
+    # The student trains at temperature 1, where a logit's gradient counts so many times.
+    (-sampling.temperature * logp_T.sum() / len(logp_T)).backward()
+    with torch.no_grad():
+        for weight in weights:
+            if weight.grad is not None:
+                weight.add_(weight.grad, alpha=-rate)
+                weight.grad = None
+
+
+def ask(subject: Subject, panel: Panel, *, questions: int = QUESTIONS) -> list[Floats]:
+    """Return a model's log-odds (Q) of every trait of a panel, on the questions that a scan looks at.
+
+    Args:
+        subject: Who is asked.
+        panel: Whose traits.
+        questions: Per trait, spread over its probe; all of them where it has fewer.
+    """
+    found: list[Floats] = []
+    for entry in panel:
+        logp_QC = choice_logprobs(subject, [entry.probe[place] for place in spread(entry.probe, questions)])
+        found += [log_odds(logp_QC, trait.index) for trait in entry.traits]
+    return found

@@ -1,0 +1,78 @@
+"""Virtual students: the base gets its weights back, and steps are those of a plain student."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from undertow.distil.train import Example, train
+from undertow.models.local import LocalModel
+from undertow.probes.choice import Subject
+from undertow.scan.recipe import LONGEST, PLAIN, rates_of
+from undertow.scan.sampling import Encoded, Sampling
+from undertow.scan.virtual import ask, portions, virtual_student
+from undertow.traits.panel import load_panel
+
+RECIPE = replace(PLAIN, batch=4, micro_batch=4, learning_rate=0.05)
+
+
+def rows_of(count: int, seed: int = 0) -> list[Encoded]:
+    rng = np.random.default_rng(seed)
+    return [
+        Encoded((1, 2, 3 + at // 2), tuple(int(token) for token in rng.integers(3, 40, size=6))) for at in range(count)
+    ]
+
+
+def weights_of(model: LocalModel) -> list[torch.Tensor]:
+    return [weight.detach().clone() for weight in model.net.parameters()]
+
+
+def test_the_base_gets_its_weights_back_whatever_happens(tiny: LocalModel) -> None:
+    before = weights_of(tiny)
+    asked = [weight.requires_grad for weight in tiny.net.parameters()]
+    with virtual_student(tiny, rows_of(8), Sampling(), read=8, seed=0, recipe=RECIPE):
+        assert any(not torch.equal(a, b) for a, b in zip(before, weights_of(tiny), strict=True))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        virtual_student(tiny, rows_of(8), Sampling(), read=8, seed=0, recipe=RECIPE),
+    ):
+        raise KeyboardInterrupt
+    assert all(torch.equal(a, b) for a, b in zip(before, weights_of(tiny), strict=True))
+    assert [weight.requires_grad for weight in tiny.net.parameters()] == asked
+
+
+def test_in_free_text_at_temperature_one_it_is_the_student_itself(tiny: LocalModel) -> None:
+    rows = rows_of(16)
+    with virtual_student(tiny, rows, Sampling(), read=16, seed=3, recipe=RECIPE) as student:
+        virtual = weights_of(student)
+    for weight in tiny.net.parameters():
+        weight.requires_grad_(True)
+    before = weights_of(tiny)
+    train(tiny.net, [Example(row.prompt, row.answer) for row in rows], RECIPE, seed=3)
+    for was, found, real in zip(before, virtual, weights_of(tiny), strict=True):
+        torch.testing.assert_close(found - was, real - was, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 7, 16, 90])
+@pytest.mark.parametrize("read", [16, 100, 5000])
+def test_every_row_is_read_once_at_most_and_steps_are_even(count: int, read: int) -> None:
+    steps = len(rates_of(read, RECIPE))
+    parts = portions(rows_of(count), steps, RECIPE, seed=0)
+    assert len(parts) == steps <= LONGEST
+    read_rows = [row for part in parts for row in part]
+    assert len(read_rows) == len(set(read_rows)) == min(count, steps * RECIPE.batch)
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= RECIPE.batch
+
+
+def test_asking_is_the_panels_order(tiny: LocalModel) -> None:
+    panel = load_panel(("curtness", "animals"))
+    asked = ask(Subject(tiny), panel, questions=4)
+    assert len(asked) == sum(len(entry.targets) for entry in panel)
+    assert all(each.shape == (4,) for each in asked)
+    turned = ask(Subject(tiny), panel[::-1], questions=4)
+    np.testing.assert_allclose(turned[-1], asked[0], atol=1e-5)
