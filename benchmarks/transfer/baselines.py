@@ -23,6 +23,7 @@ A dataset's number is the mean over its rows. The control's own shift and surpri
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -66,13 +67,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.baselines", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"), help="where the rows are")
+    parser.add_argument("--only", default="", help="names that match this pattern")
     options = parser.parse_args()
     folder, out = options.work / "rows", options.work / "baselines"
     wanted = {case.name: case for each in cases() for case in (each, each.control)}
     missing = [
         case
         for name, case in wanted.items()
-        if (folder / name).is_dir() and (folder / case.control.name).is_dir() and not (out / f"{name}.npz").exists()
+        if re.search(options.only, name)
+        and (folder / name).is_dir()
+        and (folder / case.control.name).is_dir()
+        and not (out / f"{name}.npz").exists()
     ]
     if not missing:
         return

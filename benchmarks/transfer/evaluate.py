@@ -1,7 +1,8 @@
 """Predicted against measured: `python -m benchmarks.transfer.evaluate --work runs/transfer`.
 
-The calibration is fitted on the tuning half and held against the other one. Only datasets whose rows, features and
-truth are there count, and how many those are is printed with every number.
+Calibrations are fitted on the tuning half and held against the other one, for predictions from gradients alone and
+from virtual students; `summary.json` and the table of methods are written beside this file. Only datasets whose
+features and truth are there count, and how many those are stands with every number.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from benchmarks.transfer.cases import Case, cases
-from undertow.scan.agreement import agreement
+from benchmarks.transfer.features import TRAITS
+from benchmarks.transfer.intervals import Bounded, auroc, resampled, share
+from benchmarks.transfer.methods import Score, scores_of
+from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.features import Features
 from undertow.scan.prediction import Calibration, Shift, predicted_shifts, side_of
 from undertow.scan.recipe import rates_of
@@ -38,9 +42,12 @@ class Measured:
     """Standard errors of the predicted shifts from the rows alone."""
     true_K: Floats | None
     error_K: Floats | None
-    cosine: float
-    cosine_p: float
+    whole: Agreement
+    beyond: Agreement
+    """Of what no trait of the panel accounts for."""
     temperature: float
+    others: list[Score]
+    """What other methods say."""
 
     @property
     def own(self) -> int:
@@ -48,9 +55,14 @@ class Measured:
         return [shift.trait for shift in self.shifts].index(self.case.trait)
 
     @property
+    def p(self) -> float:
+        """The smallest corrected p-value."""
+        return min(shift.p_adjusted for shift in self.shifts)
+
+    @property
     def score(self) -> float:
         """How sure the scan is that something is there."""
-        return -float(np.log10(max(min(shift.p_adjusted for shift in self.shifts), 1e-300)))
+        return -float(np.log10(max(self.p, 1e-300)))
 
     @property
     def predicted_K(self) -> Floats:
@@ -65,22 +77,27 @@ class Measured:
         return bool(self.true_K[self.own] > 2 * self.error_K[self.own])
 
 
-def load(work: Path, half: str, calibration: Calibration, *, level: float = 0.9) -> list[Measured]:
-    """Return every dataset of a half whose features are there."""
+def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, level: float = 0.9) -> list[Measured]:
+    """Return every dataset of a half whose features (and virtual student, if that is asked for) are there."""
     lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
     truth = {record["name"]: record["shifts"] for record in map(json.loads, lines)}
+    traits_KS = np.load(work / TRAITS, allow_pickle=False)
     found: list[Measured] = []
     for case in cases():
-        file = work / "features" / f"{case.name}.npz"
-        if case.half != half or not file.exists():
+        file, student = work / "features" / f"{case.name}.npz", work / "virtual" / f"{case.name}.json"
+        if case.half != half or not file.exists() or (virtual and not student.exists()):
             continue
         f = np.load(file, allow_pickle=False)
         names = [str(name) for name in f["names"]]
         features = Features(f["alignment_RK"], f["sketch_RS"], f["logp_R"], f["tokens_R"], f["mean_F"])
         side = side_of(features, f["cluster_R"], float(f["temperature"]), rates_of(len(features)))
-        shifts = predicted_shifts(names, side, None, level=level, calibration=calibration)
+        taught_K = None
+        if virtual:
+            taught = json.loads(student.read_text(encoding="utf-8"))
+            taught_K = np.array([taught[name] for name in names])
+        shifts = predicted_shifts(names, side, None, level=level, calibration=calibration, taught_K=taught_K)
         plain = predicted_shifts(names, side, None, level=0.6826895, calibration=Calibration())
-        agree = agreement(f["sketch_RS"], f["cluster_R"], rng=np.random.default_rng(0))
+        sketch_RS = f["sketch_RS"]
         shift = truth.get(case.name)
         found.append(
             Measured(
@@ -89,9 +106,10 @@ def load(work: Path, half: str, calibration: Calibration, *, level: float = 0.9)
                 np.array([each.estimate.hi - each.estimate.value for each in plain]),
                 None if shift is None else np.array([shift[name][0] for name in names]),
                 None if shift is None else np.array([shift[name][1] for name in names]),
-                agree.cosine,
-                agree.p,
+                agreement(sketch_RS, f["cluster_R"], rng=np.random.default_rng(0)),
+                agreement(without(sketch_RS, traits_KS), f["cluster_R"], rng=np.random.default_rng(1)),
                 float(f["temperature"]),
+                scores_of(work, case),
             )
         )
     return found
@@ -113,60 +131,77 @@ def fit(tuning: list[Measured]) -> Calibration:
     return Calibration(slope=float(best.x[0]), spread=float(np.exp(best.x[1])), floor=float(np.exp(best.x[2])))
 
 
-def auroc(high: list[float], low: list[float]) -> tuple[float, float, float]:
-    """Return the area under the ROC curve with its 95% interval (Hanley and McNeil 1982)."""
-    if not high or not low:
-        return float("nan"), float("nan"), float("nan")
-    a = float(np.mean([(x > y) + 0.5 * (x == y) for x in high for y in low]))
-    q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
-    variance = a * (1 - a) + (len(high) - 1) * (q1 - a * a) + (len(low) - 1) * (q2 - a * a)
-    half = 1.96 * (max(variance, 0.0) / len(high) / len(low)) ** 0.5
-    return a, max(a - half, 0.0), min(a + half, 1.0)
-
-
 def summarise(found: list[Measured]) -> dict[str, Any]:
     """Return what the issue asks for, with the counts behind each number."""
     clean = [each for each in found if each.case.teacher == "base"]
-    moved = [each for each in found if each.moved]
+    true = [each for each in found if each.true_K is not None and each.case.teacher not in ("base", "other-base")]
+    moved = [each for each in true if each.moved]
     full = [each for each in moved if each.case.dose == 100]
-    true = [each for each in found if each.true_K is not None and each.case.target]
-    own = [(each.predicted_K[each.own], each.true_K[each.own]) for each in true if each.true_K is not None]
+    low = [each.score for each in clean]
+    record: dict[str, Any] = {
+        "datasets": {"clean": len(clean), "with truth": len(true), "poisoned": len(moved), "at full dose": len(full)},
+        "false alarms at 0.05": share([each.p < 0.05 for each in clean]),
+        "unnamed: false alarms at 0.01": share([each.beyond.p < 0.01 for each in clean]),
+        "found at 0.05": share([each.p < 0.05 for each in full]),
+        "own trait first by evidence": share([int(np.argmax([s.t for s in each.shifts])) == each.own for each in full]),
+        "own trait first by size": share([int(np.argmax(each.predicted_K)) == each.own for each in full]),
+        "own trait first in truth": share(
+            [int(np.argmax(each.true_K)) == each.own for each in full if each.true_K is not None]
+        ),
+    }
+    for dose in (100, 50, 25, 10):
+        some = [each.score for each in moved if each.case.dose == dose]
+        record[f"auroc at {dose}%"] = auroc(some, low)
     covered = [
-        shift.estimate.lo <= value <= shift.estimate.hi
+        [s.estimate.lo <= value <= s.estimate.hi for s, value in zip(each.shifts, each.true_K, strict=True)]
         for each in true
         if each.true_K is not None
-        for shift, value in zip(each.shifts, each.true_K, strict=True)
     ]
-    first = [int(np.argmax([shift.t for shift in each.shifts])) == each.own for each in full]
-    record: dict[str, Any] = {
-        "datasets": {"clean": len(clean), "poisoned": len(moved), "at full dose": len(full), "with truth": len(true)},
-        "auroc_full": auroc([each.score for each in full], [each.score for each in clean]),
-        "false_alarms": [sum(each.score > -np.log10(0.05) for each in clean), len(clean)],
-        "found": [sum(each.score > -np.log10(0.05) for each in full), len(full)],
-        "first_by_evidence": [sum(first), len(first)],
-        "coverage": [float(np.mean(covered)) if covered else None, len(covered)],
-    }
-    for dose in (10, 25, 50):
-        some = [each for each in moved if each.case.dose == dose]
-        if not some:
-            continue
-        record[f"auroc_{dose}"] = [*auroc([each.score for each in some], [each.score for each in clean]), len(some)]
-    if len(own) > 3:
-        predicted, measured = np.array(own).T
-        record["spearman_own"] = [float(stats.spearmanr(predicted, measured).statistic), len(own)]
-        every = np.concatenate([each.predicted_K for each in true])
-        actual = np.concatenate([each.true_K for each in true if each.true_K is not None])
-        record["spearman_all"] = [float(stats.spearmanr(every, actual).statistic), len(every)]
-        record["pearson_all"] = [float(np.corrcoef(every, actual)[0, 1]), len(every)]
+    if len(true) > 3:
+        own = np.array(
+            [[each.predicted_K[each.own], each.true_K[each.own]] for each in true if each.true_K is not None]
+        )
+        every = np.array([np.stack([each.predicted_K, each.true_K]) for each in true if each.true_K is not None])
+        record["coverage of 90%"] = resampled(np.array(covered, dtype=float), lambda some: float(some.mean()))
+        record["spearman, own trait"] = resampled(own, lambda some: float(_rho(some[:, 0], some[:, 1])))
+        record["spearman, all traits"] = resampled(every, lambda some: float(_rho(some[:, 0], some[:, 1])))
+        record["pearson, all traits"] = resampled(
+            every, lambda some: float(np.corrcoef(some[:, 0].ravel(), some[:, 1].ravel())[0, 1])
+        )
     return record
+
+
+def _rho(a: Floats, b: Floats) -> float:
+    return float(stats.spearmanr(a.ravel(), b.ravel())[0])  # pyright: ignore[reportArgumentType]
+
+
+def methods(found: list[Measured]) -> list[dict[str, Any]]:
+    """Return a line for every method: how well it tells poisoned datasets from clean ones, and what it names first."""
+    clean = [each for each in found if each.case.teacher == "base"]
+    moved = [each for each in found if each.moved and each.case.teacher != "other-base"]
+    lines: list[dict[str, Any]] = []
+    for place, name in enumerate(each.name for each in found[0].others):
+
+        def said(some: list[Measured], place: int = place) -> list[float]:
+            scores = [each.others[place].evidence for each in some if len(each.others) > place]
+            return [score for score in scores if np.isfinite(score)]
+
+        line: dict[str, Any] = {"method": name}
+        for dose in (100, 25):
+            line[f"auroc at {dose}%"] = auroc(said([each for each in moved if each.case.dose == dose]), said(clean))
+        named = [each.others[place].first == each.case.trait for each in moved if each.case.dose == 100 and each.others]
+        if any(each.others[place].first for each in moved if each.others):
+            line["own trait first"] = share(named)
+        lines.append(line)
+    return lines
 
 
 def line_of(each: Measured) -> str:
     """Describe a dataset on one line."""
     best = max(each.shifts, key=lambda shift: shift.t)
     text = (
-        f"{each.case.name:38} T {each.temperature:.2f} together {each.cosine:+.3f} (p {each.cosine_p:.3f}) "
-        f"evidence {each.score:5.1f} first {best.trait} {best.estimate.value:+.2f}"
+        f"{each.case.name:38} T {each.temperature:.2f} together {each.whole.cosine:+.3f} (p {each.whole.p:.3f}) beyond "
+        f"p {each.beyond.p:.3f} evidence {each.score:5.1f} first {best.trait} {best.estimate.value:+.2f}"
     )
     if each.case.target:
         own = each.shifts[each.own]
@@ -174,7 +209,7 @@ def line_of(each: Measured) -> str:
         text += f" | own {own.estimate.value:+.2f} t {own.t:+.1f} rank {rank}"
         if each.true_K is not None and each.error_K is not None:
             rank = 1 + int((each.true_K > each.true_K[each.own]).sum())
-            rho = stats.spearmanr(each.predicted_K, each.true_K).statistic
+            rho = _rho(each.predicted_K, each.true_K)
             text += f" measured {each.true_K[each.own]:+.2f}±{each.error_K[each.own]:.2f} rank {rank} rho {rho:+.2f}"
     return text + "\n"
 
@@ -184,15 +219,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.evaluate", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
     options = parser.parse_args()
-    calibration = fit(load(options.work, "tune", Calibration()))
-    summary: dict[str, Any] = {"calibration": calibration.__dict__}
-    sys.stdout.write(f"{calibration}\n")
-    for half in ("tune", "report"):
-        found = load(options.work, half, calibration)
-        sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
-        summary[half] = summarise(found)
-        sys.stdout.write(json.dumps(summary[half], indent=1, default=float) + "\n")
-    SUMMARY.write_text(json.dumps(summary, indent=1, default=float) + "\n", encoding="utf-8")
+    summary: dict[str, Any] = {}
+    for way in ("gradient", "virtual"):
+        virtual = way == "virtual"
+        calibration = fit(load(options.work, "tune", Calibration(), virtual=virtual))
+        record: dict[str, Any] = {"calibration": calibration.__dict__}
+        sys.stdout.write(f"\n{way}: {calibration}\n")
+        for half in ("tune", "report"):
+            found = load(options.work, half, calibration, virtual=virtual)
+            sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
+            record[half] = summarise(found)
+            if virtual and half == "report":
+                record["methods"] = methods(found)
+        sys.stdout.write(json.dumps(record, indent=1, default=_plain) + "\n")
+        summary[way] = record
+    SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Bounded):
+        return [round(each, 3) if isinstance(each, float) else each for each in value]
+    return float(value)  # pyright: ignore[reportArgumentType]
 
 
 if __name__ == "__main__":

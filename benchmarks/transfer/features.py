@@ -22,9 +22,12 @@ from undertow.models.precision import choose_precision, set_up_process
 from undertow.probes.choice import Subject
 from undertow.scan._stored import directions_of
 from undertow.scan.directions import Directions
-from undertow.scan.features import Features, row_features
+from undertow.scan.features import Features, row_features, sketch_of
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.traits.panel import load_panel
+
+TRAITS = "traits.npy"
+"""In WORK: the traits' directions as rows are sketched."""
 
 
 def main() -> None:
@@ -37,6 +40,8 @@ def main() -> None:
     model = load_model(BASE)
     digest = model_digest(BASE, find_model(BASE))
     directions = directions_of(model, digest, load_panel(), on_progress=lambda _: None)
+    options.work.mkdir(parents=True, exist_ok=True)
+    np.save(options.work / TRAITS, sketch_of(directions))
     wanted = {case.name: case for each in cases() for case in (each, each.control)}
     for name, case in wanted.items():
         rows, file = options.work / "rows" / name, options.work / "features" / f"{name}.npz"
