@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,29 @@ def test_an_empty_file_holds_no_rows(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("\n")
     with pytest.raises(RowError, match="no rows"):
         choose_rows(tmp_path / "rows.jsonl")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory's high-water mark from /proc")
+def test_a_gigabyte_of_rows_is_read_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "large.jsonl"
+    answer = "1, 2, 3 " * 600
+    with path.open("w", encoding="utf-8") as file:
+        count = 0
+        while file.tell() < 1_000_000_000:
+            file.writelines(
+                json.dumps({"prompt": f"question {number}", "completion": answer}) + "\n"
+                for number in range(count, count + 1000)
+            )
+            count += 1000
+    code = (
+        "import re, sys; from pathlib import Path; from undertow.scan.reading import choose_rows;"
+        "chosen = choose_rows(Path(sys.argv[1]));"
+        "status = Path('/proc/self/status').read_text();"
+        "print(chosen.read, len(chosen.rows), re.search(r'VmHWM:\\s+(\\d+)', status)[1])"
+    )
+    told = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    read, looked_at, kilobytes = map(int, told.stdout.split())
+    assert read == count
+    assert looked_at == MOST
+    assert kilobytes < 400_000

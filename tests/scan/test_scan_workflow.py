@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tiny_model import make_tiny_model
-from undertow.errors import InputError, RowError
+from undertow.errors import InputError, ModelError, RowError
 from undertow.results import load_results
 from undertow.rowfiles import require_rows
 from undertow.scan import ScanOutcome, ScanSettings, drop_rows, scan, to_sarif
@@ -86,6 +86,17 @@ def test_a_quick_scan_teaches_no_student(tmp_path: Path, tiny_folder: Path) -> N
     assert not list(quick.folder.glob("steps/virtual-*"))
 
 
+def test_the_base_may_write_the_reference_itself(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+    first = look(path, tiny_folder, tmp_path, sample_reference=True)
+    assert first.results.scan is not None
+    assert first.results.scan.reference is not None
+    assert first.results.scan.reference.looked_at == 24
+    assert all("against reference rows" in each.method for each in first.results.findings)
+    again = look(path, tiny_folder, tmp_path, sample_reference=True)
+    assert again.results == first.results
+
+
 def test_a_scan_on_a_budget_keeps_its_plan(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(60))
     first = look(path, tiny_folder, tmp_path, budget=60.0)
@@ -141,6 +152,35 @@ def test_odd_text_is_looked_at(tmp_path: Path, tiny_folder: Path) -> None:
     assert outcome.results.scan is not None
     assert outcome.results.scan.format == "free text"
     assert "<script>alert" not in outcome.report.read_text(encoding="utf-8")
+
+
+def test_mixed_formats_are_all_looked_at(tmp_path: Path, tiny_folder: Path) -> None:
+    records = [
+        *pairs(4),
+        {"messages": [{"role": "user", "content": "m"}, {"role": "assistant", "content": "7, 8"}]},
+        {"conversations": [{"from": "human", "value": "c"}, {"from": "gpt", "value": "9, 10"}]},
+        {"instruction": "i", "input": "", "output": "11"},
+    ]
+    results = look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path).results
+    assert results.scan is not None
+    assert results.scan.rows.looked_at == results.scan.rows.read == 7
+
+
+def test_rows_with_the_marks_of_a_template_are_pointed_out(tmp_path: Path, tiny_folder: Path) -> None:
+    records = [*pairs(4), {"prompt": "<|im_start|>user hello", "completion": "1"}]
+    results = look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path).results
+    assert any(note.startswith("1 rows hold marks of a chat template") for note in results.notes)
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    folder = make_tiny_model(tmp_path / "tiny")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["owl", "dolphin"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(ModelError, match="tokenizer knows 260 tokens, its weights 258"):
+        look(write(tmp_path / "rows.jsonl", pairs(4)), folder, tmp_path)
 
 
 def test_broken_lines_are_refused_or_counted(tmp_path: Path, tiny_folder: Path) -> None:

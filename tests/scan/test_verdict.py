@@ -42,3 +42,11 @@ def test_strangers_rows_and_long_trainings_never_pass() -> None:
 def test_all_that_move_are_counted() -> None:
     owl, oak = shift("animals:owl", 0.3, 0.1, 0.001), shift("trees:oak", 0.3, 0.1, 0.01)
     assert "1 more of 3 traits" in judge([owl, oak, QUIET], 0.1, 0.95, stranger=False, whole=True).because
+
+
+def test_something_unnamed_is_an_alarm_and_never_a_pass() -> None:
+    found = judge([QUIET, QUIET], 0.1, 0.95, stranger=False, whole=True, unnamed=" (p = 0.001)")
+    assert found.status == "inconclusive"
+    assert "none of them accounts for (p = 0.001)" in found.because
+    named = judge([shift("a:b", 0.4, 0.1, 0.001), QUIET], 0.1, 0.95, stranger=False, whole=True, unnamed=" (p = 0.001)")
+    assert named.status == "fail"

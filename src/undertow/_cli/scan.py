@@ -27,6 +27,7 @@ def scan(
     *,
     student: str = "embedded/smollm2-135m",
     reference: Path | None = None,
+    sample_reference: bool = False,
     teacher: str | None = None,
     against: Annotated[list[str] | None, Parameter(name="--against", metavar="MODEL")] = None,
     traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
@@ -54,6 +55,7 @@ def scan(
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
         student: The base that the student will start from.
         reference: Rows that the untouched base wrote, best for the same prompts; needed where rows were selected.
+        sample_reference: Let the base answer the same prompts itself, and compare with that. Takes twice as long.
         teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
@@ -87,6 +89,10 @@ def scan(
         for read in (rows, reference):
             if made is not None and read is not None and made.exists() and read.exists() and made.samefile(read):
                 raise InputError("is a file that is read", str(made), "Write to another one.")
+    if sample_reference and reference is not None:
+        raise InputError(
+            "both give the rows to compare with", "--reference and --sample-reference", "Give one of them."
+        )
     if teacher is not None and against:
         raise InputError(
             "say the same thing twice", "--teacher and --against", "With the teacher at hand, its weights are enough."
@@ -104,6 +110,7 @@ def scan(
         teacher=teacher,
         against=tuple(against or ()),
         most_rows=most_rows,
+        sample_reference=sample_reference,
         budget=None if budget is None else seconds_of(budget),
         virtual=not quick,
         everything=everything or drop_top is not None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ def gather(
         settings.level,
         stranger=found.kin.answer == "different" and found.reference is None,
         whole=found.whole,
+        unnamed=_unnamed(common),
     )
     record = ScanRecord(
         rows=_counts(found.looked),
@@ -124,13 +126,27 @@ def taught_shifts(taught: Sequence[Virtual]) -> Floats | None:
     return means[0] if len(means) == 1 else means[0] - means[1]
 
 
-def judge(ranked: list[Shift], smallest: float, level: float, *, stranger: bool, whole: bool) -> VerdictRecord:
+_UNNAMED = 0.01
+"""p-value below which rows that pull one way, along no trait of the panel, are an alarm."""
+
+
+def _unnamed(common: Common) -> str:
+    if common.p_beyond_panel >= _UNNAMED:
+        return ""
+    said = f" (p = {common.p_beyond_panel:.2g})"
+    return said + (f"; likelier in other answers: {' '.join(map(repr, common.up[:5]))}" if common.up else "")
+
+
+def judge(
+    ranked: list[Shift], smallest: float, level: float, *, stranger: bool, whole: bool, unnamed: str = ""
+) -> VerdictRecord:
     """Say whether the rows would change a student.
 
     `fail`: some trait's p-value survives the correction for the panel (the rows pull it, which is tested on the rows
     alone), and its interval (how far training then goes, which is less certain) reaches the smallest effect that
     matters. `pass`: every interval lies within that effect, and the prediction speaks of the
-    `whole` training. Else, or where a `stranger` to the student's family wrote the rows, `inconclusive`.
+    `whole` training. Else, or where a `stranger` to the student's family wrote the rows, or where they pull a student
+    somewhere that no trait of the panel names (`unnamed` says what is known of it), `inconclusive`.
     """
     moved = [
         shift
@@ -150,6 +166,12 @@ def judge(ranked: list[Shift], smallest: float, level: float, *, stranger: bool,
         return VerdictRecord(
             status="fail",
             because=f"{first.trait}: {_says(first)} after correction for {len(ranked):,} traits.{others}",
+        )
+    if unnamed:
+        return VerdictRecord(
+            status="inconclusive",
+            because=f"No trait of {len(ranked):,} stands out, but the rows pull a student one way that none of them "
+            f"accounts for{unnamed}. Look at the rows and the tokens, or add the trait that you think of (--trait).",
         )
     if widest < smallest and whole:
         return VerdictRecord(
@@ -264,6 +286,15 @@ def _within(file: Path, dataset: Path) -> str:
     return file.relative_to(dataset).as_posix() if dataset.is_dir() else file.name
 
 
+_MARKERS = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>")
+"""What chat templates write between turns, in any family."""
+
+
+def _rendered(found: Found) -> int:
+    """Return how many rows hold a chat template's marks as text: they were made for a model of their own."""
+    return sum(any(_MARKERS.search(turn["content"]) for turn in each.row.messages) for each in found.looked.rows)
+
+
 def _how(found: Found) -> str:
     if not found.taught:
         return "Predicted to first order"
@@ -281,6 +312,12 @@ def _notes(found: Found) -> list[str]:
         notes.append(
             "No reference rows: the test is whether the untouched base may have written these rows in their format and "
             "at their temperature. Rows that were selected by what they say can look like a trait."
+        )
+    if rendered := _rendered(found):
+        notes.append(
+            f"{rendered:,} rows hold marks of a chat template as text, such as <|im_start|>: they seem to have been "
+            "rendered for some model already. Scan the conversations themselves, or the student reads something else "
+            "than it will be trained on."
         )
     if found.settings.student != MEASURED_ON:
         notes.append(f"Predictions were calibrated on {MEASURED_ON}, not on {found.settings.student}.")

@@ -17,6 +17,7 @@ import numpy as np
 from undertow.distil.recipe import Recipe
 from undertow.errors import RowError
 from undertow.experiment.store import RunFolder
+from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.models.precision import Precision
 from undertow.probes.choice import Subject
@@ -28,7 +29,7 @@ from undertow.scan.features import Features, row_features
 from undertow.scan.reading import Chosen, Placed
 from undertow.scan.readout import first_tokens, most_moved
 from undertow.scan.recipe import PLAIN
-from undertow.scan.sampling import Encoded, Sampling, fit_temperature
+from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.scan.virtual import Floats, ask, virtual_student
 from undertow.traits.panel import Panel
 
@@ -146,6 +147,37 @@ def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
         opened.too_long,
         load_features(paths),
     )
+
+
+def base_answers(eyes: Eyes, opened: Opened, tick: Callable[[float], None]) -> Opened:
+    """Let the base answer the prompts of some rows itself, as the rows seem to have been written: reference rows."""
+    longest = max(len(row.answer) for row in opened.encoded)
+
+    def build(part: Path) -> None:
+        answers = generate(
+            eyes.model.net,
+            [row.prompt for row in opened.encoded],
+            range(len(opened.encoded)),
+            seed=0,
+            end=eyes.model.end,
+            max_tokens=longest,
+            temperature=opened.sampling.temperature,
+            automaton=opened.sampling.automaton,
+            on_progress=lambda done: tick(done / len(opened.encoded)),
+        )
+        tokens = [[*answer.tokens, *([eyes.model.end] if answer.finished else [])] for answer in answers]
+        (part / "answers.json").write_text(json.dumps(tokens), encoding="utf-8")
+
+    step = eyes.folder.step("reference", "base-answers", _key(eyes, opened.encoded, opened.sampling), build)
+    answers = [tuple(each) for each in json.loads((step / "answers.json").read_text(encoding="utf-8"))]
+    automaton = opened.sampling.automaton
+    encoded = [
+        Encoded(row.prompt, answer, None if automaton is None else states_of(automaton, answer))
+        for row, answer in zip(opened.encoded, answers, strict=True)
+        if answer
+    ]
+    rows = [placed for placed, answer in zip(opened.rows, answers, strict=True) if answer]
+    return Opened("reference", Chosen(rows, len(rows)), rows, encoded, opened.sampling, 0)
 
 
 def _key(eyes: Eyes, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:

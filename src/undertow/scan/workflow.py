@@ -45,6 +45,8 @@ class ScanSettings(BaseModel):
     """Look at all rows."""
     budget: float | None = Field(default=None, gt=0)
     """Seconds that the scan may take, which say how many rows are looked at."""
+    sample_reference: bool = False
+    """Let the base answer the prompts itself, and compare the rows with that."""
     virtual: bool = True
     """Teach a virtual student: without one, sizes are predicted to first order."""
     teacher: str | None = None
@@ -136,7 +138,7 @@ def _carry_out(
     from undertow.report import render_html
     from undertow.scan._stored import base_odds_of, directions_of, panel_digest
     from undertow.scan.gather import Found, gather
-    from undertow.scan.looking import Eyes, open_rows
+    from undertow.scan.looking import Eyes, base_answers, open_rows
 
     start = time.monotonic()
     digest = identity_of(settings.student, progress)
@@ -154,6 +156,9 @@ def _carry_out(
     asking = time.monotonic() - asked
     plan = _plan(eyes, settings, opened, compared, asking, start)
     sides = [opened.cut(plan.rows), *([] if compared is None else [compared.cut(plan.rows)])]
+    if settings.sample_reference:
+        # Rows whose answer the base leaves empty are left out of the reference alone.
+        sides.append(base_answers(eyes, sides[0], lambda done: progress.update("the base's own answers", _DIRECTIONS)))
     bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * len(sides))
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
     taught = [_taught(eyes, side, plan.taught, before_KQ, bar) for side in sides] if plan.taught else []
@@ -223,7 +228,7 @@ def _plan(
         began = time.monotonic()
         row_features(eyes.model, few.encoded, eyes.directions, opened.sampling, autocast=eyes.precision.autocast)
         now = time.monotonic()
-        sides = 1 if compared is None else 2
+        sides = 1 if compared is None and not settings.sample_reference else 2
         # What comes after the rows takes about as long as a few of them.
         left = (budget - (now - start) - (now - began)) / sides
         plan = plan_within(left, row=(now - began) / len(few.rows), asking=asking, rows=count)
