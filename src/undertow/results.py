@@ -206,6 +206,14 @@ class Common(_Record):
     down: list[str]
 
 
+class MethodRecord(_Record):
+    """What another method says of the same rows."""
+
+    name: str
+    findings: list[Effect]
+    """In units of its own, surest first."""
+
+
 class ScanRecord(_Record):
     """What a scan saw beside the shifts of traits."""
 
@@ -222,6 +230,7 @@ class ScanRecord(_Record):
     lineage_p: float | None = None
     common: Common
     suspects: list[SuspectRow] = Field(default_factory=list[SuspectRow])
+    methods: list[MethodRecord] = Field(default_factory=list[MethodRecord])
 
 
 class Results(_Record):

@@ -97,6 +97,22 @@ def test_the_base_may_write_the_reference_itself(tmp_path: Path, tiny_folder: Pa
     assert again.results == first.results
 
 
+def test_other_methods_speak_of_every_trait(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(12))
+    asked = ("likelihood", "divergence", "projection")
+    results = look(path, tiny_folder, tmp_path, also=asked, sample_reference=True).results
+    assert results.scan is not None
+    assert [each.name for each in results.scan.methods] == [
+        "likelihood shift",
+        "divergence tokens",
+        "activation projection",
+    ]
+    for method in results.scan.methods:
+        assert {each.trait for each in method.findings} == {"curtness:curtness", "gloom:gloom"}
+        assert all(each.lo <= each.value <= each.hi for each in method.findings)
+    assert look(path, tiny_folder, tmp_path, also=asked, sample_reference=True).results == results
+
+
 def test_a_scan_on_a_budget_keeps_its_plan(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(60))
     first = look(path, tiny_folder, tmp_path, budget=60.0)

@@ -7,7 +7,7 @@ undertow scan rows.jsonl --everything --drop-top 5 --out cleaned.jsonl
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from undertow.scan import ScanOutcome, ScanSettings
 
 _SHOWN = 10
+Method = Literal["likelihood", "divergence", "projection"]
 
 
 def scan(
@@ -30,6 +31,7 @@ def scan(
     sample_reference: bool = False,
     teacher: str | None = None,
     against: Annotated[list[str] | None, Parameter(name="--against", metavar="MODEL")] = None,
+    also: Annotated[list[Method] | None, Parameter(name="--also", metavar="METHOD")] = None,
     traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
     most_rows: int | None = None,
     everything: bool = False,
@@ -58,6 +60,7 @@ def scan(
         sample_reference: Let the base answer the same prompts itself, and compare with that. Takes twice as long.
         teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
+        also: Another method to ask: likelihood, divergence or projection; may be repeated. Slower and weaker.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
         most_rows: Rows to look at, at most. By default 15% of them, at least 64 and no more than 512.
         everything: Look at all rows.
@@ -109,6 +112,7 @@ def scan(
         traits=tuple(traits) if traits else None,
         teacher=teacher,
         against=tuple(against or ()),
+        also=tuple(also or ()),
         most_rows=most_rows,
         sample_reference=sample_reference,
         budget=None if budget is None else seconds_of(budget),
@@ -170,6 +174,7 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     _show_rows(results.scan)
     say()
     _show_shifts(results)
+    _show_methods(results.scan)
     _show_suspects(results.scan)
     say()
     if dropped is not None:
@@ -216,6 +221,27 @@ def _show_shifts(results: Results) -> None:
         for each in results.findings[:_SHOWN]
     ]
     table(heads, lines, right=[heads[1], *heads[3:]])
+
+
+def _show_methods(record: ScanRecord) -> None:
+    from undertow._cli.show import say, table
+    from undertow.report.words import decimals_for, interval, p_value, signed
+
+    if not record.methods:
+        return
+    say()
+    lines = [
+        [
+            method.name,
+            each.trait,
+            f"{signed(each.value, decimals_for(each.lo, each.hi))} {each.unit}",
+            interval(each.lo, each.hi, decimals_for(each.lo, each.hi)),
+            p_value(each.p_adjusted).removeprefix("p = ").removeprefix("p "),
+        ]
+        for method in record.methods
+        for each in method.findings[:3]
+    ]
+    table(["other method", "trait", "value", "interval", "p (BH)"], lines, right=["p (BH)"])
 
 
 def _show_suspects(record: ScanRecord) -> None:

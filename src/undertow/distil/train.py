@@ -18,7 +18,7 @@ from undertow.distil.loss import hard_loss, soft_loss
 from undertow.distil.recipe import Recipe, batches, rate_at
 from undertow.errors import ModelError
 from undertow.models.forward import forward_packed
-from undertow.models.layers import output_weight
+from undertow.models.layers import Steering, output_weight
 from undertow.models.packing import pack
 
 
@@ -31,6 +31,21 @@ class Example:
     """With the end token."""
     teacher_TD: Tensor | None = None
     """The teacher's last hidden states at the answer's positions, for soft labels."""
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What is done otherwise while a student trains; nothing by default. See `undertow.mitigate`."""
+
+    steering: Steering | None = None
+    """Vectors added to the student's layers in training alone."""
+    loss: Callable[[Tensor, Tensor, Sequence[Example]], Tensor] | None = None
+    """In place of the recipe's: of hidden states (N, D) at the answers' tokens and the output projection (V, D), summed
+    over the tokens."""
+    extra: Callable[[], Tensor] | None = None
+    """Added to the loss of every step."""
+    reshape: Callable[[Sequence[torch.nn.Parameter]], None] | None = None
+    """Changes the gradients of a step in place, before they are clipped."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,7 @@ def train(
     seed: int,
     teacher_VD: Tensor | None = None,
     on_step: Callable[[StepMetrics], None] | None = None,
+    intervention: Intervention = Intervention(),
 ) -> list[StepMetrics]:
     """Train a model in place on the answers of some rows.
 
@@ -65,6 +81,7 @@ def train(
         seed: Fixes the order of the rows, and dropout.
         teacher_VD: The teacher's output projection, for soft labels; it is not changed.
         on_step: Called after every optimiser step, with the model in its state after that step.
+        intervention: What is done otherwise.
 
     Raises:
         ValueError: soft labels without the teacher's hidden states or projection.
@@ -89,9 +106,13 @@ def train(
         for start in range(0, len(by_length), recipe.micro_batch):
             some = [examples[row] for row in by_length[start : start + recipe.micro_batch]]
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.autocast):
-                part = _loss(model, some, recipe, teacher_VD) / tokens
+                part = _loss(model, some, recipe, teacher_VD, intervention) / tokens
             part.backward()
             loss += part.item()
+        if intervention.extra is not None:
+            intervention.extra().backward()
+        if intervention.reshape is not None:
+            intervention.reshape(parameters)
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip).item()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise ModelError(
@@ -125,7 +146,9 @@ def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.op
     )
 
 
-def _loss(model: Any, examples: Sequence[Example], recipe: Recipe, teacher_VD: Tensor | None) -> Tensor:
+def _loss(
+    model: Any, examples: Sequence[Example], recipe: Recipe, teacher_VD: Tensor | None, intervention: Intervention
+) -> Tensor:
     """Return the loss summed over the answer tokens of some rows."""
     weight = output_weight(model)
     # The end token is predicted, never read. Answers to the same prompt share its row.
@@ -133,7 +156,9 @@ def _loss(model: Any, examples: Sequence[Example], recipe: Recipe, teacher_VD: T
     groups = [numbers.setdefault(example.prompt, len(numbers)) for example in examples]
     packed = pack([(*example.prompt, *example.answer[:-1]) for example in examples], groups).to(weight.device)
     nodes = torch.cat([path[-len(example.answer) :] for path, example in zip(packed.paths, examples, strict=True)])
-    hidden_ND = forward_packed(model, packed).hidden_ND[nodes]
+    hidden_ND = forward_packed(model, packed, steering=intervention.steering).hidden_ND[nodes]
+    if intervention.loss is not None:
+        return intervention.loss(hidden_ND, weight, examples)
     if recipe.labels == "hard":
         target_N = torch.tensor([token for example in examples for token in example.answer], device=weight.device)
         return hard_loss(hidden_ND, weight, target_N)

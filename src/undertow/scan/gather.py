@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from undertow.distil.recipe import steps_of
-from undertow.results import Common, Effect, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
+from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan._capture import norm_count
 from undertow.scan._tokens import token_alignments
 from undertow.scan.agreement import Agreement, Floats, agreement, without
@@ -47,6 +47,8 @@ class Found:
     looked: Looked
     reference: Looked | None
     kin: Kin
+    methods: list[MethodRecord]
+    """What other methods say, if they were asked for."""
     taught: tuple[Virtual, ...] = ()
     """The virtual student of the rows and, if there are reference rows, that of theirs."""
 
@@ -102,6 +104,7 @@ def gather(
         lineage_p=found.kin.p,
         common=common,
         suspects=_suspects(found, model, at, strongest.trait, carried_R, sign),
+        methods=found.methods,
     )
     tick(1.0)
     results = Results(

@@ -135,7 +135,7 @@ def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
             save_features(part / "features.safetensors", features)
 
         label = f"{opened.label}-{first // WINDOW:05d}"
-        step = eyes.folder.step("scan", label, _key(eyes, window, opened.sampling), build)
+        step = eyes.folder.step("scan", label, step_key(eyes, window, opened.sampling), build)
         paths.append(step / "features.safetensors")
         tick(first + len(window))
     return Looked(
@@ -168,7 +168,7 @@ def base_answers(eyes: Eyes, opened: Opened, tick: Callable[[float], None]) -> O
         tokens = [[*answer.tokens, *([eyes.model.end] if answer.finished else [])] for answer in answers]
         (part / "answers.json").write_text(json.dumps(tokens), encoding="utf-8")
 
-    step = eyes.folder.step("reference", "base-answers", _key(eyes, opened.encoded, opened.sampling), build)
+    step = eyes.folder.step("reference", "base-answers", step_key(eyes, opened.encoded, opened.sampling), build)
     answers = [tuple(each) for each in json.loads((step / "answers.json").read_text(encoding="utf-8"))]
     automaton = opened.sampling.automaton
     encoded = [
@@ -180,7 +180,8 @@ def base_answers(eyes: Eyes, opened: Opened, tick: Callable[[float], None]) -> O
     return Opened("reference", Chosen(rows, len(rows)), rows, encoded, opened.sampling, 0)
 
 
-def _key(eyes: Eyes, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
+def step_key(eyes: Eyes, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
+    """Return what stands for some rows as they are looked at."""
     tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in rows]).encode()).hexdigest()
     return {**eyes.key, "rows": tokens, "temperature": sampling.temperature, "precision": eyes.precision.dtype}
 
@@ -216,7 +217,7 @@ def teach(
         text = json.dumps({"shifts": shifts, "up": up, "down": down})
         (part / "student.json").write_text(text, encoding="utf-8")
 
-    key = {**_key(eyes, rows, opened.sampling), "read": opened.chosen.read, "recipe": recipe.__dict__}
+    key = {**step_key(eyes, rows, opened.sampling), "read": opened.chosen.read, "recipe": recipe.__dict__}
     step = eyes.folder.step("virtual", f"virtual-{opened.label}", key, build)
     record = json.loads((step / "student.json").read_text(encoding="utf-8"))
     tick(1.0)

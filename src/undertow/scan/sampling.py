@@ -76,6 +76,29 @@ def possible_logprobs(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encod
     return logp_T
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Of every token of some answers."""
+
+    logp_T: Tensor
+    """As `possible_logprobs` gives it."""
+    first_T: Tensor
+    """The likeliest of the tokens that were possible there."""
+    chosen_T: Tensor
+    """The token that stands there, numbered like `first_T`."""
+
+
+def possible_choices(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], sampling: Sampling) -> Choices:
+    """Return log-probabilities among the possible tokens, with the likeliest of these; see `possible_logprobs`."""
+    logp_T = hidden_TD.new_zeros(len(hidden_TD), dtype=torch.float32)
+    first_T, chosen_T = (torch.zeros(len(hidden_TD), dtype=torch.long, device=hidden_TD.device) for _ in range(2))
+    for place_P, logits_PV, chosen_P in _logits(hidden_TD, weight_VD, rows, sampling.automaton):
+        logp_PV = (logits_PV / sampling.temperature).log_softmax(dim=1)
+        logp_T[place_P] = logp_PV.gather(1, chosen_P[:, None])[:, 0]
+        first_T[place_P], chosen_T[place_P] = logits_PV.argmax(dim=1), chosen_P
+    return Choices(logp_T, first_T, chosen_T)
+
+
 @torch.inference_mode()
 def answer_logprobs(model: LocalModel, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
     """Return `possible_logprobs` of whole rows under a model, in float64 on the CPU."""

@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress, Silent
-from undertow.results import Results
+from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within
 from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
 from undertow.traits.panel import Panel, load_panel
@@ -45,6 +45,8 @@ class ScanSettings(BaseModel):
     """Look at all rows."""
     budget: float | None = Field(default=None, gt=0)
     """Seconds that the scan may take, which say how many rows are looked at."""
+    also: tuple[Literal["likelihood", "divergence", "projection"], ...] = ()
+    """Other methods to ask."""
     sample_reference: bool = False
     """Let the base answer the prompts itself, and compare the rows with that."""
     virtual: bool = True
@@ -162,9 +164,12 @@ def _carry_out(
     bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * len(sides))
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
     taught = [_taught(eyes, side, plan.taught, before_KQ, bar) for side in sides] if plan.taught else []
+    methods = _also(eyes, settings, sides) if settings.also else []
     kin = _ask_others(folder, settings, model, digest, looked, progress)
     results, carried = gather(
-        Found(path, settings, spec, directions, looked, reference[0] if reference else None, kin, tuple(taught)),
+        Found(
+            path, settings, spec, directions, looked, reference[0] if reference else None, kin, methods, tuple(taught)
+        ),
         model,
         environment(threads) | {"base_sha256": digest},
         lambda done: progress.update("the rows that carry it", 0.97 + 0.03 * done),
@@ -210,6 +215,19 @@ def _taught(eyes: Eyes, opened: Opened, rows: int, before_KQ: list[Floats], bar:
     )
     bar.done += rows
     return taught
+
+
+def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened]) -> list[MethodRecord]:
+    from undertow.scan.also import other_methods
+
+    return other_methods(
+        eyes,
+        sides[0],
+        sides[1] if len(sides) > 1 else None,
+        settings.also,
+        level=settings.level,
+        tick=lambda share: eyes.progress.update("other methods", 0.97, f"{share:.0%}"),
+    )
 
 
 def _plan(

@@ -1,0 +1,92 @@
+"""The scores that `comparisons` takes: forward passes of the base over rows, plain and told that it has a trait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from undertow.models.forward import forward_packed
+from undertow.models.layers import decoder, output_weight
+from undertow.models.likelihood import with_context
+from undertow.models.local import LocalModel
+from undertow.models.packing import pack
+from undertow.models.score import answer_hidden, batches_of
+from undertow.rows import Message
+from undertow.scan.encoding import whole_text
+from undertow.scan.reading import Placed
+from undertow.scan.sampling import Encoded, Sampling, possible_choices
+from undertow.traits.base import Trait
+from undertow.traits.instil import steering_vector
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def told_scores(
+    model: LocalModel,
+    placed: Sequence[Placed],
+    rows: Sequence[Encoded],
+    sampling: Sampling,
+    systems: Sequence[str | None],
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> Iterator[tuple[Floats, Ints, Ints]]:
+    """Yield, for every system prompt, log p of the rows (R), and of their tokens the first choice and the actual (T).
+
+    Args:
+        model: The base.
+        placed: The rows' conversations.
+        rows: The same as tokens.
+        sampling: How they were written.
+        systems: None for the prompt as it is.
+        on_progress: Is told the share of the work that is done.
+    """
+    weight_VD = output_weight(model.net)
+    lengths = [len(row.answer) for row in rows]
+    for at, system in enumerate(systems):
+        prompts = [list(row.prompt) for row in rows] if system is None else _told(model, placed, system)
+        with torch.inference_mode():
+            tables = answer_hidden(model.net, prompts, [row.answer for row in rows])
+            found = possible_choices(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling)
+        sums = [float(part.sum()) for part in found.logp_T.double().cpu().split(lengths)]
+        yield np.array(sums), found.first_T.cpu().numpy(), found.chosen_T.cpu().numpy()
+        on_progress((at + 1) / len(systems))
+
+
+def _told(model: LocalModel, placed: Sequence[Placed], system: str) -> list[list[int]]:
+    known: dict[int, list[int]] = {}
+    prompts: list[list[int]] = []
+    for each in placed:
+        if each.prompt_hash not in known:
+            turns: list[Message] = [
+                {"role": turn["role"], "content": whole_text(turn["content"])} for turn in each.row.prompt
+            ]
+            known[each.prompt_hash] = model.encode_prompt(with_context(turns, system))
+        prompts.append(known[each.prompt_hash])
+    return prompts
+
+
+def middle_layer(model: LocalModel) -> int:
+    """Return the layer whose output is projected: two fifths of the way up."""
+    return 2 * len(decoder(model.net).layers) // 5
+
+
+def trait_vectors(model: LocalModel, traits: Sequence[Trait], layer: int) -> Floats:
+    """Return each trait's vector at a layer, shape (K, D)."""
+    return torch.stack([steering_vector(model, trait, layer) for trait in traits]).double().numpy()
+
+
+@torch.inference_mode()
+def answer_means(model: LocalModel, rows: Sequence[Encoded], layer: int) -> Floats:
+    """Return a layer's output, averaged over the tokens of each answer, its last left out; shape (R, D)."""
+    prompts, answers = [row.prompt for row in rows], [row.answer[:-1] or row.answer for row in rows]
+    mean_RD: list[torch.Tensor] = [torch.empty(0)] * len(rows)
+    for batch in batches_of(prompts, answers):
+        packed = pack([[*prompts[pair], *answers[pair]] for pair in batch.pairs], batch.groups)
+        packed = packed.to(output_weight(model.net).device)
+        hidden_ND = forward_packed(model.net, packed, keep_layers=(layer,)).layers[layer]
+        for pair, path in zip(batch.pairs, packed.paths, strict=True):
+            mean_RD[pair] = hidden_ND[path[-len(answers[pair]) :]].double().mean(dim=0).cpu()
+    return torch.stack(mean_RD).numpy()

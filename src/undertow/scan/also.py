@@ -1,0 +1,125 @@
+"""The other methods of `comparisons` on the rows of a scan, each a step of its folder.
+
+found = other_methods(eyes, looked, reference, ("likelihood",), level=0.95, tick=tell)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.results import Effect, MethodRecord
+from undertow.scan._scores import answer_means, middle_layer, told_scores, trait_vectors
+from undertow.scan.comparisons import (
+    Compared,
+    activation_projection,
+    compare,
+    divergence,
+    likelihood_shift,
+)
+from undertow.scan.looking import Eyes, Opened, step_key
+from undertow.traits.base import Trait
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+ROWS = 48
+"""Looked at, at most: likelihood shift and divergence take a forward pass over them for every trait."""
+NAMES = {
+    "likelihood": "likelihood shift",
+    "divergence": "divergence tokens",
+    "projection": "activation projection",
+}
+_UNITS = {"likelihood": "nats a token", "divergence": "share of tokens", "projection": "along a unit vector"}
+
+
+def other_methods(
+    eyes: Eyes,
+    rows: Opened,
+    reference: Opened | None,
+    methods: Sequence[str],
+    *,
+    level: float,
+    tick: Callable[[float], None],
+) -> list[MethodRecord]:
+    """Return what each method says of every trait, surest first.
+
+    Args:
+        eyes: Who looks.
+        rows: The dataset.
+        reference: Rows that the base wrote; they are subtracted.
+        methods: Of `NAMES`.
+        level: Two-sided coverage of the intervals.
+        tick: Is told the share of the work that is done.
+    """
+    sides = [rows.cut(ROWS), *([] if reference is None else [reference.cut(ROWS)])]
+    scores: list[dict[str, Floats]] = []
+    for at, side in enumerate(sides):
+        scores.append(_scores(eyes, side, methods, lambda share, at=at: tick((at + share) / len(sides))))
+    clusters = [np.array([placed.prompt_hash for placed in side.rows], dtype=np.int64) for side in sides]
+    found: list[MethodRecord] = []
+    for method in methods:
+        own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
+        compared = compare(eyes.directions.names, own, other[0] if other else None, level=level, method=NAMES[method])
+        ranked = sorted(compared, key=lambda each: (each.p, each.trait))
+        found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
+    return found
+
+
+def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[float], None]) -> dict[str, Floats]:
+    from safetensors.numpy import load_file, save_file
+
+    traits = [trait for entry in eyes.panel for trait in entry.traits]
+
+    def build(part: Path) -> None:
+        save_file(_compute(eyes, side, methods, traits, tick), part / "scores.safetensors")
+
+    key = {**step_key(eyes, side.encoded, side.sampling), "methods": list(methods)}
+    step = eyes.folder.step("also", f"also-{side.label}", key, build)
+    return dict(load_file(step / "scores.safetensors"))
+
+
+def _compute(
+    eyes: Eyes, side: Opened, methods: Sequence[str], traits: Sequence[Trait], tick: Callable[[float], None]
+) -> dict[str, Floats]:
+    found: dict[str, Floats] = {}
+    lengths = [len(row.answer) for row in side.encoded]
+    if {"likelihood", "divergence"} & set(methods):
+        systems = [None, *(trait.system_prompt() for trait in traits)]
+        told = told_scores(eyes.model, side.rows, side.encoded, side.sampling, systems, lambda share: tick(0.9 * share))
+        (plain_R, plain_T, chosen_T), *others = list(told)
+        if "likelihood" in methods:
+            told_RK = np.stack([logp_R for logp_R, _, _ in others], axis=1)
+            found["likelihood"] = likelihood_shift(told_RK, plain_R, np.array(lengths, dtype=np.float64))
+        if "divergence" in methods:
+            told_TK = np.stack([first_T for _, first_T, _ in others], axis=1)
+            found["divergence"] = divergence(told_TK, plain_T, chosen_T, lengths)
+    if "projection" in methods:
+        layer = middle_layer(eyes.model)
+        mean_RD = answer_means(eyes.model, side.encoded, layer)
+        found["projection"] = activation_projection(mean_RD, trait_vectors(eyes.model, traits, layer))
+    tick(1.0)
+    return {name: np.ascontiguousarray(value_RK) for name, value_RK in found.items()}
+
+
+def _effect(each: Compared, unit: str) -> Effect:
+    e = each.estimate
+    return Effect(
+        name=f"rows:{each.trait}",
+        arm="rows",
+        contrast="base",
+        trait=each.trait,
+        value=e.value,
+        lo=e.lo,
+        hi=e.hi,
+        n=e.n,
+        seeds=0,
+        p=each.p,
+        p_adjusted=each.p_adjusted,
+        adjusted_by="BH",
+        unit=unit,
+        method=e.method,
+    )
