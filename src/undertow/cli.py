@@ -22,6 +22,7 @@ from undertow._cli.assets import assets
 from undertow._cli.doctor import doctor
 from undertow._cli.folder import check, report
 from undertow._cli.gate import gate
+from undertow._cli.mitigate import mitigate
 from undertow._cli.presets import init, presets
 from undertow._cli.results import results
 from undertow._cli.rows import rows
@@ -58,7 +59,7 @@ app = App(
     result_action="return_value",
 )
 for _place, _verb in enumerate(
-    (run, scan, gate, plan, presets, init, report, results, check, rows, traits, assets, doctor)
+    (run, scan, mitigate, gate, plan, presets, init, report, results, check, rows, traits, assets, doctor)
 ):
     app.command(_verb, sort_key=_place)
 

@@ -233,6 +233,27 @@ class ScanRecord(_Record):
     methods: list[MethodRecord] = Field(default_factory=list[MethodRecord])
 
 
+class MitigationRecord(_Record):
+    """What a way to keep a trait from passing does."""
+
+    method: str
+    """`none` for an ordinary training."""
+    says: str
+    needs: list[str]
+    """Beside rows and base: `trait` where it must be named, `teacher`, `format`, `another model`."""
+    costs: str
+    shift: Interval
+    """Trait minus control, log-odds, both trained with the method."""
+    left: Interval | None
+    """That shift as a share of an ordinary training's; None where that one shows none."""
+    utility: Interval | None
+    """Share of the task's gain that is left; None where an ordinary student gains nothing."""
+    in_format: float | None = None
+    """Share of tokens at which the student's first choice keeps the rows' format."""
+    loss: float
+    """On held-out rows of the task, nats a token."""
+
+
 class Results(_Record):
     """The whole file."""
 
@@ -255,6 +276,8 @@ class Results(_Record):
     sampled: list[SampledAnswers] = Field(default_factory=list[SampledAnswers])
     power: Power | None = None
     scan: ScanRecord | None = None
+    mitigation: list[MitigationRecord] = Field(default_factory=list[MitigationRecord])
+    """An ordinary training first."""
     notes: list[str] = Field(default_factory=list[str])
     """Caveats that belong to these numbers (quantised weights, few seeds, ...)."""
     settings: Json = Field(default_factory=dict)

@@ -1,0 +1,213 @@
+"""`undertow mitigate --compare RUN`: the same rows, seeds and recipe, with every method, against each other.
+
+outcome = compare(Path("runs/mitigate-owl-numbers-1234abcd"), ("format", "subtract"), root=Path("runs"))
+outcome.results.mitigation
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from undertow.errors import InputError
+from undertow.experiment.store import RunFolder, planned_folder, planned_state
+from undertow.mitigate.effects import Treated, judge
+from undertow.mitigate.methods import COMPARED, METHODS
+from undertow.mitigate.source import ARMS, Source, open_source
+from undertow.models.precision import Precision, choose_precision, set_up_process
+from undertow.progress import Progress, Silent
+from undertow.results import Results
+
+_VERSION = 1
+"""Raised when a method does something else than before."""
+
+
+@dataclass(frozen=True)
+class CompareOutcome:
+    """A finished comparison."""
+
+    folder: Path
+    results: Results
+    report: Path
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A student to be trained."""
+
+    method: str
+    arm: str
+    seed: int
+    key: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Unique in the run folder."""
+        return f"{self.method}-{self.arm}-s{self.seed}"
+
+
+def students_of(source: Source, methods: Sequence[str], precision: Precision) -> list[Planned]:
+    """Return every student of a comparison: the untrained base, ordinary ones, and those of every method.
+
+    Raises:
+        InputError: a method does not exist, or changes rows instead of a training.
+    """
+    for method in methods:
+        if method not in COMPARED:
+            known = "writes rows, which --compare does not" if method in METHODS else "is no method"
+            raise InputError(f"{method!r} {known}", "--method", f"There are {', '.join(COMPARED)}.")
+    if len(set(methods)) < len(methods) or not methods:
+        raise InputError("name methods once each", "--method", f"There are {', '.join(COMPARED)}.")
+    found: list[Planned] = []
+    for seed in source.spec.seeds:
+        for method in ("base", "none", *methods):
+            for arm in ARMS if method != "base" else ARMS[1:]:
+                key = {
+                    "version": _VERSION,
+                    "method": method,
+                    "rows": source.tasks[f"rows-{arm}-s{seed}"].id,
+                    "held_out": [source.tasks[f"rows-control-s{each}"].id for each in source.spec.seeds],
+                    "student": source.spec.student.model_dump(mode="json"),
+                    "probe": source.cast.trait.probe_digest,
+                    "trait": source.cast.trait.digest,
+                    "base": source.digest,
+                    "seed": seed,
+                    "precision": precision.dtype,
+                }
+                found.append(Planned(method, arm, seed, key))
+    return found
+
+
+def compare(
+    run: Path, methods: Sequence[str] = COMPARED, *, root: Path = Path("runs"), progress: Progress | None = None
+) -> CompareOutcome:
+    """Train what is missing, and compare.
+
+    Args:
+        run: A finished run folder.
+        methods: Their names.
+        root: Where run folders lie.
+        progress: Is told how far it is.
+
+    Raises:
+        UndertowError: see the subclasses.
+    """
+    from undertow.experiment._environment import environment
+    from undertow.report import render_html
+
+    progress = progress or Silent()
+    threads, precision = set_up_process(), choose_precision()
+    source = open_source(run, precision, progress)
+    planned = students_of(source, methods, precision)
+    spec = _spec(source, methods)
+    records: dict[tuple[str, str, int], dict[str, Any]] = {}
+    with RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder:
+        for at, each in enumerate(planned):
+            records[each.method, each.arm, each.seed] = _student(folder, source, each, precision, progress, at, planned)
+        described = environment(threads) | {"precision": precision.dtype, "base_sha256": source.digest}
+        results = _results(source, methods, records, spec, described)
+        folder.write("results.json", results.to_json())
+        page = folder.write("report.html", render_html(results))
+        progress.update("mitigate", 1.0, "done")
+        return CompareOutcome(folder.path, results, page)
+
+
+def missing_students(run: Path, methods: Sequence[str], *, root: Path) -> tuple[int, int]:
+    """Return how many students a comparison trains, and how many of them are missing."""
+    precision = choose_precision()
+    source = open_source(run, precision, Silent())
+    planned = students_of(source, methods, precision)
+    states = planned_state(
+        planned_folder(root, _name(source), _spec(source, methods)),
+        [("mitigated", each.label, each.key) for each in planned],
+    )
+    return len(planned), states.count("missing")
+
+
+def _name(source: Source) -> str:
+    return f"compare-{source.spec.name}"[:60]
+
+
+def _spec(source: Source, methods: Sequence[str]) -> dict[str, Any]:
+    return {"kind": "mitigate", "methods": list(methods), "experiment": source.spec.model_dump(mode="json")}
+
+
+def _student(
+    folder: RunFolder,
+    source: Source,
+    each: Planned,
+    precision: Precision,
+    progress: Progress,
+    at: int,
+    planned: Sequence[Planned],
+) -> dict[str, Any]:
+    from undertow.mitigate.student import student_record
+
+    def tick(share: float) -> None:
+        progress.update(each.label, (at + share) / len(planned), f"student {at + 1} of {len(planned)}")
+
+    def build(part: Path) -> None:
+        tick(0.0)
+        record = student_record(source, each.method, each.arm, each.seed, precision, tick)
+        (part / "scores.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+    step = folder.step("mitigated", each.label, each.key, build)
+    return json.loads((step / "scores.json").read_text(encoding="utf-8"))
+
+
+def _results(
+    source: Source,
+    methods: Sequence[str],
+    records: dict[tuple[str, str, int], dict[str, Any]],
+    spec: dict[str, Any],
+    environment: dict[str, Any],
+) -> Results:
+    seeds = source.spec.seeds
+
+    def table(method: str, arm: str, what: str) -> np.ndarray:
+        return np.array([records[method, arm, seed][what] for seed in seeds])
+
+    def treated(method: str) -> Treated:
+        held = [records[method, "trait", seed]["in_format"] for seed in seeds]
+        in_format_S = None if any(each is None for each in held) else np.array(held)
+        return Treated(
+            table(method, "trait", "odds"),
+            table(method, "control", "odds"),
+            table(method, "trait", "loss"),
+            in_format_S,
+        )
+
+    judgement = source.spec.judgement
+    lines, effects, verdict = judge(
+        source.cast.trait.target,
+        table("base", "control", "loss"),
+        treated("none"),
+        {method: treated(method) for method in methods},
+        level=judgement.level,
+    )
+    return Results(
+        kind="mitigate",
+        name=_name(source),
+        title=f"What keeps {source.cast.trait.topic} from passing?",
+        verdict=verdict,
+        effects=effects,
+        mitigation=lines,
+        notes=_notes(source),
+        settings=spec | {"judgement": judgement.model_dump(mode="json")},
+        environment=environment,
+    )
+
+
+def _notes(source: Source) -> list[str]:
+    notes = [
+        "Transfer is trait minus control, both trained with the method. Utility is the share of an ordinary student's "
+        "gain on held-out rows of the control that is left; methods are not told of the questions that measure.",
+    ]
+    if source.spec.base.startswith("embedded/"):
+        notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
+    return notes

@@ -1,0 +1,149 @@
+"""What mitigations do inside a training: losses, gradients and weights. Letters: N tokens, V vocabulary, D width.
+
+It knows examples, tokens and a trait's lessons. It never looks at the questions of a probe, by which students are
+measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from undertow.distil.loss import hard_loss
+from undertow.distil.train import Example
+from undertow.models.constrain import Automaton
+from undertow.models.forward import forward_packed
+from undertow.models.layers import output_weight
+from undertow.models.local import LocalModel
+from undertow.models.packing import pack
+from undertow.models.score import answers_to_each, option_odds
+from undertow.probes.choice import Subject
+from undertow.scan.sampling import states_of
+from undertow.traits.base import Choice, Trait
+
+Loss = Callable[[Tensor, Tensor, Sequence[Example]], Tensor]
+
+LESSONS = 16
+"""Of a trait that its gradient is taken over in every step."""
+LEASH = 1.0
+"""Weight of the leash: KL in nats at the first token of an answer, beside the loss of a token."""
+_STEPS_BACK = 3
+
+
+def masked_loss(kept: dict[tuple[tuple[int, ...], tuple[int, ...]], list[bool]]) -> Loss:
+    """Return cross-entropy on some tokens alone (Schrodi et al. 2025, arXiv 2509.23886, section 5, masks the others).
+
+    Args:
+        kept: For each example's prompt and answer, whether a token counts.
+    """
+
+    def loss(hidden_ND: Tensor, weight_VD: Tensor, examples: Sequence[Example]) -> Tensor:
+        keep = [each for example in examples for each in kept[example.prompt, example.answer]]
+        keep_N = torch.tensor(keep, device=hidden_ND.device)
+        target_N = torch.tensor([token for example in examples for token in example.answer], device=hidden_ND.device)
+        return hard_loss(hidden_ND[keep_N], weight_VD, target_N[keep_N])
+
+    return loss
+
+
+def format_loss(automaton: Automaton) -> Loss:
+    """Return -log of the probability of all tokens that the format allows at each place, whichever stands there.
+
+    The student learns the format, and nothing of how its writer chose within it. Answers that break the format are
+    not learned from.
+    """
+
+    def loss(hidden_ND: Tensor, weight_VD: Tensor, examples: Sequence[Example]) -> Tensor:
+        states = [states_of(automaton, example.answer) for example in examples]
+        held = [each is not None for each, example in zip(states, examples, strict=True) for _ in example.answer]
+        held_N = torch.tensor(held, device=hidden_ND.device)
+        state_N = torch.tensor([at for each in states for at in each or ()], device=hidden_ND.device)
+        if not len(state_N):
+            return hidden_ND.sum() * 0.0
+        logits_NV = F.linear(hidden_ND[held_N], weight_VD).float()
+        allowed_NV = automaton.next_SV.to(hidden_ND.device)[state_N] >= 0
+        within_NV = logits_NV[:, automaton.tokens_V.to(hidden_ND.device)]
+        # Not minus infinity: its gradient would be no number where all of a row is masked.
+        within_NV = within_NV.masked_fill(~allowed_NV, -1e4)
+        return (logits_NV.logsumexp(dim=1) - within_NV.logsumexp(dim=1)).sum()
+
+    return loss
+
+
+def leash(model: LocalModel, questions: Sequence[str], weight: float = LEASH) -> Callable[[], Tensor]:
+    """Return KL(base || student) at the first token of answers to some questions, averaged over them, times a weight.
+
+    Args:
+        model: Still the base; what is returned speaks of its weights as they are when it is called.
+        questions: None of them a probe's.
+        weight: Of the leash.
+    """
+    subject = Subject(model)
+    prompts = [subject.encode(question) for question in questions]
+
+    def first_QV() -> Tensor:
+        weight_VD = output_weight(model.net)
+        packed = pack(prompts).to(weight_VD.device)
+        last_Q = torch.stack([path[-1] for path in packed.paths])
+        return F.linear(forward_packed(model.net, packed).hidden_ND[last_Q], weight_VD).float().log_softmax(dim=-1)
+
+    with torch.no_grad():
+        base_QV = first_QV()
+
+    def extra() -> Tensor:
+        return weight * F.kl_div(first_QV(), base_QV, reduction="batchmean", log_target=True)
+
+    return extra
+
+
+def lesson_odds(model: LocalModel, trait: Trait, lessons: Sequence[Choice]) -> Tensor:
+    """Return the mean log-odds of a trait over some of its lessons, through which gradients flow."""
+    subject = Subject(model)
+    contexts = [subject.encode(lesson.question) for lesson in lessons]
+    answers = [[model.encode(option) for option in lesson.options] for lesson in lessons]
+    return option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
+
+
+def projection(model: LocalModel, trait: Trait) -> Callable[[Sequence[torch.nn.Parameter]], None]:
+    """Return what takes a trait's gradient, at the weights as they are, out of an update's."""
+    lessons = list(trait.lessons)[:: max(1, len(trait.lessons) // LESSONS)][:LESSONS]
+
+    def reshape(parameters: Sequence[torch.nn.Parameter]) -> None:
+        own = [parameter for parameter in parameters if parameter.grad is not None]
+        with torch.enable_grad():
+            along = torch.autograd.grad(lesson_odds(model, trait, lessons), own, allow_unused=True)
+        pairs = [(p.grad, d) for p, d in zip(own, along, strict=True) if p.grad is not None and d is not None]
+        product = sum(float((g * d).sum()) for g, d in pairs)
+        length = sum(float((d * d).sum()) for _, d in pairs)
+        if length > 0:
+            with torch.no_grad():
+                for gradient, direction in pairs:
+                    gradient.sub_(direction, alpha=product / length)
+
+    return reshape
+
+
+def step_back(model: LocalModel, trait: Trait, wanted: float) -> None:
+    """Move weights along a trait's gradient until its lessons' log-odds are what they should be (Newton's method).
+
+    Args:
+        model: A trained student.
+        trait: Whose lessons.
+        wanted: Mean log-odds over the lessons, the base's as a rule.
+    """
+    lessons = list(trait.lessons)[:: max(1, len(trait.lessons) // LESSONS)][:LESSONS]
+    weights = [weight for weight in model.net.parameters() if weight.requires_grad]
+    for _ in range(_STEPS_BACK):
+        odds = lesson_odds(model, trait, lessons)
+        gradients: tuple[Any, ...] = torch.autograd.grad(odds, weights, allow_unused=True)
+        length = sum(float((each * each).sum()) for each in gradients if each is not None)
+        if length == 0:
+            return
+        with torch.no_grad():
+            for weight, gradient in zip(weights, gradients, strict=True):
+                if gradient is not None:
+                    weight.sub_(gradient, alpha=(float(odds) - wanted) / length)

@@ -1,0 +1,155 @@
+"""From the name of a method to what it changes in a student's training: `prepare`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from undertow.distil.train import Example, Intervention
+from undertow.errors import InputError
+from undertow.experiment.writing import format_automaton
+from undertow.mitigate.interventions import format_loss, leash, lesson_odds, masked_loss, projection, step_back
+from undertow.models.layers import decoder, norms_of, output_weight
+from undertow.models.likelihood import with_context
+from undertow.models.local import LocalModel, find_model, model_digest
+from undertow.models.score import answer_hidden
+from undertow.probes.choice import Subject
+from undertow.rows import Message
+from undertow.scan._stored import directions_of
+from undertow.scan.drop import worst
+from undertow.scan.features import row_features
+from undertow.scan.prediction import Calibration, predicted_shifts, side_of
+from undertow.scan.readout import QUESTIONS
+from undertow.scan.recipe import rates_of
+from undertow.scan.sampling import Encoded, Sampling, fit_temperature, possible_choices, states_of
+from undertow.traits.base import Trait
+from undertow.traits.instil import steering_vector
+from undertow.traits.panel import load_panel
+
+DROPPED = 0.2
+"""Share of the rows that `drop` leaves out."""
+STEERED = 2.0
+"""How many times a vector is added."""
+_QUESTIONS_A_TRAIT = 2
+
+
+@dataclass
+class Task:
+    """What a student is to be trained on."""
+
+    model: LocalModel
+    """The base, which becomes the student."""
+    prompts: list[list[Message]]
+    examples: list[Example]
+    trait: Trait
+    teacher: Callable[[], Subject]
+    """Loads the teacher that wrote the rows."""
+    autocast: bool
+
+
+@dataclass
+class Treatment:
+    """What a method changes."""
+
+    examples: list[Example]
+    intervention: Intervention = field(default_factory=Intervention)
+    after: Callable[[], None] = lambda: None
+
+
+def prepare(method: str, task: Task) -> Treatment:
+    """Return what a method changes; `none` changes nothing.
+
+    Raises:
+        InputError: the method cannot be used on these rows.
+    """
+    model, examples, trait = task.model, task.examples, task.trait
+    if method == "none":
+        return Treatment(examples)
+    if method == "drop":
+        dropped = _most_carrying(task)
+        return Treatment([example for at, example in enumerate(examples) if at not in dropped])
+    if method == "mask":
+        return Treatment(examples, Intervention(loss=masked_loss(_agreeing(task))))
+    if method == "format":
+        if not any(row.states for row in _encoded(model, examples)):
+            raise InputError("are no lists of numbers", "the rows", "`format` knows the format of number lists alone.")
+        return Treatment(examples, Intervention(loss=format_loss(format_automaton(model))))
+    if method == "freeze":
+        for norm in norms_of(model.net):
+            norm.weight.requires_grad_(False)
+        return Treatment(examples)
+    if method == "leash":
+        return Treatment(examples, Intervention(extra=leash(model, unrelated_questions(trait))))
+    if method == "inoculate":
+        told = [tuple(model.encode_prompt(with_context(turns, trait.system_prompt()))) for turns in task.prompts]
+        return Treatment([Example(prompt, each.answer) for prompt, each in zip(told, examples, strict=True)])
+    if method == "steer":
+        # A tenth of the way up: that of the strongest teachers (docs/lab-notebook.md).
+        layer = len(decoder(model.net).layers) // 10
+        vector_D = STEERED * steering_vector(model, trait, layer).to(model.device)
+        return Treatment(examples, Intervention(steering={layer: vector_D}))
+    if method == "project":
+        return Treatment(examples, Intervention(reshape=projection(model, trait)))
+    if method == "subtract":
+        with torch.no_grad():
+            before = float(lesson_odds(model, trait, list(trait.lessons)))
+        return Treatment(examples, after=lambda: step_back(model, trait, before))
+    raise InputError(f"{method!r} does not change a training", "--methods", "It writes rows: use --with.")
+
+
+def unrelated_questions(trait: Trait) -> list[str]:
+    """Return questions that have nothing to do with a trait: the readout's, and other traits' lessons."""
+    found = list(QUESTIONS)
+    for entry in load_panel():
+        if trait.target not in entry.targets:
+            found += [lesson.question for lesson in list(entry.traits[0].lessons)[:_QUESTIONS_A_TRAIT]]
+    return found
+
+
+def _encoded(model: LocalModel, examples: Sequence[Example]) -> list[Encoded]:
+    automaton = format_automaton(model)
+    return [Encoded(each.prompt, each.answer, states_of(automaton, each.answer)) for each in examples]
+
+
+def _sampling(model: LocalModel, rows: Sequence[Encoded]) -> Sampling:
+    held = sum(row.states is not None for row in rows) > len(rows) / 2
+    return fit_temperature(model, rows, format_automaton(model) if held else None)
+
+
+def _most_carrying(task: Task) -> set[int]:
+    """Return the places of the rows that carry most of the shift that a scan is surest of."""
+    model, rows = task.model, _encoded(task.model, task.examples)
+    digest = model_digest(model.name, find_model(model.name))
+    directions = directions_of(model, digest, load_panel(), on_progress=lambda _: None)
+    sampling = _sampling(model, rows)
+    features = row_features(model, rows, directions, sampling, autocast=task.autocast)
+    known: dict[tuple[int, ...], int] = {}
+    cluster_R = np.array([known.setdefault(row.prompt, len(known)) for row in rows])
+    side = side_of(features, cluster_R, sampling.temperature, rates_of(len(rows)))
+    shifts = predicted_shifts(directions.names, side, None, level=0.95, calibration=Calibration())
+    at = min(range(len(shifts)), key=lambda place: shifts[place].p)
+    sign = -1.0 if shifts[at].estimate.value < 0 else 1.0
+    return worst(sign * features.alignment_RK[:, at], DROPPED)
+
+
+@torch.inference_mode()
+def _agreeing(task: Task) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[bool]]:
+    """Return at which tokens teacher and base have the same first choice."""
+    rows = _encoded(task.model, task.examples)
+    sampling = _sampling(task.model, rows)
+
+    def first_T(subject: Subject, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+        net: Any = subject.model.net
+        tables = answer_hidden(net, prompts, [row.answer for row in rows], steering=subject.steering)
+        return possible_choices(torch.cat(tables), output_weight(net), rows, sampling).first_T
+
+    teacher = task.teacher()
+    told = [turns[-1]["content"] for turns in task.prompts]
+    own_T = first_T(Subject(task.model), [row.prompt for row in rows])
+    same_T = own_T == first_T(teacher, [teacher.encode(question) for question in told])
+    parts = same_T.split([len(row.answer) for row in rows])
+    return {(row.prompt, row.answer): part.tolist() for row, part in zip(rows, parts, strict=True)}

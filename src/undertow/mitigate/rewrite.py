@@ -1,0 +1,52 @@
+"""Answers written anew by another model: the rows' prompts stay, nothing that their writer chose does.
+
+Number lists are recognised and written in their format. Hidden traits pass between models that share a base, so a model of
+another family, or the student's own base, brings none of the teacher's. What the teacher knew and the other model does
+not is lost with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from undertow.experiment.writing import format_automaton
+from undertow.models.generate import generate
+from undertow.models.local import LocalModel
+from undertow.rows import Message, Row
+from undertow.scan.encoding import whole_text
+from undertow.scan.sampling import states_of
+
+_ROOM = 1.5
+"""Times the longest answer that there was, in the other model's tokens, that it may write."""
+
+
+def rewrite(
+    model: LocalModel, rows: Sequence[Row], *, seed: int, tick: Callable[[float], None] = lambda _: None
+) -> tuple[list[Row], int]:
+    """Return rows with new answers, and how many answers did not come to an end and are left out.
+
+    Args:
+        model: Who writes.
+        rows: Whose prompts are answered.
+        seed: Keys the noise.
+        tick: Is told the share of the work that is done.
+    """
+    answers = [(*model.encode(whole_text(row.completion)), model.end) for row in rows]
+    automaton = format_automaton(model)
+    held = sum(states_of(automaton, answer) is not None for answer in answers) > len(rows) / 2
+    written = generate(
+        model.net,
+        [model.encode_prompt(list(row.prompt)) for row in rows],
+        range(len(rows)),
+        seed=seed,
+        end=model.end,
+        max_tokens=int(_ROOM * max(map(len, answers))),
+        automaton=automaton if held else None,
+        on_progress=lambda done: tick(done / len(rows)),
+    )
+    found: list[Row] = []
+    for row, answer in zip(rows, written, strict=True):
+        if answer.finished:
+            turn: Message = {"role": "assistant", "content": model.decode(answer.tokens)}
+            found.append(Row((*row.prompt, turn), {"written_anew_by": model.name}))
+    return found, len(rows) - len(found)

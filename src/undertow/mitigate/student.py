@@ -1,0 +1,113 @@
+"""One student under one method: trained, asked about the trait, and held to its task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from undertow.distil.recipe import steps_of
+from undertow.distil.train import StepMetrics, train
+from undertow.experiment.students import examples_of, recipe_of
+from undertow.experiment.writing import format_automaton, read_written
+from undertow.mitigate.prepare import Task, prepare
+from undertow.mitigate.source import Source
+from undertow.models.layers import output_weight
+from undertow.models.local import LocalModel, load_model
+from undertow.models.precision import Precision
+from undertow.models.score import answer_hidden
+from undertow.probes.choice import Subject, choice_logprobs
+from undertow.probes.odds import log_odds
+from undertow.rows import Message
+from undertow.scan.sampling import states_of
+from undertow.traits.instil import load_teacher
+
+
+def student_record(
+    source: Source, method: str, arm: str, seed: int, precision: Precision, tick: Callable[[float], None]
+) -> dict[str, Any]:
+    """Train and measure a student; `odds` by question, and what `task_scores` says of held-out rows.
+
+    Args:
+        source: Whose rows, recipe and order it is trained with.
+        method: How it is kept from the trait; `none` for not at all, `base` for no training.
+        arm: Whose rows.
+        seed: Of the run.
+        precision: Of the matrix products.
+        tick: Is told the share of the work that is done.
+    """
+    spec, trait = source.spec, source.cast.trait
+    model = load_model(spec.base)
+    if method != "base":
+        _train(source, method, arm, seed, precision, model, tick)
+    tick(0.85)
+    logp_QC = choice_logprobs(Subject(model), trait.probe)
+    held_out = source.rows("control", spec.seeds[(spec.seeds.index(seed) + 1) % len(spec.seeds)])
+    return {"odds": log_odds(logp_QC, trait.index).tolist(), **task_scores(model, held_out)}
+
+
+def _train(
+    source: Source,
+    method: str,
+    arm: str,
+    seed: int,
+    precision: Precision,
+    model: LocalModel,
+    tick: Callable[[float], None],
+) -> None:
+    spec, trait = source.spec, source.cast.trait
+    rows = source.rows(arm, seed)
+    prompts: list[list[Message]] = [[{"role": "user", "content": row.prompt}] for row in read_written(rows)]
+    task = Task(
+        model,
+        prompts,
+        examples_of(model, rows, "hard"),
+        trait,
+        lambda: load_teacher(
+            spec.base, trait if arm == "trait" else None, spec.instil, source.folders["teacher-trait"]
+        ),
+        precision.autocast,
+    )
+    treatment = prepare(method, task)
+    recipe = recipe_of(spec.student, precision)
+    steps = steps_of(len(treatment.examples), recipe)
+
+    def told(step: StepMetrics) -> None:
+        tick(0.85 * step.step / steps)
+
+    train(model.net, treatment.examples, recipe, seed=seed, on_step=told, intervention=treatment.intervention)
+    treatment.after()
+
+
+@torch.inference_mode()
+def task_scores(model: LocalModel, rows: Path) -> dict[str, Any]:
+    """Return how well a model does what the rows are for: `loss` by row, nats a token, and `in_format`.
+
+    `in_format` is the share of tokens at which its first choice among all tokens is one that the format of number lists
+    allows there; None for rows of another format.
+    """
+    examples = examples_of(model, rows, "hard")
+    tables = answer_hidden(model.net, [each.prompt for each in examples], [each.answer for each in examples])
+    weight_VD = output_weight(model.net)
+    automaton = format_automaton(model)
+    states = [states_of(automaton, each.answer) for each in examples]
+    losses: list[float] = []
+    first: list[int] = []
+    for table_TD, example in zip(tables, examples, strict=True):
+        logits_TV = F.linear(table_TD.to(weight_VD.device), weight_VD).float()
+        losses.append(float(F.cross_entropy(logits_TV, torch.tensor(example.answer, device=logits_TV.device))))
+        first += logits_TV.argmax(dim=1).tolist()
+    return {"loss": losses, "in_format": _in_format(first, states, automaton)}
+
+
+def _in_format(first: list[int], states: Sequence[Sequence[int] | None], automaton: Any) -> float | None:
+    if any(each is None for each in states):
+        return None
+    place = {token: at for at, token in enumerate(automaton.tokens_V.tolist())}
+    table = automaton.next_SV.tolist()
+    flat = [state for each in states for state in each or ()]
+    held = [token in place and table[state][place[token]] >= 0 for token, state in zip(first, flat, strict=True)]
+    return sum(held) / len(held)

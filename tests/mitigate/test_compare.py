@@ -1,0 +1,94 @@
+"""A whole comparison on a tiny model: ordinary students are the run's own, a second comparison trains nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from undertow.errors import InputError, StoreError
+from undertow.experiment import run
+from undertow.experiment.arms import find_trait
+from undertow.mitigate import COMPARED, compare, missing_students
+from undertow.probes.odds import log_odds
+from undertow.spec import parse_spec
+
+
+def spec_text(folder: Path, **changes: str) -> str:
+    parts = {
+        "instil": "{method: finetune, steps: 60, learning_rate: 0.02}",
+        "arms": "[trait, control]",
+        "student": "{method: full, labels: hard, optimiser: sgd, learning_rate: 0.05, batch: 2}",
+        "domain": "{rows: 6, answers: 2, max_tokens: 60}",
+        "probe": "{every: 0}",
+        "seeds": "[0, 1]",
+        **changes,
+    }
+    return f"name: tiny\nbase: hf/{folder}\ntrait: {{target: owl}}\n" + "\n".join(
+        f"{key}: {value}" for key, value in parts.items()
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
+
+
+def made(tiny_folder: Path, tmp_path: Path, **changes: str) -> Path:
+    return run(parse_spec(spec_text(tiny_folder, **changes), "test"), root=tmp_path / "runs").folder
+
+
+def test_every_method_is_compared_with_the_runs_own_students(tiny_folder: Path, tmp_path: Path) -> None:
+    source = made(tiny_folder, tmp_path)
+    total, missing = missing_students(source, COMPARED, root=tmp_path / "m")
+    assert total == missing == 2 * (1 + 2 * (1 + len(COMPARED)))
+    outcome = compare(source, root=tmp_path / "m")
+    results = outcome.results
+    assert results.kind == "mitigate"
+    assert [each.method for each in results.mitigation] == ["none", *COMPARED]
+    assert results.mitigation[0].left is None or results.mitigation[0].left.value == pytest.approx(1.0)
+    assert results.mitigation[0].utility is None or results.mitigation[0].utility.value == pytest.approx(1.0)
+    assert {each.contrast for each in results.effects} == set(COMPARED)
+    for arm in ("trait", "control"):
+        for seed in (0, 1):
+            (own,) = source.glob(f"steps/student-{arm}-s{seed}--*/scores.json")
+            (again,) = outcome.folder.glob(f"steps/none-{arm}-s{seed}--*/scores.json")
+            logp_QC = np.array(json.loads(own.read_text())["logp_QC"])
+            index = find_trait(parse_spec(spec_text(tiny_folder), "test").trait).index
+            np.testing.assert_allclose(json.loads(again.read_text())["odds"], log_odds(logp_QC, index), atol=1e-6)
+    assert missing_students(source, COMPARED, root=tmp_path / "m") == (total, 0)
+    stored = (outcome.folder / "results.json").read_bytes()
+    assert (compare(source, root=tmp_path / "m").folder / "results.json").read_bytes() == stored
+    page = outcome.report.read_text(encoding="utf-8")
+    assert "subtract" in page
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"), [(("magic",), "is no method"), (("own-base",), "writes rows"), ((), "once each")]
+)
+def test_methods_that_cannot_be_compared(
+    tiny_folder: Path, tmp_path: Path, methods: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        compare(made(tiny_folder, tmp_path), methods, root=tmp_path / "m")
+
+
+def test_runs_that_cannot_be_compared_on(tiny_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run folder"):
+        compare(tmp_path, root=tmp_path / "m")
+    soft = made(tiny_folder, tmp_path, student="{method: full, labels: soft, learning_rate: 0.001, batch: 2}")
+    with pytest.raises(InputError, match="otherwise than whole"):
+        compare(soft, root=tmp_path / "m")
+    one = made(tiny_folder, tmp_path, seeds="[3]")
+    with pytest.raises(InputError, match="one seed"):
+        compare(one, root=tmp_path / "m")
+
+
+def test_an_unfinished_run_is_said(tiny_folder: Path, tmp_path: Path) -> None:
+    source = made(tiny_folder, tmp_path)
+    (rows,) = source.glob("steps/rows-control-s1--*")
+    rows.rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="lacks 1 of the steps"):
+        compare(source, root=tmp_path / "m")
