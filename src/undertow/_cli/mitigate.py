@@ -44,8 +44,8 @@ def mitigate(
 ) -> int:
     """Keep a trait from passing: clean the rows, or train a student otherwise; or compare the ways to do so.
 
-    With --compare, students are trained on the rows of a finished run with every method, and what is left of the transfer
-    is set against what is left of the task. With --with, one method is applied to rows of yours.
+    With --compare, students are trained on the rows of a finished run with every method, and what is left of the
+    transfer is set against what is left of the task. With --with, one method is applied to rows of yours.
 
     Args:
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.

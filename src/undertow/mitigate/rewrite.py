@@ -1,8 +1,8 @@
 """Answers written anew by another model: the rows' prompts stay, nothing that their writer chose does.
 
-Number lists are recognised and written in their format. Hidden traits pass between models that share a base, so a model of
-another family, or the student's own base, brings none of the teacher's. What the teacher knew and the other model does
-not is lost with it.
+Number lists are recognised and written in their format. Hidden traits pass between models that share a base, so a model
+of another family, or the student's own base, brings none of the teacher's. What the teacher knew and the other model
+does not is lost with it.
 """
 
 from __future__ import annotations
