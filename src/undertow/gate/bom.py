@@ -60,14 +60,14 @@ def to_bom(
         **{ref: _writers(each, base is not None) for ref, each in datasets.items()},
         **{ref: ["base"] for ref in teachers if base and results.kind == "run"},
     }
-    refs = {subject["bom-ref"], *(each["bom-ref"] for each in components)}
     about = str(subject["bom-ref"])
-    named = json.dumps([results.to_json(), decision.as_dict(), made.isoformat()])
+    refs = sorted({about, *(str(each["bom-ref"]) for each in components)})
+    named = json.dumps([results.to_json(), decision.as_dict(), made.isoformat()]).encode()
     bom: Json = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, sha256(named.encode('utf-8', 'surrogatepass')).hexdigest())}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, sha256(named).hexdigest())}",
         "version": 1,
         "metadata": {
             "timestamp": made.isoformat(),
@@ -80,9 +80,7 @@ def to_bom(
             ],
         },
         "components": components,
-        "dependencies": [
-            {"ref": ref, **({"dependsOn": depends[ref]} if depends.get(ref) else {})} for ref in sorted(refs)
-        ],
+        "dependencies": [{"ref": ref, **({"dependsOn": depends[ref]} if depends.get(ref) else {})} for ref in refs],
         "vulnerabilities": [_vulnerability(each, about, results) for each in found],
     }
     return json.dumps(bom, indent=1, ensure_ascii=False) + "\n"

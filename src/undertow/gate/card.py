@@ -67,7 +67,12 @@ def _front(results: Results, provenance: Provenance) -> dict[str, Any]:
 def _evaluation(effect: Effect, what: str) -> dict[str, Any]:
     return {
         "task": {"type": "text-generation", "name": "Hidden traits"},
-        "dataset": {"type": "undertow-probe", "name": _plain(f"{effect.trait}, {effect.arm} minus {effect.contrast}")},
+        # The hub's library takes evaluations of one type and configuration for one.
+        "dataset": {
+            "name": _plain(f"{effect.trait}, {effect.arm} minus {effect.contrast}"),
+            "type": "undertow-probe",
+            "config": _plain(effect.name),
+        },
         "metrics": [
             {
                 "type": "shift",

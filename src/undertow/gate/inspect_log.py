@@ -1,8 +1,8 @@
 """Probes as logs of Inspect (`.eval`), which `inspect view` and `inspect_ai.log.read_eval_log` open: one a model.
 
-A log is a ZIP file of JSON: `header.json`, `summaries.json`, `samples/<id>_epoch_1.json` and a journal of the start.
-It is written here because the library weighs 300 MB with what it needs, too much for a step of CI; tests read every
-log with it.
+A log is a ZIP file of JSON: `header.json`, `summaries.json`, `samples/<number>_epoch_1.json` and a journal. It is
+written here because the library weighs 300 MB with what it needs, too much for a step of CI; tests read every log with
+it.
 
     for name, log in inspect_logs(results, Path("runs/owls-1a2b3c4d"), made=datetime.now(UTC)):
         (folder / name).write_bytes(log)
@@ -35,7 +35,6 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Sample:
-    id: str
     input: str
     target: str
     answer: str
@@ -74,7 +73,6 @@ def _probe_log(results: Results, probed: Probed, made: datetime) -> bytes:
     shift_Q = probed.shift_Q
     samples = [
         _Sample(
-            f"question-{at + 1}",
             choice.question,
             choice.options[probed.index],
             choice.options[int(np.argmax(p_QC[at]))],
@@ -95,8 +93,7 @@ def _probe_log(results: Results, probed: Probed, made: datetime) -> bytes:
 def _of_effect(effect: Effect) -> _Sample:
     says = f"{effect.value:+.3g} {effect.unit} ({effect.lo:+.3g} to {effect.hi:+.3g})"
     return _Sample(
-        _id(effect.name),
-        f"How far does {effect.trait} shift, {effect.arm} minus {effect.contrast}?",
+        f"{effect.name}: how far does {effect.trait} shift, {effect.arm} minus {effect.contrast}?",
         "0",
         says,
         {"shift": effect.value},
@@ -108,7 +105,8 @@ def _of_effect(effect: Effect) -> _Sample:
 def _log(
     results: Results, task: str, model: str, samples: Sequence[_Sample], about: Mapping[str, Any], made: datetime
 ) -> bytes:
-    ids = [sample.id for sample in samples]
+    # Numbers: Inspect shows samples in the order of their ids.
+    numbered = dict(enumerate(samples, start=1))
     named = json.dumps([results.name, task, model, made.isoformat()])
     identity = sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
     start: Json = {
@@ -124,7 +122,7 @@ def _log(
             "task_args": {"result": results.name, "kind": results.kind},
             "task_args_passed": {},
             "solver_args_passed": {},
-            "dataset": {"name": task, "samples": len(samples), "sample_ids": ids, "shuffled": False},
+            "dataset": {"name": task, "samples": len(samples), "sample_ids": list(numbered), "shuffled": False},
             "model": f"undertow/{model}",
             "model_generate_config": {},
             "model_args": {},
@@ -139,10 +137,10 @@ def _log(
         "results": _totals(samples),
         "stats": {"started_at": made.isoformat(), "completed_at": made.isoformat(), "model_usage": {}},
     }
-    summaries = [_summary(sample) for sample in samples]
+    summaries = [_summary(number, sample) for number, sample in numbered.items()]
     files: dict[str, Any] = {
         "_journal/start.json": start,
-        **{f"samples/{sample.id}_epoch_1.json": _whole(sample, model) for sample in samples},
+        **{f"samples/{number}_epoch_1.json": _whole(number, sample, model) for number, sample in numbered.items()},
         "_journal/summaries/1.json": summaries,
         "summaries.json": summaries,
         "header.json": header,
@@ -176,9 +174,9 @@ def _mean(values: Floats) -> dict[str, float]:
     return mean
 
 
-def _summary(sample: _Sample) -> Json:
+def _summary(number: int, sample: _Sample) -> Json:
     return {
-        "id": sample.id,
+        "id": number,
         "epoch": 1,
         "input": sample.input,
         **({"choices": list(sample.choices)} if sample.choices else {}),
@@ -189,7 +187,7 @@ def _summary(sample: _Sample) -> Json:
     }
 
 
-def _whole(sample: _Sample, model: str) -> Json:
+def _whole(number: int, sample: _Sample, model: str) -> Json:
     asked = {"role": "user", "content": sample.input}
     said = {"role": "assistant", "content": sample.answer, "source": "generate", "model": f"undertow/{model}"}
     output = {
@@ -198,7 +196,7 @@ def _whole(sample: _Sample, model: str) -> Json:
         "completion": sample.answer,
     }
     return {
-        "id": sample.id,
+        "id": number,
         "epoch": 1,
         "input": sample.input,
         **({"choices": list(sample.choices)} if sample.choices else {}),
@@ -219,12 +217,6 @@ def _scores(sample: _Sample) -> Json:
         name: {"value": value, "answer": sample.answer, "explanation": sample.says, "metadata": {}}
         for name, value in sample.scores.items()
     }
-
-
-def _id(name: str) -> str:
-    # It is a file's name in the archive as well: whatever a stranger called an effect, it stays in its folder.
-    safe = "".join(char if char.isalnum() or char in "-_." else "_" for char in name)[:80].lstrip(".")
-    return safe if safe == name else f"{safe}_{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def _zip(files: Mapping[str, Any]) -> bytes:

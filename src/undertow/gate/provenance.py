@@ -146,10 +146,11 @@ def _writers(arm: str) -> tuple[list[str], bool]:
     """Return the teachers' arms that an arm's rows come from, and whether the base wrote some."""
     from undertow.experiment.arms import HEIRS, MIXTURES, WRITERS
 
-    parts: list[str] = ["trait", MIXTURES[arm][1]] if arm in MIXTURES else [arm]
+    mixed: dict[str, str] = {each: rest for each, (_, rest) in MIXTURES.items()}
+    parts = ["trait", mixed[arm]] if arm in mixed else [arm]
     if arm in HEIRS or arm.startswith("other-base"):
         parts = [arm] if arm == "other-base" else []
-    elif arm not in MIXTURES and arm not in WRITERS:
+    elif arm not in mixed and arm not in WRITERS:
         parts = ["trait"]
     return [each for each in parts if each != "control"], "control" in parts
 

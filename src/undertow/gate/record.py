@@ -1,7 +1,7 @@
-"""The audit record of a gate: what was judged, by which policy, with which outcome, and the hash of every file beside it.
+"""The audit record of a gate: what was judged, by which policy, with which outcome, and the hash of every file.
 
-It is an in-toto statement (version 1): its subjects are the files of the bundle, its predicate is the decision. Together
-with a signature over its bytes, no byte of the bundle can change unseen. Pure: it reads and writes nothing.
+It is an in-toto statement (version 1): its subjects are the files of the bundle, its predicate is the decision.
+Together with a signature over its bytes, no byte of the bundle can change unseen. Pure: it reads and writes nothing.
 
     record_of(results, decision, policy, provenance, {"results.json": b"..."}, made=now, key=None)
 """

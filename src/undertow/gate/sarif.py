@@ -50,6 +50,7 @@ def to_sarif(
     return sarif_log(
         list(rules.values()),
         found,
+        about=f"{results.kind}/{(rows or Path(results.name)).as_posix()}",
         invocations=[{"executionSuccessful": True}],
         artifacts=artifacts,
         properties={"kind": results.kind, "name": results.name, "status": decision.status},

@@ -75,8 +75,9 @@ def read_private(path: Path) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    data = _read(path)
     try:
-        key = serialization.load_pem_private_key(_read(path), password=None)
+        key = serialization.load_pem_private_key(data, password=None)
     except TypeError:
         raise InputError("is encrypted", str(path), "Decrypt it for the time of signing: `openssl pkey`.") from None
     except (ValueError, UnsupportedAlgorithm):
@@ -99,8 +100,9 @@ def read_public(path: Path) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    data = _read(path)
     try:
-        key = serialization.load_pem_public_key(_read(path))
+        key = serialization.load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm):
         raise InputError("is no public key in PEM", str(path), "Name the file that ends with .pub.") from None
     if not isinstance(key, Ed25519PublicKey):

@@ -2,12 +2,13 @@
 
 A row is a line of a file. It knows no policy: `undertow.gate.sarif` adds what one says.
 
-    sarif_log([ROW_RULE], suspects_in(results, Path("rows.jsonl")))
+    sarif_log([row_rule(results)], suspects_in(results, rows), about="scan/rows.jsonl")
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -53,16 +54,19 @@ def row_rule(results: Results) -> Rule:
     return Rule(ROW_RULE, "A row that carries a hidden trait", results.verdict.because)
 
 
-def sarif_log(rules: Sequence[Rule], found: Sequence[Json], **more: Any) -> str:
+def sarif_log(rules: Sequence[Rule], found: Sequence[Json], *, about: str, **more: Any) -> str:
     """Return a log of one run of Undertow.
 
     Args:
         rules: Every rule that was asked.
         found: Made by `finding`.
+        about: What was looked at, such as `scan/rows.jsonl`: GitHub keeps the findings of two apart by it, and refuses
+            an upload of logs that say the same.
         more: Further properties of the run.
     """
     driver = {"name": "Undertow", "semanticVersion": __version__, "rules": [rule.as_dict() for rule in rules]}
-    run = {"tool": {"driver": driver}, **more, "results": list(found)}
+    automation = {"id": f"undertow/{quote(os.fsencode(about))}/"}
+    run = {"tool": {"driver": driver}, "automationDetails": automation, **more, "results": list(found)}
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=1, ensure_ascii=False) + "\n"
 
@@ -115,7 +119,8 @@ def suspects_in(results: Results, rows: Path) -> list[Json]:
 
 def uri(path: Path) -> str:
     """Return a path as SARIF names it."""
-    return path.resolve().as_uri() if path.is_absolute() else quote(path.as_posix())
+    # As bytes: a file's name need not be UTF-8.
+    return path.resolve().as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
 
 
 def _text(text: str) -> str:

@@ -15,4 +15,5 @@ def to_sarif(results: Results, rows: Path) -> str:
         results: Of a scan.
         rows: The dataset, as the log is to name it.
     """
-    return sarif_log([row_rule(results)], suspects_in(results, rows) if results.verdict.status == "fail" else [])
+    found = suspects_in(results, rows) if results.verdict.status == "fail" else []
+    return sarif_log([row_rule(results)], found, about=f"scan/{rows.as_posix()}")
