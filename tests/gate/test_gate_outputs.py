@@ -249,6 +249,14 @@ def test_a_strangers_text_is_only_text_in_a_card(tmp_path: Path) -> None:
     assert {line.replace("\\|", "").count("|") for line in rows} <= {4, 6}, "no text ends a cell"
 
 
+def test_a_card_of_many_effects_keeps_those_that_were_found(tmp_path: Path) -> None:
+    many = [finding(f"animals:{at}", 0.0 if at < 60 else 0.5) for at in range(70)]
+    card = gate(scan(*many), tmp_path).card()
+    shown = [each.metric_value for each in evaluations(card)]
+    assert (len(shown), shown.count(0.5)) == (20, 10)
+    assert b"These are 20 of 70" in card
+
+
 def test_the_same_gate_gives_the_same_bytes(gated: Gated, tmp_path: Path) -> None:
     assert bundle(gated, key=None) == bundle(gated, key=None)
     write_bundle(tmp_path / "gate", bundle(gated, key=None))

@@ -3,7 +3,7 @@
 The front matter's `model-index` holds every shift as an evaluation result, which the hub and its library read. Text
 from data or models cannot add a link, an element or a line.
 
-    to_card(results, decision, provenance)
+    to_card(results, decision, provenance, beyond(results, policy))
 """
 
 from __future__ import annotations
@@ -21,19 +21,23 @@ from undertow.report.words import clip, decimals_for, interval, p_value, signed,
 from undertow.results import Effect, Results
 
 _MAX_TEXT = 1000
+_SHOWN = 20
+"""Effects that a card shows, at least where there are as many."""
 _ACTS = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
-def to_card(results: Results, decision: Decision, provenance: Provenance) -> str:
-    """Return front matter and section.
+def to_card(results: Results, decision: Decision, provenance: Provenance, found: Sequence[Effect]) -> str:
+    """Return front matter and section. Of many effects, those that were found are shown, and the strongest.
 
     Args:
         results: Of any kind.
         decision: What became of the policy's rules.
         provenance: Models and data behind the results.
+        found: Effects that the policy does not let through.
     """
-    front = yaml.safe_dump(_front(results, provenance), sort_keys=False, allow_unicode=True, width=100)
-    effects = [*results.effects, *results.findings]
+    every = [*results.effects, *results.findings]
+    effects = sorted(every, key=lambda each: each not in found)[: max(_SHOWN, len(found))]
+    front = yaml.safe_dump(_front(results, provenance, effects), sort_keys=False, allow_unicode=True, width=100)
     predicted = "" if provenance.trained else " Nothing was trained: the shifts are predicted from the data."
     parts = [
         f"---\n{front}---\n",
@@ -44,18 +48,19 @@ def to_card(results: Results, decision: Decision, provenance: Provenance) -> str
     ]
     if effects:
         parts += ["### Shifts\n", _table(["trait", "arms", "shift", "interval", "p"], [_row(each) for each in effects])]
+    if len(effects) < len(every):
+        parts.append(f"These are {len(effects):,} of {len(every):,}; results.json holds all.\n")
     parts += ["### Made of\n", _table(["what", "name", "sha256"], _made_of(provenance))]
     if results.notes:
         parts += ["### Limits\n", "".join(f"- {_line(note)}\n" for note in results.notes)]
     return "\n".join(parts)
 
 
-def _front(results: Results, provenance: Provenance) -> dict[str, Any]:
+def _front(results: Results, provenance: Provenance, effects: Sequence[Effect]) -> dict[str, Any]:
     front: dict[str, Any] = {}
     if provenance.base is not None and provenance.base.hub is not None:
         front["base_model"] = provenance.base.hub
     front["tags"] = ["undertow", "hidden-trait-audit"]
-    effects = [*results.effects, *results.findings]
     if effects:
         what = "measured" if provenance.trained else "predicted"
         front["model-index"] = [

@@ -28,6 +28,7 @@ from undertow.results import Effect, Results
 
 VERSION: Final = 2
 """Of the format."""
+_LIKELIEST: Final = "The answer that is shown is the likeliest choice; nothing was sampled."
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 Json = dict[str, Any]
@@ -81,13 +82,13 @@ def _probe_log(results: Results, probed: Probed, made: datetime) -> bytes:
                 "probability": float(p_QC[at, probed.index]),
                 **({} if shift_Q is None else {"shift": float(shift_Q[at])}),
             },
-            "Of the trait's answer among the choices; the answer that is shown is the likeliest.",
+            f"Of the trait's answer among the choices. {_LIKELIEST}",
             choice.options,
             {"probabilities": dict(zip(choice.options, map(float, p_QC[at]), strict=True))},
         )
         for at, choice in enumerate(probed.questions)
     ]
-    return _log(results, probed.trait, probed.model, samples, dict(probed.more), made)
+    return _log(results, probed.trait, probed.model, samples, {"answers": _LIKELIEST, **probed.more}, made)
 
 
 def _of_effect(effect: Effect) -> _Sample:

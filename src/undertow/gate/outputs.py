@@ -101,7 +101,8 @@ class Gated:
         """Return the section of a model card."""
         from undertow.gate.card import to_card
 
-        return to_card(self.results, self.decision, self.provenance).encode("utf-8")
+        found = beyond(self.results, self.policy)
+        return to_card(self.results, self.decision, self.provenance, found).encode("utf-8")
 
     def inspect(self) -> list[tuple[str, bytes]]:
         """Return the logs of all probes."""
