@@ -8,16 +8,22 @@ import os
 import shutil
 import stat
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stored_results import effect, run, run_folder
 from undertow.errors import InputError, MissingExtraError, StoreError
+from undertow.gate.decide import decide
 from undertow.gate.outputs import Gated, bundle, now, write_bundle
-from undertow.gate.record import parse_record
+from undertow.gate.policy import DEFAULT
+from undertow.gate.provenance import provenance_of
+from undertow.gate.record import parse_record, record_of
 from undertow.gate.signing import make_pair, read_private, read_public
 from undertow.gate.verify import verify
 
@@ -171,6 +177,14 @@ def test_what_is_no_record_is_said(data: bytes) -> None:
         parse_record(data, "record.json")
 
 
+@given(st.binary(max_size=200), st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
+def test_any_bytes_are_a_record_or_said_to_be_none(data: bytes, at: int, put: bytes) -> None:
+    whole = record_of(run(), decide(run(), DEFAULT), DEFAULT, provenance_of(run()), {"a/b": data}, made=MADE, key=None)
+    for each in (data, whole[: at % len(whole)] + put + whole[at % len(whole) :]):
+        with suppress(InputError):
+            assert all(".." not in Path(subject.name).parts for subject in parse_record(each, "record.json").subject)
+
+
 def test_keys_are_kept_and_other_files_refused(tmp_path: Path, keys: tuple[Path, Path]) -> None:
     private, public = keys
     if os.name != "nt":
@@ -244,7 +258,8 @@ def test_damaged_evidence_is_not_vouched_for(tmp_path: Path) -> None:
     (rows,) = folder.glob("steps/rows-trait-s0--*/rows.jsonl")
     rows.write_bytes(rows.read_bytes().replace(b"trait", b"owner"))
     with pytest.raises(StoreError, match=r"rows\.jsonl was changed"):
-        Gated.of(folder, policy=None, rows=None, made=MADE)
+        write(tmp_path / "gate", folder, None)
+    assert not (tmp_path / "gate").exists()
 
 
 def test_scores_that_are_none_are_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +49,6 @@ class Gated:
     policy: Policy
     policy_bytes: bytes
     rows: Path | None
-    provenance: Provenance
     decision: Decision
     made: datetime
 
@@ -64,7 +64,7 @@ class Gated:
 
         Raises:
             InputError: a file is not what it should be, or the dataset is another one.
-            StoreError: the results cannot be read, or a step of the run folder is damaged.
+            StoreError: the results cannot be read.
         """
         at = results_file(result)
         rules, policy_bytes = _policy(policy)
@@ -73,8 +73,20 @@ class Gated:
         folder = result if result.is_dir() else None
         if rows is not None and results.kind == "run":
             raise InputError("is for results about a dataset", "--rows", "A run folder holds its own rows.")
-        provenance = provenance_of(results, folder=folder, rows=rows)
-        return cls(results, data, at, folder, rules, policy_bytes, rows, provenance, decide(results, rules), made)
+        gated = cls(results, data, at, folder, rules, policy_bytes, rows, decide(results, rules), made)
+        if rows is not None:
+            _ = gated.provenance  # another dataset is refused whatever is written
+        return gated
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Models and data behind the results; the rows of a run folder are hashed when it is first asked for.
+
+        Raises:
+            InputError: the dataset is not the one that the results are about.
+            StoreError: a step of the run folder is damaged.
+        """
+        return provenance_of(self.results, folder=self.folder, rows=self.rows)
 
     def junit(self) -> bytes:
         """Return the outcomes for a CI server."""
