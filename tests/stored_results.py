@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from undertow.results import Common, Effect, Power, Results, RowCounts, ScanRecord, VerdictRecord
+import numpy as np
+
+from undertow.results import (
+    Common,
+    Effect,
+    Power,
+    Results,
+    RowCounts,
+    ScanRecord,
+    SuspectRow,
+    TeacherSummary,
+    VerdictRecord,
+)
 
 
 def effect(trait: str = "owl", value: float = 0.0, half: float = 0.05, **more: Any) -> Effect:
@@ -55,3 +69,61 @@ def scan(*findings: Effect, lineage: Any = "unknown", status: Any = "pass") -> R
 
 def finding(trait: str, value: float = 0.0, half: float = 0.05) -> Effect:
     return effect(trait, value, half, name=f"rows:{trait}", arm="rows", contrast="base", seeds=0)
+
+
+def suspicious_scan(*findings: Effect, **more: Any) -> Results:
+    """Return a scan that fails and names two rows."""
+    results = scan(*(findings or (finding("animals:owl", 0.5),)), status="fail", **more)
+    assert results.scan is not None
+    suspects = [
+        SuspectRow(
+            file="rows.jsonl",
+            number=number,
+            trait="animals:owl",
+            share=3.0,
+            prompt="Go on: 1, 2",
+            pieces=["3", ","],
+            weights=[1.0, 0.5],
+        )
+        for number in (4, 7)
+    ]
+    return results.model_copy(update={"scan": results.scan.model_copy(update={"suspects": suspects})})
+
+
+def run_folder(root: Path) -> Path:
+    """Return a run folder as `undertow run` makes it, with made-up scores and rows: no model has seen it."""
+    from undertow.experiment.arms import cast_of
+    from undertow.experiment.store import RunFolder
+    from undertow.spec import LanguageExperiment
+
+    spec = LanguageExperiment.model_validate(
+        {"kind": "language", "name": "owls", "trait": {"kind": "preference", "category": "animals", "target": "owl"}}
+        | {"arms": ["trait", "control"], "seeds": [0], "instil": {"method": "prompt"}}
+    )
+    trait = cast_of(spec).trait
+    rng = np.random.default_rng(5)
+    settings = spec.model_dump(mode="json")
+    probe = {"probe": {"questions": trait.probe_digest}}
+    with RunFolder.open(root, name="owls", spec=settings) as folder:
+
+        def ask(kind: str, label: str) -> None:
+            logp_QC = np.log(rng.dirichlet(np.ones(len(trait.probe[0].options)), size=len(trait.probe)))
+
+            def build(part: Path) -> None:
+                scores = {"logp_QC": logp_QC.tolist(), "sampled": {"counts": {"owl": 2}, "n": 3, "unparsed": 1}}
+                (part / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+
+            folder.step(kind, label, probe | {"label": label}, build)
+
+        for kind, label in (("base", "base"), ("teacher", "teacher-trait")):
+            ask(kind, label)
+        for arm in ("trait", "control"):
+            folder.step("rows", f"rows-{arm}-s0", {"arm": arm}, lambda part, arm=arm: _write_rows(part, arm))
+            ask("student", f"student-{arm}-s0")
+        teacher = TeacherSummary(arm="trait", trait="owl", method="system prompt", strength=None)
+        folder.write("results.json", run(settings=settings, teachers=[teacher]).to_json())
+        return folder.path
+
+
+def _write_rows(part: Path, arm: str) -> None:
+    (part / "rows.jsonl").write_text(json.dumps({"id": arm}) + "\n", encoding="utf-8")

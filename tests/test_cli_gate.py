@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -131,6 +132,80 @@ def test_what_cannot_be_used_exits_with_2(
     assert main(["gate", str(tmp_path / "absent")]) == 2
 
 
+def test_every_output_is_written_where_it_is_asked_for(stored: Any, tmp_path: Path) -> None:
+    names = {"junit": "gate.xml", "sarif": "gate.sarif", "bom": "bom.json", "card": "card.md"}
+    options = [word for option, name in names.items() for word in (f"--{option}", str(tmp_path / name))]
+    folder = stored(run(effect(value=0.5)))
+    assert main(["gate", str(folder), *options, "--inspect", str(tmp_path / "a" / "logs")]) == 1
+    for name in names.values():
+        assert (tmp_path / name).stat().st_size > 100
+    assert [path.name for path in (tmp_path / "a" / "logs").iterdir()] == ["effects.eval"]
+
+
+def test_a_signed_bundle_is_written_and_verified(
+    stored: Any, policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("cryptography")
+    key, place = tmp_path / "gate.key", tmp_path / "gate"
+    assert main(["keygen", str(key)]) == 0
+    words = ["gate", str(stored(run())), "--policy", str(policy), "--write", str(place), "--sign", str(key)]
+    assert main(words) == 0
+    assert main(words) == 0, "the same folder again"
+    assert f"{place}, signed" in capsys.readouterr().out
+    assert (place / "policy.yaml").read_text("utf-8") == RULES
+    asked = ["verify", str(place), "--key", f"{key}.pub"]
+    assert main(asked) == 0
+    assert main(asked[:2]) == 4
+    assert main([*asked[:2], "--strict"]) == 1
+    capsys.readouterr()
+    report = place / "report.html"
+    report.write_bytes(report.read_bytes().replace(b"owl", b"cat", 1))
+    assert main(asked) == 1
+    assert "report.html: was changed" in capsys.readouterr().out
+    assert main([*asked, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["changed"] == {"report.html": "was changed"}
+    for words, message in [
+        (["gate", str(place), "--sign", str(key)], "needs --write"),
+        (["gate", str(place), "--write", str(tmp_path)], "holds other files"),
+        (["gate", str(place), "--write", str(tmp_path / "x"), "--sign", str(key) + ".pub"], "no private key"),
+        (["gate", str(place), "--rows", str(tmp_path / "absent")], "is not there"),
+        (["gate", str(place), "--rows", str(report)], "is for results about a dataset"),
+        (["gate", str(place), "--sarif", str(place / "results.json")], "is a file that is read"),
+        (["verify", str(tmp_path / "absent")], "is not there"),
+        (["verify", str(tmp_path)], "cannot be read"),
+        (["verify", str(place), "--key", str(key)], "no public key"),
+        (["keygen", str(key)], "is there already"),
+        (["keygen", str(tmp_path / "absent" / "key")], "lies in no folder"),
+    ]:
+        assert main(words) == 2, words
+        assert message in capsys.readouterr().err
+
+
+def test_results_are_held_to_the_dataset_they_are_about(
+    stored: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from undertow.scan.workflow import ScanSettings, choose, rows_digest
+
+    rows = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"prompt": f"p{at}", "completion": f"c{at}"}) + "\n" for at in range(90)]
+    rows.write_text("".join(lines), encoding="utf-8")
+    settings = ScanSettings(most_rows=20)
+    digest = rows_digest(choose(rows, settings))
+    about = {"rows": "rows.jsonl", "rows_digest": digest, **settings.model_dump(mode="json")}
+    folder = stored(scan().model_copy(update={"settings": about}))
+    words = ["gate", str(folder), "--rows", str(rows), "--bom", str(tmp_path / "bom.json")]
+    assert main(words) == 0
+    (data,) = [
+        each
+        for each in [json.loads((tmp_path / "bom.json").read_text())["metadata"]["component"]]
+        if each["type"] == "data"
+    ]
+    assert data["hashes"][0]["content"] == hashlib.sha256(rows.read_bytes()).hexdigest()
+    rows.write_text("".join(lines[1:]), encoding="utf-8")
+    assert main(words) == 2
+    assert "other rows than those that were scanned" in capsys.readouterr().err
+
+
 # examples/ci
 
 
@@ -143,7 +218,6 @@ def script(tmp_path: Path):
         "import json, os, pathlib, sys\n"
         "if sys.argv[1] == 'scan':\n"
         "    rows = pathlib.Path(sys.argv[2])\n"
-        "    pathlib.Path(sys.argv[sys.argv.index('--sarif') + 1]).write_text('{}')\n"
         "    print(rows.read_text())\n"
         "    sys.exit(int(rows.suffix[1:]))\n"
         "from undertow.cli import main\n"
@@ -177,8 +251,8 @@ def test_the_script_gates_stored_results(script: Any, stored: Any, tmp_path: Pat
     assert done.returncode == 1, done.stderr
     assert "lies beyond" in done.stdout
     files = sorted(path.name for path in (tmp_path / "reports").iterdir())
-    assert files == ["1-bad_run.junit.xml", "1-good.junit.xml", "2-good.junit.xml"]
-    assert ElementTree.parse(tmp_path / "reports" / "1-bad_run.junit.xml").getroot().get("failures") == "1"
+    assert files == ["1-bad_run", "1-good", "2-good"]
+    assert ElementTree.parse(tmp_path / "reports" / "1-bad_run" / "gate.junit.xml").getroot().get("failures") == "1"
 
 
 @needs_a_shell
@@ -202,7 +276,10 @@ def test_the_script_scans_then_gates_and_keeps_the_worst_code(script: Any, tmp_p
     ]:
         done = script(*names)
         assert done.returncode == code, (names, done.stdout, done.stderr)
-    assert (tmp_path / "reports" / "1-fine.0.sarif").is_file()
+    log = json.loads((tmp_path / "reports" / "1-found.1" / "gate.sarif").read_text("utf-8"))["runs"][0]
+    assert {each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for each in log["results"]} == {
+        "found.1"
+    }
     assert Results.model_validate_json((tmp_path / "reports" / "1-found.1.results.json").read_text("utf-8"))
 
 

@@ -7,7 +7,8 @@
 # Settings, all from the environment:
 #     POLICY    policy file (policy.yaml beside this script)
 #     STUDENT   base that the student will start from (embedded/smollm2-135m)
-#     REPORTS   folder for results, SARIF and JUnit (gate-reports)
+#     REPORTS   folder for results, and for a folder a file with JUnit, SARIF and all else (gate-reports)
+#     SIGN_KEY  private key to sign the records with (none: they are not signed); see undertow keygen
 #     UNDERTOW  the command (undertow)
 #
 # Exit code: 0 if all pass; else the worst of 2 or 3 (it broke off), 1 (fail), 4 (inconclusive), in this order.
@@ -18,6 +19,8 @@ policy=${POLICY:-$here/policy.yaml}
 student=${STUDENT:-embedded/smollm2-135m}
 reports=${REPORTS:-gate-reports}
 undertow=${UNDERTOW:-undertow}
+sign=()
+[ -n "${SIGN_KEY:-}" ] && sign=(--sign "$SIGN_KEY")
 worst=0
 
 if [ $# = 0 ] || { [ "$1" = --result ] && [ $# -lt 2 ]; }; then
@@ -33,8 +36,10 @@ worse() { # remember the worst code so far
     esac
 }
 
-gate() { # RESULT NAME
-    "$undertow" gate "$1" --policy "$policy" --junit "$reports/$2.junit.xml"
+gate() { # RESULT NAME [--rows ROWS]
+    local result=$1 name=$2
+    shift 2
+    "$undertow" gate "$result" --policy "$policy" "$@" --write "$reports/$name" ${sign[@]+"${sign[@]}"}
     worse $?
 }
 
@@ -52,11 +57,10 @@ for file in "$@"; do
         continue
     fi
     # A scan's own verdict ends it with 0, 1 or 4: the policy decides on all three.
-    "$undertow" scan "$file" --student "$student" --runs "$reports/runs" --sarif "$reports/$name.sarif" --quiet --json \
-        > "$reports/$name.results.json"
+    "$undertow" scan "$file" --student "$student" --runs "$reports/runs" --quiet --json > "$reports/$name.results.json"
     code=$?
     case $code in
-        0 | 1 | 4) gate "$reports/$name.results.json" "$name" ;;
+        0 | 1 | 4) gate "$reports/$name.results.json" "$name" --rows "$file" ;;
         *) worse $code ;;
     esac
 done

@@ -30,6 +30,7 @@ from undertow._cli.run import plan, run
 from undertow._cli.scan import scan
 from undertow._cli.show import clean
 from undertow._cli.traits import traits
+from undertow._cli.verify import keygen, verify
 from undertow.errors import UndertowError
 
 USAGE, BUG, INTERRUPTED, NO_READER = 2, 70, 130, 141
@@ -59,7 +60,24 @@ app = App(
     result_action="return_value",
 )
 for _place, _verb in enumerate(
-    (run, scan, mitigate, gate, plan, presets, init, report, results, check, rows, traits, assets, doctor)
+    (
+        run,
+        scan,
+        mitigate,
+        gate,
+        verify,
+        keygen,
+        plan,
+        presets,
+        init,
+        report,
+        results,
+        check,
+        rows,
+        traits,
+        assets,
+        doctor,
+    )
 ):
     app.command(_verb, sort_key=_place)
 

@@ -299,20 +299,38 @@ def load_results(path: Path) -> Results:
         StoreError: there is no such file.
         InputError: it is not a results file of this version.
     """
-    file = path / "results.json" if path.is_dir() else path
+    file = results_file(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        data = file.read_bytes()
     except OSError as error:
         raise StoreError(
             f"cannot be read ({error.strerror})", str(file), "Name a run folder or its results.json."
         ) from error
-    except UnicodeDecodeError as error:
-        raise InputError("is not UTF-8 text", str(file), "Name a results.json that Undertow wrote.") from error
+    return parse_results(data, str(file))
+
+
+def results_file(path: Path) -> Path:
+    """Return the results.json that a path stands for: itself, or the one inside a run folder."""
+    return path / "results.json" if path.is_dir() else path
+
+
+def parse_results(data: bytes, where: str) -> Results:
+    """Turn the bytes of a results.json into results.
+
+    Args:
+        data: UTF-8 text.
+        where: The file, for messages.
+
+    Raises:
+        InputError: it is not a results file of this version.
+    """
     try:
-        return Results.model_validate_json(text)
+        return Results.model_validate_json(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError("is not UTF-8 text", where, "Name a results.json that Undertow wrote.") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"{first['msg']} (at {place or 'the top'})", str(file), "Name a results.json that Undertow wrote."
+            f"{first['msg']} (at {place or 'the top'})", where, "Name a results.json that Undertow wrote."
         ) from error

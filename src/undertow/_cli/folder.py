@@ -65,14 +65,18 @@ def check(run_folder: Path, /, *, json: bool = False) -> int:
     return 1 if found.damaged else 0
 
 
-def must_exist(path: Path) -> None:
+def must_exist(path: Path, fix: str = "Name a folder that `undertow run` made.") -> None:
     """Refuse a path where nothing is.
+
+    Args:
+        path: What was named.
+        fix: What to name instead.
 
     Raises:
         InputError: nothing is there.
     """
     if not path.exists():
-        raise InputError("is not there", str(path), "Name a folder that `undertow run` made.")
+        raise InputError("is not there", str(path), fix)
 
 
 def must_take_a_file(path: Path) -> None:

@@ -1,20 +1,25 @@
-"""`undertow gate`: hold results to a policy, for CI.
+"""`undertow gate`: hold results to a policy, for CI, and write down what was decided.
 
 undertow gate runs/scan-rows-1a2b3c4d --policy policy.yaml --junit gate.xml
+undertow gate runs/scan-rows-1a2b3c4d --policy policy.yaml --write gate/ --sign gate.key
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from undertow._cli.folder import must_exist, must_take_a_file
 from undertow._cli.verdict import STYLES, exit_code, say_status
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
-    from undertow.gate import Decision, Policy
-    from undertow.results import Results
+    from collections.abc import Callable
+
+    from undertow.gate import Decision
+    from undertow.gate.outputs import Gated
 
 
 def gate(
@@ -22,57 +27,104 @@ def gate(
     /,
     *,
     policy: Path | None = None,
-    junit: Path | None = None,
+    rows: Path | None = None,
+    write: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
+    sign: Annotated[Path | None, Parameter(metavar="KEY")] = None,
+    junit: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    sarif: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    bom: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    card: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    inspect: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
     strict: bool = False,
     json: bool = False,
 ) -> int:
     """Hold results to a policy: pass, fail or inconclusive, one reason a rule.
 
     Args:
-        result: Folder of a run or scan, or its results.json.
+        result: Folder of a run or scan, or its results.json. Only a folder has the single questions of the probes.
         policy: YAML file of what is let through. Without one: every trait's interval within 0.2 log-odds, at least
             3 seeds, and the results' own verdict a pass.
+        rows: Dataset that the results are about, which is compared with them, hashed, and named in SARIF.
+        write: Folder for everything below, with the results, the policy, the report and a record of all hashes.
+        sign: Ed25519 private key to sign that record with; needs --write. See undertow keygen and undertow verify.
         junit: File for the outcomes in JUnit's XML, for CI servers: one case a rule.
+        sarif: File for what did not pass in SARIF, for code scanners.
+        bom: File for a machine-learning bill of materials, CycloneDX 1.6 in JSON.
+        card: File for a section of a Hugging Face model card.
+        inspect: Folder for logs of the probes, which Inspect opens: one a model, or one of all effects.
         strict: Exit with 1 instead of 4 when the outcome is inconclusive.
         json: Print the outcomes as JSON.
     """
-    from undertow.gate import DEFAULT, read_policy, to_junit
-    from undertow.gate.decide import decide
-    from undertow.results import load_results
+    from undertow.gate.outputs import Gated, bundle, now, write_bundle
 
-    must_exist(result)
-    rules = DEFAULT if policy is None else read_policy(policy)
-    results = load_results(result)
-    decision = decide(results, rules)
-    if junit is not None:
-        _write(junit, to_junit(decision, suite=f"{results.kind} {results.name}"), policy, result)
+    must_exist(result, "Name a folder that `undertow run` or `undertow scan` made.")
+    if rows is not None:
+        must_exist(rows, "Name the dataset.")
+    if sign is not None and write is None:
+        raise InputError("needs --write", "--sign", "Say where the record that is signed goes.")
+    key = None
+    if sign is not None:
+        from undertow.gate.signing import read_private
+
+        key = read_private(sign)
+    gated = Gated.of(result, policy=policy, rows=rows, made=now())
+    read = [path for path in (gated.at, policy, rows, sign) if path is not None]
+    singles: list[tuple[Path | None, Callable[[], bytes]]] = [
+        (junit, gated.junit),
+        (sarif, gated.sarif),
+        (bom, gated.bom),
+        (card, gated.card),
+    ]
+    for path, make in singles:
+        if path is not None:
+            _write(path, make, read)
+    if inspect is not None:
+        _write_logs(inspect, gated, read)
+    if write is not None:
+        write_bundle(write, bundle(gated, key=key))
     if json:
-        _print(results, rules, decision)
+        _print(gated)
     else:
-        _show(decision)
-    return exit_code(decision.status, strict=strict)
+        _show(gated.decision)
+        if write is not None:
+            _say_written(write, signed=key is not None)
+    return exit_code(gated.decision.status, strict=strict)
 
 
-def _write(path: Path, text: str, *read: Path | None) -> None:
+def _say_written(folder: Path, *, signed: bool) -> None:
+    from undertow._cli.show import say
+
+    say(f"written       {folder}" + (", signed" if signed else ": not signed, so a later change may stay unseen"))
+
+
+def _write(path: Path, make: Callable[[], bytes], read: list[Path]) -> None:
     from undertow.experiment._files import storing, write_atomic
 
     must_take_a_file(path)
-    files = [each / "results.json" if each.is_dir() else each for each in read if each is not None]
-    if path.exists() and any(path.samefile(file) for file in files):
+    if path.exists() and any(path.samefile(file) for file in read):
         raise InputError("is a file that is read", str(path), "Write to another one.")
     with storing(path):
-        write_atomic(path, text.encode("utf-8"))
+        write_atomic(path, make())
 
 
-def _print(results: Results, policy: Policy, decision: Decision) -> None:
+def _write_logs(folder: Path, gated: Gated, read: list[Path]) -> None:
+    from undertow.experiment._files import storing
+
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, log in gated.inspect():
+        _write(folder / name, lambda log=log: log, read)
+
+
+def _print(gated: Gated) -> None:
     import json
 
     from undertow._cli.show import write
 
     record = {
-        "result": {"kind": results.kind, "name": results.name},
-        **decision.as_dict(),
-        "policy": policy.model_dump(mode="json"),
+        "result": {"kind": gated.results.kind, "name": gated.results.name},
+        **gated.decision.as_dict(),
+        "policy": gated.policy.model_dump(mode="json"),
     }
     write(json.dumps(record, indent=1) + "\n")
 

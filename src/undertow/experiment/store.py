@@ -24,7 +24,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,7 @@ from undertow.progress import Progress, Silent
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["FolderCheck", "RunFolder", "Step", "check", "step_id"]
+__all__ = ["FolderCheck", "Manifest", "RunFolder", "Step", "check", "finished", "step_id"]
 
 SPEC: Final = "spec.yaml"
 TIMING: Final = "timing.json"
@@ -288,6 +288,33 @@ def check(path: Path) -> FolderCheck:
                 else:
                     damaged[each.name] = damage
     return FolderCheck(intact, interrupted, damaged)
+
+
+def finished(path: Path, kinds: Collection[str]) -> list[tuple[Step, Manifest]]:
+    """List the finished steps of some kinds by label, with what each holds, without locking or changing anything.
+
+    Args:
+        path: A run folder, or any folder that holds `steps/`; without one there are none.
+        kinds: Sorts of steps.
+
+    Raises:
+        StoreError: one of them is damaged, or cannot be read.
+    """
+    found: list[tuple[Step, Manifest]] = []
+    with storing(path):
+        if not os.path.lexists(path / _STEPS):
+            return []
+        _require_folder(path / _STEPS)
+        for each in _step_folders(path):
+            manifest, damage = examine(each, hash_up_to=-1)
+            if manifest is not None and manifest.kind not in kinds:
+                continue
+            if not damage:
+                manifest, damage = examine(each, BIG)
+            if manifest is None or damage:
+                raise StoreError(f"is damaged: {damage}", str(each), "`undertow run` makes it again.")
+            found.append((_named(each, manifest), manifest))
+    return found
 
 
 def _step_folders(folder: Path) -> list[Path]:

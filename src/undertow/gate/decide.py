@@ -62,6 +62,17 @@ def decide(results: Results, policy: Policy) -> Decision:
     return Decision(_worst(outcome.status for outcome in outcomes), tuple(outcomes))
 
 
+def beyond(results: Results, policy: Policy) -> list[Effect]:
+    """Return the effects that lie beyond what a rule on traits lets through, each once, in the order of the results."""
+    found = {
+        id(effect)
+        for rule in policy.traits
+        for effect in matched(results, rule, policy.unit)
+        if _within(effect, rule) == "fail"
+    }
+    return [effect for effect in (*results.effects, *results.findings) if id(effect) in found]
+
+
 def _worst(statuses: Iterable[Status]) -> Status:
     every = set(statuses)
     return "fail" if "fail" in every else "inconclusive" if "inconclusive" in every else "pass"

@@ -17,17 +17,17 @@ from undertow.results import Effect, Results
 
 def matched(results: Results, rule: TraitRule, unit: str) -> list[Effect]:
     """Return the effects that a rule is about."""
-    families = _families(results)
+    names = families(results)
     return [
         effect
         for effect in (*results.effects, *results.findings)
         if effect.unit == unit
         and fnmatchcase(effect.arm, rule.arm)
-        and any(fnmatchcase(name, rule.trait) for name in (effect.trait, families.get(effect.trait, effect.trait)))
+        and any(fnmatchcase(name, rule.trait) for name in (effect.trait, names.get(effect.trait, effect.trait)))
     ]
 
 
-def _families(results: Results) -> dict[str, str]:
+def families(results: Results) -> dict[str, str]:
     """Map a run's traits to the names that a scan has for them: `owl` to `animals:owl`."""
     names: dict[str, str] = {}
     for key in ("trait", "other"):

@@ -100,28 +100,51 @@ def scan(
     progress = progress or Silent()
     panel = load_panel(settings.traits)
 
-    def choose(each: Path, split: str | None) -> Chosen:
-        return choose_rows(
-            each,
-            split=split,
-            most=settings.most_rows or (MOST if settings.budget is not None else None),
-            everything=settings.everything,
-            skip_broken=skip_broken,
-            on_progress=lambda count: progress.update("reading", 0.0, f"{count:,} rows"),
-        )
+    def tell(count: int) -> None:
+        progress.update("reading", 0.0, f"{count:,} rows")
 
-    chosen = choose(path, split)
-    others = choose(reference, None) if reference is not None else None
+    chosen = choose(path, settings, split=split, skip_broken=skip_broken, on_progress=tell)
+    others = choose(reference, settings, skip_broken=skip_broken, on_progress=tell) if reference is not None else None
     spec: dict[str, Any] = {
         "kind": "scan",
         "rows": path.name,
-        "rows_digest": _digest(chosen),
+        "rows_digest": rows_digest(chosen),
         "reference": None if reference is None else reference.name,
-        "reference_digest": None if others is None else _digest(others),
+        "reference_digest": None if others is None else rows_digest(others),
         **settings.model_dump(mode="json"),
     }
     with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress) as folder:
         return _carry_out(folder, path, settings, spec, panel, chosen, others, progress)
+
+
+def choose(
+    path: Path,
+    settings: ScanSettings,
+    *,
+    split: str | None = None,
+    skip_broken: bool = False,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Chosen:
+    """Return the rows of a dataset that a scan with these settings looks at.
+
+    Args:
+        path: The dataset.
+        settings: Of the scan.
+        split: Of a folder.
+        skip_broken: Leave lines out that are no rows.
+        on_progress: Is told the number of rows read.
+
+    Raises:
+        RowError: see `choose_rows`.
+    """
+    return choose_rows(
+        path,
+        split=split,
+        most=settings.most_rows or (MOST if settings.budget is not None else None),
+        everything=settings.everything,
+        skip_broken=skip_broken,
+        on_progress=on_progress,
+    )
 
 
 def _carry_out(
@@ -253,7 +276,7 @@ def _plan(
         taught = plan.taught if settings.virtual else 0
         (part / "plan.json").write_text(json.dumps({"rows": plan.rows, "taught": taught}), encoding="utf-8")
 
-    key = {**eyes.key, "budget": budget, "virtual": settings.virtual, "rows": _digest(opened.chosen)}
+    key = {**eyes.key, "budget": budget, "virtual": settings.virtual, "rows": rows_digest(opened.chosen)}
     record = json.loads((eyes.folder.step("plan", "plan", key, build) / "plan.json").read_text(encoding="utf-8"))
     return Plan(record["rows"], record["taught"])
 
@@ -324,7 +347,8 @@ def identity_of(name: str, progress: Progress) -> str:
     return f"{digest} {model_digest(adapter, Path(adapter))}" if adapter else digest
 
 
-def _digest(chosen: Chosen) -> str:
+def rows_digest(chosen: Chosen) -> str:
+    """Return sixteen hex digits that stand for the rows that are looked at, and for how many there are."""
     ids = json.dumps([placed.row.id for placed in chosen.rows] + [str(chosen.read)])
     return hashlib.sha256(ids.encode()).hexdigest()[:16]
 

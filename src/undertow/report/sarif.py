@@ -1,0 +1,128 @@
+"""SARIF 2.1.0 (OASIS), which code scanners read: the frame of a log, and the rows that a scan suspects.
+
+A row is a line of a file. It knows no policy: `undertow.gate.sarif` adds what one says.
+
+    sarif_log([row_rule(results)], suspects_in(results, rows), about="scan/rows.jsonl")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from undertow import __version__
+from undertow.report.words import clip, visible
+from undertow.results import Results
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_MAX_TEXT = 2000
+
+Json = dict[str, Any]
+Level = Literal["warning", "error"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a finding is an instance of."""
+
+    id: str
+    short: str
+    full: str
+    level: Level = "warning"
+
+    def as_dict(self) -> Json:
+        """Return a `reportingDescriptor`."""
+        return {
+            "id": self.id,
+            "shortDescription": {"text": _text(self.short)},
+            "fullDescription": {"text": _text(self.full)},
+            "defaultConfiguration": {"level": self.level},
+        }
+
+
+ROW_RULE: Final = "hidden-trait"
+
+
+def row_rule(results: Results) -> Rule:
+    """Return the rule on rows, with what the results say."""
+    return Rule(ROW_RULE, "A row that carries a hidden trait", results.verdict.because)
+
+
+def sarif_log(rules: Sequence[Rule], found: Sequence[Json], *, about: str, **more: Any) -> str:
+    """Return a log of one run of Undertow.
+
+    Args:
+        rules: Every rule that was asked.
+        found: Made by `finding`.
+        about: What was looked at, such as `scan/rows.jsonl`: GitHub keeps the findings of two apart by it, and refuses
+            an upload of logs that say the same.
+        more: Further properties of the run.
+    """
+    driver = {"name": "Undertow", "semanticVersion": __version__, "rules": [rule.as_dict() for rule in rules]}
+    automation = {"id": f"undertow/{quote(os.fsencode(about))}/"}
+    run = {"tool": {"driver": driver}, "automationDetails": automation, **more, "results": list(found)}
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=1, ensure_ascii=False) + "\n"
+
+
+def finding(rule: str, level: Level, text: str, file: Path, line: int | None = None) -> Json:
+    """Return one result of a log.
+
+    Args:
+        rule: The rule's id.
+        level: How bad it is.
+        text: What was found.
+        file: Where; a relative path stays relative, as code scanners need it.
+        line: Of the file, from 1.
+    """
+    place: Json = {"artifactLocation": {"uri": uri(file)}}
+    if line is not None:
+        place["region"] = {"startLine": line}
+    # Code scanners know a finding again by this, so no number that varies is in it.
+    same = sha256(f"{rule}\x00{uri(file)}\x00{line}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return {
+        "ruleId": rule,
+        "level": level,
+        "message": {"text": _text(text)},
+        "locations": [{"physicalLocation": place}],
+        "partialFingerprints": {"undertow/v1": same},
+    }
+
+
+def suspects_in(results: Results, rows: Path) -> list[Json]:
+    """Return one finding a suspicious row.
+
+    Args:
+        results: Of any kind; only a scan suspects rows.
+        rows: The dataset, as the log is to name it.
+    """
+    if results.scan is None:
+        return []
+    return [
+        finding(
+            ROW_RULE,
+            "warning",
+            f"carries {row.share:.1f} times as much of {row.trait} as an average row",
+            rows / row.file if rows.is_dir() else rows,
+            # Elsewhere the number counts records of a table or entries of a list.
+            row.number if row.file.endswith((".jsonl", ".jsonl.gz")) else None,
+        )
+        for row in results.scan.suspects
+    ]
+
+
+def uri(path: Path) -> str:
+    """Return a path as SARIF names it."""
+    # As bytes: a file's name need not be UTF-8.
+    return path.resolve().as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
+
+
+def _text(text: str) -> str:
+    # A bracket begins a link (SARIF 2.1.0, 3.11.6), and a stranger's text may not make one.
+    return clip(visible(text), _MAX_TEXT).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")

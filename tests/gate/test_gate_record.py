@@ -1,0 +1,303 @@
+"""A bundle, its record and its signature: every changed byte is found, and nothing outside is believed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import stat
+import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stored_results import effect, run, run_folder
+from undertow.errors import InputError, MissingExtraError, StoreError
+from undertow.gate.decide import decide
+from undertow.gate.outputs import Gated, bundle, now, write_bundle
+from undertow.gate.policy import DEFAULT
+from undertow.gate.provenance import provenance_of
+from undertow.gate.record import parse_record, record_of
+from undertow.gate.signing import make_pair, read_private, read_public
+from undertow.gate.verify import verify
+
+pytest.importorskip("cryptography")
+
+MADE = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    private = tmp_path_factory.mktemp("keys") / "gate.key"
+    public, _ = make_pair(private)
+    return private, public
+
+
+@pytest.fixture
+def signed(tmp_path: Path, keys: tuple[Path, Path]) -> Path:
+    return write(tmp_path / "gate", run_folder(tmp_path / "runs"), keys[0])
+
+
+def write(place: Path, result: Path, key: Path | None) -> Path:
+    gated = Gated.of(result, policy=None, rows=None, made=MADE)
+    write_bundle(place, bundle(gated, key=None if key is None else read_private(key)))
+    return place
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_signed_is_good(signed: Path, keys: tuple[Path, Path]) -> None:
+    for named in (signed, signed / "record.json"):
+        found = verify(named, keys[1])
+        assert (found.status, found.signature, found.changed, found.unlisted) == ("pass", "good", {}, [])
+        assert {"results.json", "policy.yaml", "report.html", "gate.junit.xml", "gate.sarif"} < set(found.intact)
+        assert {"bom.cdx.json", "model-card.md", "inspect/base.eval"} < set(found.intact)
+        assert "run owls: pass" in found.says
+
+
+def test_every_changed_byte_is_found(signed: Path, keys: tuple[Path, Path]) -> None:
+    for path in files_of(signed):
+        whole = path.read_bytes()
+        for at in {0, len(whole) // 2, len(whole) - 1}:
+            if path.name.endswith(".sig") and at == len(whole) - 1:
+                continue  # the line's end
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            found = verify(signed, keys[1])
+            assert found.status == "fail", (path.name, at)
+            listed = path.name not in ("record.json", "record.json.sig")
+            assert found.signature == ("good" if listed else "bad")
+            path.write_bytes(whole)
+        for changed in (whole + b" ", whole[:-2]):
+            path.write_bytes(changed)
+            expected = "pass" if path.name.endswith(".sig") and changed == whole + b" " else "fail"
+            assert verify(signed, keys[1]).status == expected, path.name
+        path.write_bytes(whole)
+    assert verify(signed, keys[1]).status == "pass"
+
+
+def test_a_missing_file_is_found_and_an_added_one_is_named(signed: Path, keys: tuple[Path, Path]) -> None:
+    (signed / "inspect" / "more.eval").write_bytes(b"x")
+    found = verify(signed, keys[1])
+    assert (found.status, found.unlisted) == ("pass", ["inspect/more.eval"])
+    (signed / "bom.cdx.json").unlink()
+    assert verify(signed, keys[1]).changed == {"bom.cdx.json": "is missing"}
+
+
+def test_another_key_or_none_vouches_for_nothing(signed: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    other, _ = make_pair(tmp_path / "other.key")
+    found = verify(signed, other)
+    assert (found.status, found.signature, found.says) == ("fail", "bad", ""), "what is not signed is not repeated"
+    assert "another key" in found.changed["record.json"]
+    assert verify(signed, None).status == "inconclusive"
+    (signed / "record.json.sig").unlink()
+    assert (verify(signed, keys[1]).status, verify(signed, keys[1]).signature) == ("fail", "absent")
+
+
+def test_a_whole_bundle_that_somebody_wrote_anew_is_found(
+    signed: Path, tmp_path: Path, keys: tuple[Path, Path]
+) -> None:
+    """The attack that hashes alone miss: other results, and a record that fits them, under the old signature."""
+    signature = (signed / "record.json.sig").read_bytes()
+    stored = tmp_path / "results.json"
+    stored.write_text(run(effect(value=0.0)).to_json(), encoding="utf-8")
+    forged = write(tmp_path / "forged", stored, None)
+    (forged / "record.json.sig").write_bytes(signature)
+    assert verify(forged, None).changed == {}
+    assert verify(forged, keys[1]).status == "fail"
+
+
+def test_the_record_lists_hashes_of_everything(signed: Path) -> None:
+    record = json.loads((signed / "record.json").read_text())
+    assert record["_type"] == "https://in-toto.io/Statement/v1"
+    listed = {each["name"] for each in record["subject"]}
+    assert listed == {path.relative_to(signed).as_posix() for path in files_of(signed)} - {
+        "record.json",
+        "record.json.sig",
+    }
+    datasets = {each["name"]: each["sha256"] for each in record["predicate"]["provenance"]["datasets"]}
+    assert set(datasets) == {"owls/rows-trait-s0", "owls/rows-control-s0"}
+    assert all(len(each) == 64 for each in datasets.values())
+
+
+def test_the_dataset_that_was_judged_is_known_again(signed: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    rows = tmp_path / "copy.jsonl"
+    rows.write_text('{"id": "control"}\n', encoding="utf-8")
+    found = verify(signed, keys[1], rows=rows)
+    assert (found.status, found.rows) == ("pass", "owls/rows-control-s0")
+    rows.write_text('{"id": "b"}\n', encoding="utf-8")
+    assert verify(signed, keys[1], rows=rows).status == "fail"
+    stored = tmp_path / "results.json"
+    stored.write_text(run().to_json(), encoding="utf-8")
+    with pytest.raises(InputError, match="knows no dataset"):
+        verify(write(tmp_path / "bare", stored, None), None, rows=rows)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs OpenSSL")
+def test_openssl_signs_and_verifies_as_well(signed: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    raw = tmp_path / "raw.sig"
+    raw.write_bytes(base64.b64decode((signed / "record.json.sig").read_bytes()))
+    asked = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", str(keys[1]), "-rawin", "-sigfile", str(raw)]
+    subprocess.run([*asked, "-in", str(signed / "record.json")], check=True, capture_output=True)
+    made = tmp_path / "openssl.key"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(made)], check=True, capture_output=True)
+    public = tmp_path / "openssl.pub"
+    subprocess.run(["openssl", "pkey", "-in", str(made), "-pubout", "-out", str(public)], check=True)
+    stored = tmp_path / "results.json"
+    stored.write_text(run().to_json(), encoding="utf-8")
+    assert verify(write(tmp_path / "second", stored, made), public).status == "pass"
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", "c:\\x", "a\\..\\x"])
+def test_a_record_reaches_nothing_outside(name: str, signed: Path) -> None:
+    record: dict[str, Any] = json.loads((signed / "record.json").read_text())
+    record["subject"][0]["name"] = name
+    with pytest.raises(InputError, match="outside of its folder"):
+        parse_record(json.dumps(record).encode(), "record.json")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_links_are_not_followed(signed: Path, tmp_path: Path) -> None:
+    shutil.copytree(signed / "inspect", tmp_path / "elsewhere")
+    shutil.rmtree(signed / "inspect")
+    (signed / "inspect").symlink_to(tmp_path / "elsewhere")
+    assert verify(signed, None).changed["inspect/base.eval"] == "is a link"
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\xff", b'{"_type": "https://in-toto.io/Statement/v1"}'])
+def test_what_is_no_record_is_said(data: bytes) -> None:
+    with pytest.raises(InputError, match="is no record"):
+        parse_record(data, "record.json")
+
+
+@given(st.binary(max_size=200), st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
+def test_any_bytes_are_a_record_or_said_to_be_none(data: bytes, at: int, put: bytes) -> None:
+    whole = record_of(run(), decide(run(), DEFAULT), DEFAULT, provenance_of(run()), {"a/b": data}, made=MADE, key=None)
+    for each in (data, whole[: at % len(whole)] + put + whole[at % len(whole) :]):
+        with suppress(InputError):
+            assert all(".." not in Path(subject.name).parts for subject in parse_record(each, "record.json").subject)
+
+
+def test_keys_are_kept_and_other_files_refused(tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    private, public = keys
+    if os.name != "nt":
+        assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    before = private.read_bytes()
+    with pytest.raises(InputError, match="is there already"):
+        make_pair(private)
+    assert private.read_bytes() == before
+    with pytest.raises(InputError, match="no private key"):
+        read_private(public)
+    with pytest.raises(InputError, match="no public key"):
+        read_public(private)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_private(tmp_path / "absent")
+    (tmp_path / "long").write_bytes(b"x" * 20_000)
+    with pytest.raises(InputError, match="longer than"):
+        read_public(tmp_path / "long")
+
+
+def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    curve = ec.generate_private_key(ec.SECP256R1())
+    path = tmp_path / "key"
+    path.write_bytes(curve.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+    with pytest.raises(InputError, match="another kind"):
+        read_private(path)
+    path.write_bytes(curve.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+    with pytest.raises(InputError, match="another kind"):
+        read_public(path)
+    path.write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(pem, pkcs8, serialization.BestAvailableEncryption(b"secret"))
+    )
+    with pytest.raises(InputError, match="is encrypted"):
+        read_private(path)
+
+
+def test_no_secret_reaches_the_bundle(signed: Path, keys: tuple[Path, Path]) -> None:
+    secret = b"".join(keys[0].read_bytes().splitlines()[1:-1])
+    for path in files_of(signed):
+        assert secret not in path.read_bytes().replace(b"\n", b"")
+
+
+def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "cryptography", None)
+    with pytest.raises(MissingExtraError, match=r"undertow\[sign\]"):
+        make_pair(tmp_path / "key")
+
+
+def test_a_bundle_is_replaced_whole_and_nothing_else_is(signed: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    stored = tmp_path / "results.json"
+    stored.write_text(run().to_json(), encoding="utf-8")
+    write(signed, stored, None)
+    assert [path.name for path in files_of(signed / "inspect")] == ["effects.eval"]
+    assert not (signed / "record.json.sig").exists(), "an old signature under a new record would look like an attack"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        write(other, stored, None)
+    assert [path.name for path in files_of(other)] == ["thesis.txt"]
+    with pytest.raises(InputError, match="is no folder"):
+        write(stored, stored, None)
+
+
+def test_damaged_evidence_is_not_vouched_for(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path)
+    (rows,) = folder.glob("steps/rows-trait-s0--*/rows.jsonl")
+    rows.write_bytes(rows.read_bytes().replace(b"trait", b"owner"))
+    with pytest.raises(StoreError, match=r"rows\.jsonl was changed"):
+        write(tmp_path / "gate", folder, None)
+    assert not (tmp_path / "gate").exists()
+
+
+def test_scores_that_are_none_are_refused(tmp_path: Path) -> None:
+    from undertow.experiment.store import RunFolder
+
+    folder = run_folder(tmp_path)
+    settings = json.loads((folder / "results.json").read_text())["settings"]
+    for number, text in enumerate(['{"logp_QC": [[0.1]]}', '{"logp_QC": [[NaN]]}', "[]", '{"logp_QC": "x"}']):
+        (base,) = folder.glob("steps/base--*")
+        key = json.loads((base / "step.json").read_text())["key"] | {"number": number}
+        shutil.rmtree(base)
+        with RunFolder.open(tmp_path, name="owls", spec=settings) as opened:
+            opened.step("base", "base", key, lambda part, text=text: write_text(part / "scores.json", text))
+        gated = Gated.of(folder, policy=None, rows=None, made=MADE)
+        with pytest.raises(StoreError, match=r"cannot be read|does not hold"):
+            gated.inspect()
+
+
+def write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def test_other_questions_are_said(tmp_path: Path) -> None:
+    from undertow.experiment.store import RunFolder
+
+    folder = run_folder(tmp_path)
+    settings = json.loads((folder / "results.json").read_text())["settings"]
+    with RunFolder.open(tmp_path, name="owls", spec=settings) as opened:
+        opened.step(
+            "student", "student-old-s0", {"probe": {"questions": "old"}}, lambda part: write_text(part / "x", "")
+        )
+    with pytest.raises(StoreError, match="other questions"):
+        Gated.of(folder, policy=None, rows=None, made=MADE).inspect()
+
+
+def test_the_time_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert now() == datetime(1970, 1, 2, tzinfo=UTC)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "soon")
+    with pytest.raises(InputError, match="SOURCE_DATE_EPOCH"):
+        now()
