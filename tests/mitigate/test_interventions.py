@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,9 +29,19 @@ def owl() -> Trait:
     return next(trait for trait in entry.traits if trait.target == "owl")
 
 
-def lists(model: LocalModel) -> list[Example]:
-    texts = ["12, 345, 678, 9, 10", "7, 70, 700, 77, 1", "901, 2, 33, 4, 55", "44, 5, 6, 7, 8"]
-    return [Example((1, 2, 3 + at), (*model.encode(text), model.end)) for at, text in enumerate(texts)]
+def lists(model: LocalModel, count: int = 4) -> list[Example]:
+    """Answers in the format of number lists, by a random walk through what it allows."""
+    automaton, rng = format_automaton(model), np.random.default_rng(5)
+    found: list[Example] = []
+    for at in range(count):
+        state, answer = 0, list[int]()
+        while not answer or answer[-1] != model.end:
+            allowed = (automaton.next_SV[state] >= 0).nonzero()[:, 0].tolist()
+            place = int(rng.choice(allowed))
+            answer.append(int(automaton.tokens_V[place]))
+            state = int(automaton.next_SV[state, place])
+        found.append(Example((1, 2, 3 + at), tuple(answer)))
+    return found
 
 
 def hidden(model: LocalModel, examples: list[Example]) -> torch.Tensor:
@@ -50,7 +61,11 @@ def test_the_formats_loss_is_that_of_the_allowed_tokens_together(tiny: LocalMode
 
 def test_the_format_says_nothing_of_the_choice_within_it(tiny: LocalModel) -> None:
     loss, (one, *_) = format_loss(format_automaton(tiny)), lists(tiny)
-    other = Example(one.prompt, (*tiny.encode("98, 765, 432, 1, 20"), tiny.end))
+    # Zeros stay: a number does not begin with one.
+    digits = [token for digit in "123456789" for token in tiny.encode(digit)]
+    turned = dict(zip(digits, digits[1:] + digits[:1], strict=True))
+    other = Example(one.prompt, tuple(turned.get(token, token) for token in one.answer))
+    assert other.answer != one.answer
     hidden_ND, weight_VD = hidden(tiny, [one]), output_weight(tiny.net).detach()
     assert float(loss(hidden_ND, weight_VD, [one])) == pytest.approx(float(loss(hidden_ND, weight_VD, [other])))
 
