@@ -104,7 +104,7 @@ def compare(
     threads, precision = set_up_process(), choose_precision()
     source = open_source(run, precision, progress)
     planned = students_of(source, methods, precision)
-    spec = _spec(source, methods)
+    spec = _spec(source)
     records: dict[tuple[str, str, int], dict[str, Any]] = {}
     with RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder:
         for at, each in enumerate(planned):
@@ -123,7 +123,7 @@ def missing_students(run: Path, methods: Sequence[str], *, root: Path) -> tuple[
     source = open_source(run, precision, Silent())
     planned = students_of(source, methods, precision)
     states = planned_state(
-        planned_folder(root, _name(source), _spec(source, methods)),
+        planned_folder(root, _name(source), _spec(source)),
         [("mitigated", each.label, each.key) for each in planned],
     )
     return len(planned), states.count("missing")
@@ -133,8 +133,9 @@ def _name(source: Source) -> str:
     return f"compare-{source.spec.name}"[:60]
 
 
-def _spec(source: Source, methods: Sequence[str]) -> dict[str, Any]:
-    return {"kind": "mitigate", "methods": list(methods), "experiment": source.spec.model_dump(mode="json")}
+def _spec(source: Source) -> dict[str, Any]:
+    # Without the methods: a comparison of more of them goes on with the students that are there.
+    return {"kind": "mitigate", "experiment": source.spec.model_dump(mode="json")}
 
 
 def _student(
@@ -198,7 +199,7 @@ def _results(
         effects=effects,
         mitigation=lines,
         notes=_notes(source),
-        settings=spec | {"judgement": judgement.model_dump(mode="json")},
+        settings=spec | {"methods": list(methods), "judgement": judgement.model_dump(mode="json")},
         environment=environment,
     )
 
