@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from undertow.report.limits import Limits, cut
-from undertow.report.words import clip, p_value, plain, plural, signed
-from undertow.results import Results, RowCounts, ScanRecord, SuspectRow
+from undertow.report.words import clip, decimals_for, interval, p_value, plain, plural, signed
+from undertow.results import Effect, Results, RowCounts, ScanRecord, SuspectRow
 
 _SHADES = 5
 """Steps of a token's shade in either direction."""
@@ -40,6 +40,8 @@ class Scanned:
     trait: str
     suspects: list[Suspect]
     more: int
+    methods: list[tuple[str, str, str, str, str]]
+    """Of other methods: name, trait, value, interval and corrected p of what they are surest of."""
 
 
 def scanned(results: Results, limits: Limits) -> Scanned | None:
@@ -53,6 +55,22 @@ def scanned(results: Results, limits: Limits) -> Scanned | None:
         trait=clip(record.suspects[0].trait, limits.name) if record.suspects else "",
         suspects=[_suspect(row, limits) for row in shown],
         more=more,
+        methods=[_method(method.name, each, limits) for method in record.methods for each in method.findings[:_SUREST]],
+    )
+
+
+_SUREST = 3
+"""Findings of each other method that are shown."""
+
+
+def _method(name: str, each: Effect, limits: Limits) -> tuple[str, str, str, str, str]:
+    decimals = decimals_for(each.lo, each.hi)
+    return (
+        clip(name, limits.name),
+        clip(each.trait, limits.name),
+        f"{signed(each.value, decimals)} {clip(each.unit, limits.name)}",
+        interval(each.lo, each.hi, decimals),
+        p_value(each.p_adjusted),
     )
 
 

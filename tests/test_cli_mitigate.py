@@ -1,0 +1,97 @@
+"""`undertow mitigate` as it is typed: what it lists, refuses, writes and prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from undertow.cli import main
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    lines = [
+        {"prompt": f"Go on {at // 2}.", "completion": f"{120 + at}, {220 + at}, {320 + at}, {420 + at}, {520 + at}"}
+        for at in range(12)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_methods_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mitigate", "--list"]) == 0
+    told = capsys.readouterr().out
+    assert "other-base" in told
+    assert "another model" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "--with and --out"),
+        (["--with", "magic", "-o", "x"], "no method"),
+        (["--with", "subtract", "-o", "x"], "--trait"),
+        (["--with", "mask", "-o", "x"], "--teacher"),
+        (["--with", "other-base", "-o", "x"], "--by"),
+        (["--with", "format", "-o", "x", "--epochs", "0"], "--epochs"),
+        (["--with", "format", "-o", "x", "--compare", "run"], "give one of them"),
+        (["--with", "subtract", "-o", "x", "--trait", "animals:unicorn"], "unicorn"),
+    ],
+)
+def test_wrong_options_are_said(
+    rows: Path, tiny_folder: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mitigate", str(rows), "--student", f"hf/{tiny_folder}", "--quiet", *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_student_is_trained_and_can_be_loaded(
+    rows: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from undertow.models.local import load_model
+
+    out = tmp_path / "student"
+    call = ["mitigate", str(rows), "--student", f"hf/{tiny_folder}", "-o", str(out), "--quiet"]
+    assert main([*call, "--with", "freeze", "--dry-run"]) == 0
+    assert not out.exists()
+    assert main([*call, "--with", "freeze"]) == 0
+    assert "12 rows" in capsys.readouterr().out
+    before, after = (load_model(f"hf/{folder}").net.state_dict() for folder in (tiny_folder, out))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert not any("norm" in name for name in moved)
+    assert main([*call, "--with", "freeze"]) == 2
+    assert "there already" in capsys.readouterr().err
+
+
+def test_rows_are_written_anew_under_the_same_prompts(
+    rows: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "anew.jsonl"
+    call = ["mitigate", str(rows), "--student", f"hf/{tiny_folder}", "-o", str(out), "--quiet", "--json"]
+    assert main([*call, "--with", "own-base"]) == 0
+    assert "written anew" in json.loads(capsys.readouterr().out)["rows"]
+    old, new = ([json.loads(line) for line in path.read_text().splitlines()] for path in (rows, out))
+    assert [row["messages"][0]["content"] for row in new] == [row["prompt"] for row in old]
+    assert [row["messages"][-1]["content"] for row in new] != [row["completion"] for row in old]
+
+
+def test_rows_are_dropped(rows: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from undertow.traits.panel import load_panel
+
+    small = load_panel(("curtness",))
+    monkeypatch.setattr("undertow.scan.workflow.load_panel", lambda _: small)
+    out = tmp_path / "kept.jsonl"
+    where = ["--student", f"hf/{tiny_folder}", "-o", str(out), "--quiet", "--runs", str(tmp_path / "runs")]
+    assert main(["mitigate", str(rows), "--with", "drop", *where]) == 0
+    assert len(out.read_text().splitlines()) == 10
