@@ -180,7 +180,8 @@ def methods(found: list[Measured]) -> list[dict[str, Any]]:
     clean = [each for each in found if each.case.teacher == "base"]
     moved = [each for each in found if each.moved and each.case.teacher != "other-base"]
     lines: list[dict[str, Any]] = []
-    for place, name in enumerate(each.name for each in found[0].others):
+    known = next((each.others for each in found if each.others), [])
+    for place, name in enumerate(each.name for each in known):
 
         def said(some: list[Measured], place: int = place) -> list[float]:
             scores = [each.others[place].evidence for each in some if len(each.others) > place]
