@@ -1,6 +1,7 @@
 """A scan of a dataset as `undertow scan` makes it, against one epoch of training on the same rows.
 
-The traits' directions are found once for a base and kept; what that takes is reported beside, and not counted.
+The traits' directions and the base's answers are found once for a base and kept; what that takes is reported beside, and
+not counted. The virtual student and its answers are.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from benchmarks.speed.measured import Measured, timed
 from undertow.distil.train import Example, train
 from undertow.experiment.writing import format_automaton
 from undertow.models.precision import choose_precision
+from undertow.probes.choice import Subject
+from undertow.scan.budget import TAUGHT
 from undertow.scan.directions import find_directions
 from undertow.scan.features import row_features
 from undertow.scan.reading import usual_count
 from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Encoded, fit_temperature, states_of
+from undertow.scan.virtual import ask, virtual_student
 from undertow.traits.panel import load_panel
 
 
@@ -24,8 +28,10 @@ def measure(rows: int) -> Measured:
     """Scan and train on `rows` rows."""
     model = load_base()
     asked, answers = prompts(model, rows), number_lists(model, rows)
-    with timed("directions of the panel, once for a base") as once:
-        directions = find_directions(model, load_panel())
+    panel = load_panel()
+    with timed("directions of the panel and its questions, once for a base") as once:
+        directions = find_directions(model, panel)
+        before_KQ = ask(Subject(model), panel)
     automaton, precision = format_automaton(model), choose_precision()
     looked_at = usual_count(rows)
     with timed(f"scan, {looked_at:,} of {rows:,} rows") as ours:
@@ -35,6 +41,10 @@ def measure(rows: int) -> Measured:
         ]
         sampling = fit_temperature(model, encoded, automaton)
         features = row_features(model, encoded, directions, sampling, autocast=precision.autocast)
+        taught = encoded[:TAUGHT]
+        with virtual_student(model, taught, sampling, read=rows, seed=0, autocast=precision.autocast) as student:
+            after_KQ = ask(Subject(student), panel)
+    assert len(after_KQ) == len(before_KQ)
     recipe = replace(PLAIN, autocast=precision.autocast)
     examples = [
         Example(tuple(prompt), (*answer, model.end)) for prompt, answer in zip(asked, answers[:rows], strict=True)
@@ -48,6 +58,6 @@ def measure(rows: int) -> Measured:
         rows / ours.seconds,
         rows / theirs.seconds,
         3.0,
-        f"base, rows, prompts; {len(features):,} rows looked at",
+        f"base, rows, prompts; {len(features):,} rows looked at, {len(taught):,} taught",
         {"rows": rows, "looked_at": looked_at, "directions_once": once.seconds, "precision": precision.dtype},
     )
