@@ -1,7 +1,7 @@
 """A scan of a dataset as `undertow scan` makes it, against one epoch of training on the same rows.
 
-The traits' directions and the base's answers are found once for a base and kept; what that takes is reported beside, and
-not counted. The virtual student and its answers are.
+The traits' directions and the base's answers are found once for a base and kept; what that takes is reported beside,
+and not counted. The virtual student and its answers are.
 """
 
 from __future__ import annotations
