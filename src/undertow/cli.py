@@ -29,6 +29,7 @@ from undertow._cli.run import plan, run
 from undertow._cli.scan import scan
 from undertow._cli.show import clean
 from undertow._cli.traits import traits
+from undertow._cli.view import view
 from undertow.errors import UndertowError
 
 USAGE, BUG, INTERRUPTED, NO_READER = 2, 70, 130, 141
@@ -58,7 +59,7 @@ app = App(
     result_action="return_value",
 )
 for _place, _verb in enumerate(
-    (run, scan, gate, plan, presets, init, report, results, check, rows, traits, assets, doctor)
+    (run, scan, gate, plan, presets, init, report, view, results, check, rows, traits, assets, doctor)
 ):
     app.command(_verb, sort_key=_place)
 
