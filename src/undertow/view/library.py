@@ -131,12 +131,14 @@ class Library:
         found: list[Entry] = []
         waiting = [(self.root, "", 1)]
         looked = 0
-        while waiting and looked < _MOST:
+        while waiting:
             here, above, depth = waiting.pop()
             # One below that cannot be listed, or is gone meanwhile, does not hide the others.
             with suppress(OSError) if above else nullcontext(), os.scandir(here) as inside:
                 for each in sorted(inside, key=lambda item: item.name):
                     name = f"{above}{each.name}"
+                    if looked == _MOST:
+                        break
                     if each.name.startswith(".") or not _is_text(name):
                         continue
                     if each.is_symlink():

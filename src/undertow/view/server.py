@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Name the program and nothing about this machine."""
         return "undertow"
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Write nothing down."""
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
