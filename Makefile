@@ -29,7 +29,7 @@ define run
 	esac
 endef
 
-.PHONY: help setup demo digits test test-slow test-e2e browser lint bench docs clean
+.PHONY: help setup demo digits test test-slow test-e2e browser fuzz lint bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ browser: ## Debian's Chromium for the browser tests, where root can install it; 
 	else \
 		echo "The browser tests are skipped. They need: apt-get install chromium chromium-driver" >&2; \
 	fi
+
+# FUZZ_TARGET=spec for one of them; `python -m fuzz --help`.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.fuzz ## bad bytes for everything that reads a stranger's file, all within FUZZ_SECONDS (10 minutes)
+	$(PY) -m fuzz --seconds $(FUZZ_SECONDS) $(if $(FUZZ_TARGET),--target $(FUZZ_TARGET))
 
 lint: $(VENV)/.dev ## ruff and pyright
 	$(VENV)/bin/ruff check .
@@ -108,6 +113,10 @@ $(VENV)/.dev: $(VENV)/.local
 
 $(VENV)/.bench: $(VENV)/.local
 	@$(call group,bench)
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	@$(call group,fuzz)
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.local

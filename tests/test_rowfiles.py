@@ -166,3 +166,10 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
     assert write_rows(path, rows) == len(rows)
     assert require_rows(path) == rows
     assert all(json.loads(line)["id"] for line in path.read_text("utf-8").split("\n")[:-1])
+
+
+def test_half_a_surrogate_pair_is_written_so_that_it_can_be_read_again(tmp_path: Path) -> None:
+    row = Row(({"role": "user", "content": "é\ud800"}, {"role": "assistant", "content": "b"}))
+    path = tmp_path / "rows.jsonl"
+    write_rows(path, [row, ROW])
+    assert require_rows(path) == [row, ROW]

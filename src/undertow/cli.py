@@ -31,6 +31,7 @@ from undertow._cli.scan import scan
 from undertow._cli.show import clean
 from undertow._cli.traits import traits
 from undertow._cli.verify import keygen, verify
+from undertow._cli.view import view
 from undertow.errors import UndertowError
 
 USAGE, BUG, INTERRUPTED, NO_READER = 2, 70, 130, 141
@@ -71,6 +72,7 @@ for _place, _verb in enumerate(
         presets,
         init,
         report,
+        view,
         results,
         check,
         rows,

@@ -7,13 +7,16 @@ of day and no duration (those are in timing.json), so that the same spec gives t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from undertow.errors import InputError, StoreError
 
 Json = dict[str, Any]
+
+MAX_BYTES: Final = 64_000_000
+"""Of a results.json; a longer one is refused."""
 
 
 class _Record(BaseModel):
@@ -293,15 +296,18 @@ class Results(_Record):
 
 
 def load_results(path: Path) -> Results:
-    """Read a results.json, or the one inside a run folder.
+    """Read a results.json, or the one inside a run folder; a link in a run folder is not followed.
 
     Raises:
-        StoreError: there is no such file.
+        StoreError: there is no such file, or it is too long.
         InputError: it is not a results file of this version.
     """
+    from undertow.experiment._files import read_bytes
+
+    inside = path.is_dir()
     file = results_file(path)
     try:
-        data = file.read_bytes()
+        data = read_bytes(file if inside else file.resolve(), MAX_BYTES)
     except OSError as error:
         raise StoreError(
             f"cannot be read ({error.strerror})", str(file), "Name a run folder or its results.json."
@@ -317,20 +323,15 @@ def results_file(path: Path) -> Path:
 def parse_results(data: bytes, where: str) -> Results:
     """Turn the bytes of a results.json into results.
 
-    Args:
-        data: UTF-8 text.
-        where: The file, for messages.
-
     Raises:
         InputError: it is not a results file of this version.
     """
+    fix = "Name a results.json that Undertow wrote."
     try:
         return Results.model_validate_json(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise InputError("is not UTF-8 text", where, "Name a results.json that Undertow wrote.") from error
+        raise InputError("is not UTF-8 text", where, fix) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{first['msg']} (at {place or 'the top'})", where, "Name a results.json that Undertow wrote."
-        ) from error
+        first = error.errors(include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])[:200]
+        raise InputError(f"{first['msg']} (at {place or 'the top'})", where, fix) from error

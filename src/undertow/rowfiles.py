@@ -228,9 +228,9 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
     part = path.with_name(path.name + ".part")
     count = 0
     try:
-        with part.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        with part.open("wb") as file:
             for row in rows:
-                file.write(json.dumps(row.record(), ensure_ascii=False) + "\n")
+                file.write(_line_of(row))
                 count += 1
             file.flush()
             os.fsync(file.fileno())
@@ -240,3 +240,11 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
     finally:
         part.unlink(missing_ok=True)
     return count
+
+
+def _line_of(row: Row) -> bytes:
+    try:
+        return f"{json.dumps(row.record(), ensure_ascii=False)}\n".encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair has no bytes in UTF-8; as an escape it can be read again.
+        return f"{json.dumps(row.record())}\n".encode()

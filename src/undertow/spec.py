@@ -297,15 +297,13 @@ def parse_yaml(text: str, where: str) -> Any:
     Raises:
         SpecError: it is not YAML; the message names the line.
     """
-    import yaml
+    from undertow._yaml import YamlProblem, read_yaml
 
     try:
-        return yaml.safe_load(text)
-    except Exception as error:  # PyYAML lets IndexError, AttributeError and more escape on crooked scalars
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        place = f"{where}, line {line + 1}" if line is not None else where
-        problem = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
-        raise SpecError(f"is not YAML: {problem}", place, "Check the indentation and the quotes.") from error
+        return read_yaml(text)
+    except YamlProblem as error:
+        place = f"{where}, line {error.line}" if error.line is not None else where
+        raise SpecError(f"is not YAML: {error}", place, "Check the indentation and the quotes.") from error
 
 
 def _override(spec: dict[Any, Any], key: str, value: Any) -> None:

@@ -9,40 +9,18 @@ from typing import Any
 
 import pytest
 
+from browser import brightness, show, start
 from undertow.report import render_html
 from undertow.results import Results
 
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PAGES = ("rich", "digits", "minimal", "hostile")
 
 pytestmark = pytest.mark.browser
-selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    for needed in (CHROMIUM, DRIVER):
-        if not needed.exists():
-            pytest.skip(f"{needed} is absent: apt-get install chromium chromium-driver")
-    from selenium.webdriver.chrome.service import Service
-
-    options = selenium.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # The driver is named, so that selenium's manager does not look for one on the network.
-    started = selenium.Chrome(options=options, service=Service(str(DRIVER)))
+    started = start(tmp_path_factory.mktemp("profile"))
     yield started
     started.quit()
 
@@ -57,11 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, rich: Results, digits: Resu
 
 
 def _show(driver: Any, file: Path, *, width: int = 1280, dark: bool = False, media: str = "") -> None:
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [scheme]})
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    driver.get(file.as_uri())
+    show(driver, file.as_uri(), width=width, dark=dark, media=media)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -135,18 +109,11 @@ def test_columns_of_samples_stack_on_a_phone(driver: Any, folder: Path) -> None:
 
 
 def test_dark_is_dark_and_light_is_light(driver: Any, folder: Path) -> None:
-    paper = "return getComputedStyle(document.body).backgroundColor"
     _show(driver, folder / "rich.html", dark=False)
-    light = driver.execute_script(paper)
+    light = brightness(driver)
     _show(driver, folder / "rich.html", dark=True)
-    dark = driver.execute_script(paper)
-    assert _brightness(light) > 240
-    assert _brightness(dark) < 40
-
-
-def _brightness(colour: str) -> float:
-    parts = [float(part) for part in colour.removeprefix("rgb(").rstrip(")").split(",")]
-    return sum(parts) / 3
+    assert light > 240
+    assert brightness(driver) < 40
 
 
 def test_it_prints_with_its_details_and_without_the_dark(driver: Any, folder: Path) -> None:

@@ -14,12 +14,13 @@ from typing import Any, cast
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
+from undertow._yaml import LimitedLoader
 from undertow.errors import InputError
 
 _FIX = "Write plain keys and values; docs/gate.md shows a whole policy."
 
 
-class _Plain(yaml.SafeLoader):
+class _Plain(LimitedLoader):
     """Refuses what a policy does not need, before anything is made of it."""
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:

@@ -10,11 +10,12 @@ shows it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
+from typing import Final
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from undertow import __version__
@@ -22,6 +23,8 @@ from undertow.report import sections
 from undertow.report.limits import LADDER, MAX_BYTES
 from undertow.report.words import visible
 from undertow.results import Results
+
+_OWN: Final = "undertow.report"
 
 
 def render_html(results: Results, *, timing: Mapping[str, float] | None = None) -> str:
@@ -34,8 +37,8 @@ def render_html(results: Results, *, timing: Mapping[str, float] | None = None) 
     Returns:
         A whole HTML document.
     """
-    template = _environment().get_template("report.html.j2")
-    style = Markup(_read("style.css"))
+    template = environment().get_template("report.html.j2")
+    style = Markup(read_template("style.css"))
     text = ""
     for limits in LADDER:
         text = template.render(page=sections.page(results, timing, limits), style=style, version=__version__)
@@ -45,9 +48,14 @@ def render_html(results: Results, *, timing: Mapping[str, float] | None = None) 
 
 
 @cache
-def _environment() -> Environment:
+def environment(*packages: str) -> Environment:
+    """Return what fills templates in: everything escaped and made visible, nothing unknown passed over.
+
+    Args:
+        packages: Whose `templates` are looked into before this package's own.
+    """
     return Environment(
-        loader=FunctionLoader(_read),
+        loader=ChoiceLoader([FunctionLoader(_reader(each)) for each in (*packages, _OWN)]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_finalize,
@@ -56,10 +64,21 @@ def _environment() -> Environment:
     )
 
 
+def read_template(name: str, package: str = _OWN) -> str:
+    """Return a file of a package's `templates`."""
+    return (resources.files(package) / "templates" / name).read_text(encoding="utf-8")
+
+
+def _reader(package: str) -> Callable[[str], str | None]:
+    def read(name: str) -> str | None:
+        try:
+            return read_template(name, package)
+        except FileNotFoundError:
+            return None
+
+    return read
+
+
 def _finalize(value: object) -> object:
     """Name invisible characters in every text that a template shows; markup of this package passes."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _read(name: str) -> str:
-    return (resources.files("undertow.report") / "templates" / name).read_text(encoding="utf-8")

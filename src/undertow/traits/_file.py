@@ -61,14 +61,13 @@ def parse_yaml(text: str, where: str) -> object:
     Raises:
         InputError: it is no YAML; the message names the line.
     """
-    import yaml
+    from undertow._yaml import YamlProblem, read_yaml
 
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        place = f"{where}, line {line + 1}" if line is not None else where
-        raise InputError("is not YAML", place, "Check the indentation and the quotes.") from error
+        return read_yaml(text)
+    except YamlProblem as error:
+        place = f"{where}, line {error.line}" if error.line is not None else where
+        raise InputError(f"is not YAML ({error})", place, "Check the indentation and the quotes.") from error
 
 
 def fit_model(model: type[Model], data: object, where: str) -> Model:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import cast
 
-from undertow.traits._file import shipped
+from undertow.traits._file import parse_yaml, shipped
 
 
 @cache
@@ -23,10 +23,8 @@ def neighbours(category: str, target: str) -> tuple[str, ...]:
     Returns:
         An empty tuple where none is known, as for a category or a candidate of the user's.
     """
-    import yaml
-
     files = shipped("neighbours")
     if category not in files:
         return ()
-    known = cast(dict[str, list[str]], yaml.safe_load(files[category].read_text(encoding="utf-8")))
+    known = cast(dict[str, list[str]], parse_yaml(files[category].read_text(encoding="utf-8"), category))
     return tuple(known.get(target, ()))

@@ -1,0 +1,38 @@
+"""`undertow view`: look at run folders in a browser, on this machine alone.
+
+undertow view runs
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from undertow._cli.folder import must_exist
+
+
+def view(runs: Path = Path("runs"), /, *, port: int = 7337, no_browser: bool = False) -> int:
+    """Show run folders in a browser: a list, two side by side, and their reports. Nothing is written.
+
+    Listens on 127.0.0.1 until it is stopped with Ctrl-C.
+
+    Args:
+        runs: Folder of run folders, or a single one.
+        port: Where to listen; 0 for any port that is free.
+        no_browser: Print the address and open nothing.
+    """
+    from undertow._cli.show import say
+    from undertow.view import viewer
+
+    must_exist(runs)
+    with viewer(runs, port=port) as server:
+        count = len(server.library.entries())
+        say(f"{count:,} run folder{'' if count == 1 else 's'} of {runs}: {server.url}   (Ctrl-C stops)")
+        if not no_browser:
+            import webbrowser
+
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("stopped")
+    return 0

@@ -1,0 +1,121 @@
+"""YAML from strangers: plain values only, and no more of them than a file for people holds.
+
+YAML can say much with few bytes. An alias stands for what it names, so thirty lines can mean a billion values; a
+number in base 60 costs time by the square of its length; deep nesting costs the stack. Here values are counted with
+aliases as often as they stand, an alias inside of what it names is refused, and so are deep nesting and long numbers.
+Tags that make objects are none of `SafeLoader`'s. It does not know what a file is for.
+
+    read_yaml("a: [1, 2]")
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+MOST_VALUES: Final = 20_000
+DEEPEST: Final = 60
+LONGEST_TEXT: Final = 1_000_000
+"""Characters."""
+LONGEST_NUMBER: Final = 40
+"""Characters of a number."""
+
+
+class YamlProblem(ValueError):
+    """A text is no YAML of this kind; the message says why in a few words.
+
+    Args:
+        what: The reason.
+        line: From 1; None where it concerns the whole.
+    """
+
+    def __init__(self, what: str, line: int | None = None) -> None:
+        super().__init__(what)
+        self.line = line
+
+
+class LimitedLoader(yaml.SafeLoader):
+    """Refuses what costs more than its bytes, before anything is made of it."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._count = 0
+        self._sizes: dict[int, int] = {}
+        """Values of each finished node by its identity, aliases counted as often as they stand."""
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        """Compose a node, counting."""
+        event: Any = self.peek_event()
+        alias = isinstance(event, yaml.AliasEvent)
+        self._depth += 1
+        self._count += 1
+        if self._depth > DEEPEST:
+            raise _refused(f"nested too deeply, beyond {DEEPEST} levels", event)
+        if self._count > MOST_VALUES:
+            raise _refused(f"more than {MOST_VALUES:,} values", event)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node is None or (alias and id(node) in self._sizes):
+            return node
+        if alias:
+            raise _refused("an alias inside of what it names", event)
+        size = 1 + sum(self._sizes[id(each)] for each in _inside(node))
+        if size > MOST_VALUES:
+            raise _refused(f"more than {MOST_VALUES:,} values, aliases counted as often as they stand", event)
+        self._sizes[id(node)] = size
+        return node
+
+    def construct_yaml_int(self, node: ScalarNode) -> int:
+        """Make a whole number that is not too long."""
+        return super().construct_yaml_int(_short(node))
+
+    def construct_yaml_float(self, node: ScalarNode) -> float:
+        """Make a number that is not too long."""
+        return super().construct_yaml_float(_short(node))
+
+
+LimitedLoader.add_constructor("tag:yaml.org,2002:int", LimitedLoader.construct_yaml_int)
+LimitedLoader.add_constructor("tag:yaml.org,2002:float", LimitedLoader.construct_yaml_float)
+
+
+def read_yaml(text: str) -> Any:
+    """Turn text into plain values.
+
+    Raises:
+        YamlProblem: it is no YAML, or more than a file for people holds.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise YamlProblem(f"longer than {LONGEST_TEXT:,} characters")
+    try:
+        return yaml.load(text, LimitedLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise YamlProblem(_line(str(error.problem or error.context)), mark.line + 1 if mark else None) from error
+    except RecursionError as error:
+        raise YamlProblem("nested too deeply") from error
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML lets what its own conversions raise escape, such as for a date with 99 months.
+        raise YamlProblem(_line(str(error) or type(error).__name__)) from error
+
+
+def _inside(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [each for pair in cast(list[tuple[Node, Node]], node.value) for each in pair]
+    return cast(list[Node], node.value) if isinstance(node, SequenceNode) else []
+
+
+def _short(node: ScalarNode) -> ScalarNode:
+    if len(node.value) > LONGEST_NUMBER:
+        raise _refused(f"a number of more than {LONGEST_NUMBER} characters", node)
+    return node
+
+
+def _refused(problem: str, at: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
+
+
+def _line(text: str) -> str:
+    return text.splitlines()[0][:200] if text else "unknown"

@@ -1,0 +1,175 @@
+"""Two runs side by side: their verdicts, every effect of either in one forest plot, and the settings that differ.
+
+It sets intervals next to each other and tests nothing: two runs may share seeds, rows or a base, so the difference of
+two effects has no interval that these files alone could give. Pure functions of two `Results`.
+
+    comparison(first, second)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from undertow.report import units
+from undertow.report.forest import Entry as Bar
+from undertow.report.forest import Forest, Row, forest
+from undertow.report.limits import Limits, cut
+from undertow.report.words import clip, p_value, plural
+from undertow.results import Effect, Results
+
+_LIMITS: Final = Limits()
+_PAIRS: Final = 40
+_SETTINGS: Final = 60
+_DEEPEST: Final = 12
+_VALUE: Final = 300
+
+Key = tuple[str, str, str, str]
+"""Trait, arm, contrast, unit: what makes effects of two runs the same question."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An effect in either run; None where a run has none."""
+
+    trait: str
+    arm: str
+    minus: str
+    first: Row | None
+    second: Row | None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The effects of one unit above one axis."""
+
+    unit: str
+    explained: str
+    pairs: list[Pair]
+    more: int
+    frame: Forest
+    """Holds the axis and the name of the interval."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that differs."""
+
+    key: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two runs have in common and what they do not."""
+
+    plots: list[Plot]
+    says: str
+    """How many effects both have."""
+    settings: list[Setting]
+    more_settings: int
+    same_settings: int
+    environment: list[Setting]
+    more_environment: int
+
+
+def comparison(first: Results, second: Results) -> Comparison:
+    """Set two runs side by side."""
+    ours, theirs = _keyed(first), _keyed(second)
+    # What both have comes first: that is what can be compared.
+    keys = sorted(dict.fromkeys((*ours, *theirs)), key=lambda key: (key in ours) + (key in theirs), reverse=True)
+    shared = sum(key in ours and key in theirs for key in keys)
+    plots = [
+        _plot([key for key in keys if key[3] == unit], ours, theirs) for unit in dict.fromkeys(key[3] for key in keys)
+    ]
+    settings, more, same = _differing(first.settings, second.settings)
+    environment, more_environment, _ = _differing(first.environment, second.environment)
+    return Comparison(plots, _shared(shared, len(keys)), settings, more, same, environment, more_environment)
+
+
+def _shared(count: int, of: int) -> str:
+    if not count:
+        return "No effect was measured in both runs."
+    if count == of:
+        return "Every effect was measured in both runs."
+    said = "was measured in both runs and comes" if count == 1 else "were measured in both runs and come"
+    return f"{count:,} of {of:,} effects {said} first."
+
+
+def _keyed(results: Results) -> dict[Key, Effect]:
+    keyed: dict[Key, Effect] = {}
+    for effect in sorted((*results.effects, *results.findings), key=lambda effect: not effect.primary):
+        keyed.setdefault((effect.trait, effect.arm, effect.contrast, effect.unit), effect)
+    return keyed
+
+
+def _plot(keys: list[Key], ours: Mapping[Key, Effect], theirs: Mapping[Key, Effect]) -> Plot:
+    shown, more = cut(keys, _PAIRS)
+    bars = [_bar(side[key], slot) for key in shown for slot, side in enumerate((ours, theirs)) if key in side]
+    unit = shown[0][3]
+    frame = forest(bars, clip(unit, _LIMITS.name))
+    rows = iter(frame.rows)
+    pairs = [
+        Pair(
+            trait=clip(trait, _LIMITS.name),
+            arm=clip(arm, _LIMITS.name),
+            minus=clip(contrast, _LIMITS.name) if units.difference(unit) else "",
+            first=next(rows) if (trait, arm, contrast, unit) in ours else None,
+            second=next(rows) if (trait, arm, contrast, unit) in theirs else None,
+        )
+        for trait, arm, contrast, _ in shown
+    ]
+    return Plot(clip(unit, _LIMITS.name), units.explained(unit), pairs, more, frame)
+
+
+def _bar(effect: Effect, slot: int) -> Bar:
+    p = effect.p if effect.p_adjusted is None else effect.p_adjusted
+    under = (
+        [p_value(p) + (f" ({effect.adjusted_by})" if effect.p_adjusted is not None else "")] if p is not None else []
+    )
+    return Bar(
+        name="AB"[slot],
+        minus="",
+        topic="",
+        says="",
+        slot=slot,
+        value=effect.value,
+        lo=effect.lo,
+        hi=effect.hi,
+        method=effect.method,
+        under=(*under, *([plural(effect.seeds, "seed")] if effect.seeds else [])),
+        primary=effect.primary,
+    )
+
+
+def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[list[Setting], int, int]:
+    """Return the settings that differ, how many more there are, and how many are the same."""
+    ours, theirs = dict(_flat(first)), dict(_flat(second))
+    keys = list(dict.fromkeys((*ours, *theirs)))
+    differ = [key for key in keys if ours.get(key) != theirs.get(key)]
+    shown, more = cut(differ, _SETTINGS)
+    lines = [
+        Setting(clip(key, _LIMITS.text // 4), clip(ours.get(key, "—"), _VALUE), clip(theirs.get(key, "—"), _VALUE))
+        for key in shown
+    ]
+    return lines, more, len(keys) - len(differ)
+
+
+def _flat(value: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:
+    """Yield every setting with its dotted key; lists stay whole."""
+    for key, item in value.items():
+        name = f"{above}{key}"
+        if isinstance(item, Mapping) and item and depth < _DEEPEST:
+            yield from _flat(cast(Mapping[str, Any], item), f"{name}.", depth + 1)
+        else:
+            yield name, item if isinstance(item, str) else _written(item)
+
+
+def _written(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return "(too large to be shown)"
