@@ -30,11 +30,12 @@ _MEANS = {
         "For the traits that were measured, a shift that matters is ruled out. A smaller one may be there.",
     ),
     "mitigate": (
-        "A hidden trait still gets through after the mitigation.",
-        "After the mitigation, a shift that matters is ruled out. A smaller one may be there.",
+        "No way of keeping the trait from passing removes enough of it and keeps enough of the task.",
+        "There is a way of keeping most of the trait from passing that costs next to nothing of the task.",
     ),
 }
 """What `fail` and `pass` mean for each kind of results."""
+_NONE_FOR_SURE = "Some ways of keeping the trait from passing may be good enough; none is for sure."
 _CANNOT_TELL = (
     "This design cannot tell whether a hidden trait got through: both answers are still possible. That is not a pass."
 )
@@ -59,7 +60,7 @@ class Headline:
 def meaning(results: Results) -> str:
     """Say in one sentence what the verdict means."""
     if results.verdict.status == "inconclusive":
-        return _CANNOT_TELL
+        return _NONE_FOR_SURE if results.kind == "mitigate" else _CANNOT_TELL
     return _MEANS[results.kind][results.verdict.status == "pass"]
 
 
