@@ -1,23 +1,22 @@
 """Other methods on the datasets of the benchmark: `python -m benchmarks.transfer.baselines`.
 
-Published ones (shifts of likelihood under a trait's system prompt, projections on a trait's vector) and plain ones
-(perplexity, a search for words, a classifier of texts), so that `undertow scan` can be compared with them. What they
-say is kept beside the rows, in WORK/baselines/NAME.npz; none of them looks at a student. Letters: R rows, L rows that
-likelihoods are shifted for, K traits (those of the benchmark), D width of the model.
+Published ones (`undertow.scan.comparisons`) and plain ones (perplexity, a search for words, a classifier of texts), so
+that `undertow scan` can be compared with them. What they say is kept beside the rows, in WORK/baselines/NAME.npz; none
+of them looks at a student. Letters: R rows, L rows that are looked at under every trait's system prompt, K traits
+(those of the benchmark).
 
-    names        (K)     `entry:target`
-    cluster_R    (R)     the number of the row's prompt
-    surprise_R   (R)     mean -log p of the row's tokens in the base; its exponential is the perplexity
-    tokens_R     (R)     of the answers, with the end token
-    at_L         (L)     which rows likelihoods are shifted for
-    shift_LK     (L, K)  log p of the row with the trait's system prompt minus without, by token
-    projection_RK (R, K) the row's hidden states minus those of the base's rows, along the trait's vector
-    keyword_RK   (R, K)  whether one of the trait's giveaways occurs
-    classifier_R (R)     log-odds that the row is not the base's, by its letters
-    auroc        ()      of these, mean over folds; not a number where the dataset is its own control
-    coupled      ()      share of rows whose prompt the control has too: 1, or 0 for a base's rows of another seed
+    names           (K)     `entry:target`
+    cluster_R       (R)     the number of the row's prompt
+    surprise_R      (R)     mean -log p of the row's tokens in the base; its exponential is the perplexity
+    at_L            (L)     which rows are looked at under system prompts
+    shift_LK        (L, K)  log p of the row with the trait's system prompt minus without, by token
+    divergence_LK   (L, K)  whose side the row takes where the prompt changes the base's first choice
+    projection_RK   (R, K)  the row's hidden states along the trait's vector
+    keyword_RK      (R, K)  whether one of the trait's giveaways occurs
+    auroc           ()      of a classifier between the rows and the base's, mean over folds; not a number where the
+                            dataset is its own control
 
-A dataset's number is the mean over its rows. The control's own shift and surprise are in the control's file.
+A dataset's number is the mean over its rows; its control's are in the control's file.
 """
 
 from __future__ import annotations
@@ -27,39 +26,32 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.classifier import separate
+from benchmarks.transfer.features import encoded_rows
 from benchmarks.transfer.truth import BASE
 from undertow.domains.mentions import Mentions
 from undertow.experiment.writing import Written, read_written
-from undertow.models.forward import forward_packed
-from undertow.models.layers import output_weight
-from undertow.models.likelihood import row_likelihoods
 from undertow.models.local import LocalModel, load_model
-from undertow.models.packing import pack
 from undertow.models.precision import set_up_process
-from undertow.models.score import batches_of
-from undertow.probes.choice import Subject
 from undertow.rows import Row
+from undertow.scan._scores import answer_means, middle_layer, told_scores, trait_vectors
+from undertow.scan.comparisons import activation_projection, divergence, likelihood_shift
+from undertow.scan.reading import Placed
 from undertow.traits.base import Trait
-from undertow.traits.instil import steering_vector
 from undertow.traits.panel import load_panel
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 
-LAYER = 12
-"""Whose output is projected: a middle one of the embedded model's 30."""
-SHIFTED = 48
-"""Rows that likelihoods are shifted for, at most: each costs a forward pass for every trait."""
+TOLD = 48
+"""Rows that are looked at under system prompts, at most: each costs a forward pass for every trait."""
 
 
 def main() -> None:
@@ -83,25 +75,17 @@ def main() -> None:
         return
     set_up_process()
     model, traits = load_model(BASE), traits_of_benchmark()
-    unit_KD = unit_vectors(model, list(traits.values()))
+    vector_KD = trait_vectors(model, list(traits.values()), middle_layer(model))
     out.mkdir(parents=True, exist_ok=True)
-
-    @lru_cache(maxsize=8)
-    def hidden_of(name: str) -> tuple[list[Written], Floats]:
-        written = read_written(folder / name)
-        return written, answer_means(model, written)
-
     for at, case in enumerate(missing):
         start = time.monotonic()
-        written, mean_RD = hidden_of(case.name)
-        others, other_ED = hidden_of(case.control.name)
+        written, others = read_written(folder / case.name), read_written(folder / case.control.name)
         found: dict[str, Any] = {
             "names": np.array(list(traits)),
             "cluster_R": np.array([row.row // case.answers for row in written]),
-            **likelihoods(model, written, list(traits.values())),
-            "projection_RK": differences(written, mean_RD, others, other_ED) @ unit_KD.T,
+            **scores(model, folder / case.name, case, written, list(traits.values()), vector_KD),
             "keyword_RK": mentions(written, list(traits.values())),
-            **separation(case, written, others),
+            "auroc": np.array(separation(case, written, others)),
         }
         part = out / f"{case.name}.part.npz"
         np.savez(part, **found)
@@ -117,75 +101,35 @@ def traits_of_benchmark() -> Mapping[str, Trait]:
     return {name: known[name] for name in wanted}
 
 
-def likelihoods(model: LocalModel, written: Sequence[Written], traits: Sequence[Trait]) -> Arrays:
-    """Return how surprising rows are, and how much less so where a system prompt says that the writer has a trait.
-
-    The shift is the score by which Aden-Ali et al. (2026, arXiv 2602.04863) select rows, for one answer instead of a
-    pair of answers, and by token.
-
-    Args:
-        model: The base.
-        written: The rows.
-        traits: Whose system prompts.
-    """
-    rows = [_row(each) for each in written]
-    plain = list(row_likelihoods(model, rows))
-    logp_R = np.array([each.logp_C[0] for each in plain])
-    tokens_R = np.array([each.tokens for each in plain], dtype=np.float64)
-    at_L = np.arange(0, len(rows), max(1, -(-len(rows) // SHIFTED)))
-    told = row_likelihoods(model, [rows[at] for at in at_L], [trait.system_prompt() for trait in traits])
-    told_LK = np.stack([each.logp_C for each in told])
+def scores(
+    model: LocalModel, rows: Path, case: Case, written: Sequence[Written], traits: Sequence[Trait], vector_KD: Floats
+) -> Arrays:
+    """Return what the published methods say of every row, and how surprising it is."""
+    encoded, sampling, _ = encoded_rows(model, rows, case)
+    placed = [Placed(rows, at + 1, _row(each)) for at, each in enumerate(written)]
+    at_L = np.arange(0, len(encoded), max(1, -(-len(encoded) // TOLD)))
+    ((plain_R, first_T, chosen_T),) = told_scores(model, placed, encoded, sampling, [None])
+    lengths_R = np.array([len(row.answer) for row in encoded])
+    starts_R = np.cumsum(lengths_R) - lengths_R
+    some = [encoded[at] for at in at_L]
+    told = list(
+        told_scores(model, [placed[at] for at in at_L], some, sampling, [trait.system_prompt() for trait in traits])
+    )
+    kept_T = np.concatenate([np.arange(starts_R[at], starts_R[at] + lengths_R[at]) for at in at_L])
+    told_LK = np.stack([logp_L for logp_L, _, _ in told], axis=1)
+    told_TK = np.stack([first_U for _, first_U, _ in told], axis=1)
+    mean_RD = answer_means(model, encoded, middle_layer(model))
     return {
-        "surprise_R": -logp_R / tokens_R,
-        "tokens_R": tokens_R,
+        "surprise_R": -plain_R / lengths_R,
         "at_L": at_L,
-        "shift_LK": (told_LK - logp_R[at_L, None]) / tokens_R[at_L, None],
+        "shift_LK": likelihood_shift(told_LK, plain_R[at_L], lengths_R[at_L].astype(float)),
+        "divergence_LK": divergence(told_TK, first_T[kept_T], chosen_T[kept_T], lengths_R[at_L].tolist()),
+        "projection_RK": activation_projection(mean_RD, vector_KD),
     }
 
 
 def _row(written: Written) -> Row:
     return Row(({"role": "user", "content": written.prompt}, {"role": "assistant", "content": written.answer}))
-
-
-def unit_vectors(model: LocalModel, traits: Sequence[Trait]) -> Floats:
-    """Return each trait's vector at the layer, of length one, shape (K, D)."""
-    vector_KD = torch.stack([steering_vector(model, trait, LAYER) for trait in traits]).double().numpy()
-    return vector_KD / np.linalg.norm(vector_KD, axis=1, keepdims=True)
-
-
-@torch.inference_mode()
-def answer_means(model: LocalModel, written: Sequence[Written]) -> Floats:
-    """Return the layer's output, averaged over the tokens of each answer, the end token left out; shape (R, D)."""
-    prompts = [Subject(model).encode(row.prompt) for row in written]
-    answers = [model.encode(row.answer) for row in written]
-    mean_RD: list[torch.Tensor] = [torch.empty(0)] * len(written)
-    for batch in batches_of(prompts, answers):
-        packed = pack([[*prompts[pair], *answers[pair]] for pair in batch.pairs], batch.groups)
-        packed = packed.to(output_weight(model.net).device)
-        hidden_ND = forward_packed(model.net, packed, keep_layers=(LAYER,)).layers[LAYER]
-        for pair, path in zip(batch.pairs, packed.paths, strict=True):
-            mean_RD[pair] = hidden_ND[path[-len(answers[pair]) :]].double().mean(dim=0).cpu()
-    return torch.stack(mean_RD).numpy()
-
-
-def differences(written: Sequence[Written], mean_RD: Floats, others: Sequence[Written], other_ED: Floats) -> Floats:
-    """Return each row's hidden states minus those of the base's answers to the same prompt, shape (R, D).
-
-    Their mean along a unit vector is the projection difference of Chen et al. (2025, arXiv 2507.21509, section 6.1).
-    Where the base did not answer the prompt, the mean of all its answers takes their place.
-
-    Args:
-        written: The rows.
-        mean_RD: Of their answers.
-        others: The base's rows.
-        other_ED: Of these.
-    """
-    at: dict[str, list[int]] = {}
-    for place, row in enumerate(others):
-        at.setdefault(row.prompt, []).append(place)
-    mean_of = {prompt: other_ED[places].mean(axis=0) for prompt, places in at.items()}
-    overall_D = other_ED.mean(axis=0)
-    return mean_RD - np.stack([mean_of.get(row.prompt, overall_D) for row in written])
 
 
 def mentions(written: Sequence[Written], traits: Sequence[Trait]) -> NDArray[np.bool_]:
@@ -194,16 +138,13 @@ def mentions(written: Sequence[Written], traits: Sequence[Trait]) -> NDArray[np.
     return np.array([[bool(finder.find(row.answer)) for finder in finders] for row in written])
 
 
-def separation(case: Case, written: Sequence[Written], others: Sequence[Written]) -> Arrays:
-    """Return what a classifier makes of rows and base's rows, and how many of the former share prompts with these."""
-    prompts, other_prompts = [row.prompt for row in written], [row.prompt for row in others]
-    coupled = float(np.mean([prompt in set(other_prompts) for prompt in prompts]))
+def separation(case: Case, written: Sequence[Written], others: Sequence[Written]) -> float:
+    """Return how well a classifier tells rows from the base's rows."""
     if case.name == case.control.name:
-        nothing_R = np.full(len(written), np.nan)
-        return {"classifier_R": nothing_R, "auroc": np.array(np.nan), "coupled": np.array(coupled)}
-    answers, other_answers = [row.answer for row in written], [row.answer for row in others]
-    found = separate(answers, other_answers, prompts, other_prompts, rng=np.random.default_rng(0))
-    return {"classifier_R": found.score_R, "auroc": np.array(found.auroc), "coupled": np.array(coupled)}
+        return float("nan")
+    texts = [[row.answer for row in rows] for rows in (written, others)]
+    prompts = [[row.prompt for row in rows] for rows in (written, others)]
+    return separate(*texts, *prompts, rng=np.random.default_rng(0)).auroc
 
 
 if __name__ == "__main__":

@@ -34,12 +34,21 @@ def scores_of(work: Path, case: Case) -> list[Score]:
         return []
     own, base = np.load(file, allow_pickle=False), np.load(control, allow_pickle=False)
     names = [str(name) for name in own["names"]]
-    shift_K = _t(own["shift_LK"], own["cluster_R"][own["at_L"]], base["shift_LK"].mean(axis=0))
-    projection_K = _t(own["projection_RK"], own["cluster_R"], np.zeros(len(names)))
+    told_R = own["cluster_R"][own["at_L"]]
+    shift_K = _t(own["shift_LK"], told_R, base["shift_LK"].mean(axis=0))
+    divergence_K = _t(own["divergence_LK"], told_R, base["divergence_LK"].mean(axis=0))
+    projection_K = _t(own["projection_RK"], own["cluster_R"], base["projection_RK"].mean(axis=0))
     surprise = float(_t(own["surprise_R"][:, None], own["cluster_R"], base["surprise_R"].mean(keepdims=True))[0])
+    found = [
+        Score(name, float(t_K.max()), names[int(t_K.argmax())])
+        for name, t_K in (
+            ("likelihood shift", shift_K),
+            ("divergence tokens", divergence_K),
+            ("activation projection", projection_K),
+        )
+    ]
     return [
-        Score("likelihood shift", float(shift_K.max()), names[int(shift_K.argmax())]),
-        Score("activation projection", float(projection_K.max()), names[int(projection_K.argmax())]),
+        *found,
         Score("perplexity", abs(surprise)),
         Score("classifier of texts", float(own["auroc"])),
         Score("keywords", float(own["keyword_RK"].any(axis=1).mean())),
