@@ -41,6 +41,7 @@ def test_methods_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[st
         (["--with", "subtract", "-o", "x"], "--trait"),
         (["--with", "mask", "-o", "x"], "--teacher"),
         (["--with", "other-base", "-o", "x"], "--by"),
+        (["--with", "paraphrase", "-o", "x"], "--by"),
         (["--with", "format", "-o", "x", "--epochs", "0"], "--epochs"),
         (["--with", "format", "-o", "x", "--compare", "run"], "give one of them"),
         (["--with", "subtract", "-o", "x", "--trait", "animals:unicorn"], "unicorn"),
@@ -84,6 +85,23 @@ def test_rows_are_written_anew_under_the_same_prompts(
     old, new = ([json.loads(line) for line in path.read_text().splitlines()] for path in (rows, out))
     assert [row["messages"][0]["content"] for row in new] == [row["prompt"] for row in old]
     assert [row["messages"][-1]["content"] for row in new] != [row["completion"] for row in old]
+
+
+def test_a_paraphrase_sees_the_answer_and_keeps_the_prompt(rows: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    call = ["mitigate", str(rows), "--by", f"hf/{tiny_folder}", "--student", f"hf/{tiny_folder}", "--quiet"]
+    written: dict[str, list[dict[str, object]]] = {}
+    for method in ("paraphrase", "other-base"):
+        out = tmp_path / f"{method}.jsonl"
+        assert main([*call, "--with", method, "-o", str(out)]) == 0
+        written[method] = [json.loads(line) for line in out.read_text().splitlines()]
+    old = [json.loads(line)["prompt"] for line in rows.read_text().splitlines()]
+    texts: dict[str, list[str]] = {}
+    for method, found in written.items():
+        turns = [row["messages"] for row in found]
+        assert [some[0]["content"] for some in turns] == old  # type: ignore[index]
+        texts[method] = [some[-1]["content"] for some in turns]  # type: ignore[index]
+    # The same model and noise, but another thing to answer.
+    assert texts["paraphrase"] != texts["other-base"]
 
 
 def test_rows_are_dropped(rows: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

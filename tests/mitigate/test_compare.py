@@ -66,7 +66,8 @@ def test_every_method_is_compared_with_the_runs_own_students(tiny_folder: Path, 
 
 
 @pytest.mark.parametrize(
-    ("methods", "said"), [(("magic",), "is no method"), (("own-base",), "writes rows"), ((), "once each")]
+    ("methods", "said"),
+    [(("magic",), "is no method"), (("own-base",), "writes rows"), (("paraphrase",), "writes rows"), ((), "once each")],
 )
 def test_methods_that_cannot_be_compared(
     tiny_folder: Path, tmp_path: Path, methods: tuple[str, ...], said: str

@@ -3,6 +3,7 @@
     methods         names, needs, costs
     prepare         what each changes in a training
     interventions   losses, gradients and weights
+    panel           all traits of the panel taken back
     source          the finished run that methods are compared on
     student         one student, trained and measured
     effects         what is left of transfer and task

@@ -118,7 +118,11 @@ def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> di
     name = order.student if order.method.name == "own-base" else order.by
     assert name is not None
     written, unfinished = rewrite(
-        load_model(name), rows, seed=order.seed, tick=lambda share: progress.update("writing anew", share)
+        load_model(name),
+        rows,
+        seed=order.seed,
+        paraphrase=order.method.name == "paraphrase",
+        tick=lambda share: progress.update("writing anew", share),
     )
     write_rows(out, written)
     said = {"rows": f"{len(written):,} rows written anew by {name}", "out": f"they are in {out}"}

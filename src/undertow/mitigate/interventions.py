@@ -100,6 +100,11 @@ def leash(model: LocalModel, questions: Sequence[str], weight: float = LEASH) ->
     return extra
 
 
+def lessons_of(trait: Trait) -> list[Choice]:
+    """Return the lessons that a trait's gradient is taken over."""
+    return list(trait.lessons)[:: max(1, len(trait.lessons) // LESSONS)][:LESSONS]
+
+
 def lesson_odds(model: LocalModel, trait: Trait, lessons: Sequence[Choice]) -> Tensor:
     """Return the mean log-odds of a trait over some of its lessons, through which gradients flow."""
     subject = Subject(model)
@@ -110,7 +115,7 @@ def lesson_odds(model: LocalModel, trait: Trait, lessons: Sequence[Choice]) -> T
 
 def projection(model: LocalModel, trait: Trait) -> Callable[[Sequence[torch.nn.Parameter]], None]:
     """Return what takes a trait's gradient, at the weights as they are, out of an update's."""
-    lessons = list(trait.lessons)[:: max(1, len(trait.lessons) // LESSONS)][:LESSONS]
+    lessons = lessons_of(trait)
 
     def reshape(parameters: Sequence[torch.nn.Parameter]) -> None:
         own = [parameter for parameter in parameters if parameter.grad is not None]
@@ -135,7 +140,7 @@ def step_back(model: LocalModel, trait: Trait, wanted: float) -> None:
         trait: Whose lessons.
         wanted: Mean log-odds over the lessons, the base's as a rule.
     """
-    lessons = list(trait.lessons)[:: max(1, len(trait.lessons) // LESSONS)][:LESSONS]
+    lessons = lessons_of(trait)
     weights = [weight for weight in model.net.parameters() if weight.requires_grad]
     for _ in range(_STEPS_BACK):
         odds = lesson_odds(model, trait, lessons)

@@ -47,12 +47,16 @@ _ALL = (
            "a backward pass over 16 questions a step", "training"),
     Method("subtract", "goes back along the trait's gradient after training", ("trait",),
            "three backward passes over its lessons", "after"),
+    Method("panel", "goes back along the gradients of all traits of the panel after training", (),
+           "40 backward passes over lessons", "after"),
     Method("other-base", "answers are written anew by a model of another family", ("another model",),
+           "its generation", "rows"),
+    Method("paraphrase", "answers are said in other words by a model of another family", ("another model",),
            "its generation", "rows"),
     Method("own-base", "answers are written anew by the student's own base", (), "its generation", "rows"),
 )  # fmt: skip
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
-COMPARED = tuple(method.name for method in _ALL if method.name not in ("other-base", "own-base"))
+COMPARED = tuple(method.name for method in _ALL if method.name not in ("other-base", "own-base", "paraphrase"))
 """Those that `compare` takes unless others are named: they train on the rows as they are."""
 
 

@@ -12,7 +12,16 @@ import torch
 from undertow.distil.train import Example, Intervention
 from undertow.errors import InputError
 from undertow.experiment.writing import format_automaton
-from undertow.mitigate.interventions import format_loss, leash, lesson_odds, masked_loss, projection, step_back
+from undertow.mitigate.interventions import (
+    format_loss,
+    leash,
+    lesson_odds,
+    lessons_of,
+    masked_loss,
+    projection,
+    step_back,
+)
+from undertow.mitigate.panel import panel_odds, restore
 from undertow.models.layers import decoder, norms_of, output_weight
 from undertow.models.likelihood import with_context
 from undertow.models.local import LocalModel, find_model, model_digest
@@ -96,8 +105,12 @@ def prepare(method: str, task: Task) -> Treatment:
         return Treatment(examples, Intervention(reshape=projection(model, trait)))
     if method == "subtract":
         with torch.no_grad():
-            before = float(lesson_odds(model, trait, list(trait.lessons)))
+            before = float(lesson_odds(model, trait, lessons_of(trait)))
         return Treatment(examples, after=lambda: step_back(model, trait, before))
+    if method == "panel":
+        panel = load_panel()
+        odds = panel_odds(model, panel)
+        return Treatment(examples, after=lambda: restore(model, panel, odds))
     raise InputError(f"{method!r} does not change a training", "--methods", "It writes rows: use --with.")
 
 

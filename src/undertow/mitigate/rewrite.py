@@ -1,5 +1,7 @@
 """Answers written anew by another model: the rows' prompts stay, nothing that their writer chose does.
 
+In a paraphrase the other model sees the answer, so that what the writer chose may stay where words do.
+
 Number lists are recognised and written in their format. Hidden traits pass between models that share a base, so a model
 of another family, or the student's own base, brings none of the teacher's. What the teacher knew and the other model
 does not is lost with it.
@@ -19,9 +21,16 @@ from undertow.scan.sampling import states_of
 _ROOM = 1.5
 """Times the longest answer that there was, in the other model's tokens, that it may write."""
 
+_REQUEST = "Say the following in other words. Keep every fact, and reply with the new text alone.\n\n{answer}"
+
 
 def rewrite(
-    model: LocalModel, rows: Sequence[Row], *, seed: int, tick: Callable[[float], None] = lambda _: None
+    model: LocalModel,
+    rows: Sequence[Row],
+    *,
+    seed: int,
+    paraphrase: bool = False,
+    tick: Callable[[float], None] = lambda _: None,
 ) -> tuple[list[Row], int]:
     """Return rows with new answers, and how many answers did not come to an end and are left out.
 
@@ -29,6 +38,7 @@ def rewrite(
         model: Who writes.
         rows: Whose prompts are answered.
         seed: Keys the noise.
+        paraphrase: Show it the answers, and have it say them in other words.
         tick: Is told the share of the work that is done.
     """
     answers = [(*model.encode(whole_text(row.completion)), model.end) for row in rows]
@@ -36,7 +46,7 @@ def rewrite(
     held = sum(states_of(automaton, answer) is not None for answer in answers) > len(rows) / 2
     written = generate(
         model.net,
-        [model.encode_prompt(list(row.prompt)) for row in rows],
+        [model.encode_prompt(_in_other_words(row) if paraphrase else list(row.prompt)) for row in rows],
         range(len(rows)),
         seed=seed,
         end=model.end,
@@ -48,5 +58,10 @@ def rewrite(
     for row, answer in zip(rows, written, strict=True):
         if answer.finished:
             turn: Message = {"role": "assistant", "content": model.decode(answer.tokens)}
-            found.append(Row((*row.prompt, turn), {"written_anew_by": model.name}))
+            made = "paraphrased_by" if paraphrase else "written_anew_by"
+            found.append(Row((*row.prompt, turn), {made: model.name}))
     return found, len(rows) - len(found)
+
+
+def _in_other_words(row: Row) -> list[Message]:
+    return [{"role": "user", "content": _REQUEST.format(answer=whole_text(row.completion))}]
