@@ -69,16 +69,18 @@ def trace(
     traits_CK, change_C = sums_CJ[:, :-1], sums_CJ[:, -1]
     sign_NC = rng.choice(np.array([-1.0, 1.0]), size=(FLIPS, len(clusters_C)))
 
-    seen = spearman(traits_CK.sum(axis=0), measured_K)
-    null_N = np.array([spearman(sums_K, measured_K) for sums_K in sign_NC @ traits_CK])
+    # Not the rank correlation itself: it ignores the size, and flipped sums still hold a little of what prompts share.
+    root_K = np.sqrt((traits_CK**2).sum(axis=0))
+    weight_K = np.divide(_ranks(measured_K), root_K, out=np.zeros_like(root_K), where=root_K > 0)
+    pull_C = traits_CK @ weight_K
     along, along_N = float(change_C.sum()), sign_NC @ change_C
     root = float(np.sqrt((change_C**2).sum()))
 
     own = spearman(traits_CK[:, strongest], change_C)
     dealt_N = np.array([spearman(rng.permutation(traits_CK[:, strongest]), change_C) for _ in range(FLIPS)])
     return Traced(
-        traits_correlation=seen,
-        traits_p=_p(null_N, seen),
+        traits_correlation=spearman(traits_CK.sum(axis=0), measured_K),
+        traits_p=_p(sign_NC @ pull_C, float(pull_C.sum())) if pull_C.any() else 1.0,
         weights_t=along / root if root > 0 else 0.0,
         weights_p=_p(along_N, along) if root > 0 else 1.0,
         rows_correlation=own,
@@ -88,11 +90,16 @@ def trace(
 
 def spearman(left_N: Floats, right_N: Floats) -> float:
     """Return the rank correlation, ties sharing their mean rank; 0 where one side does not vary."""
-    from scipy.stats import rankdata
-
-    left, right = (rankdata(each) - (len(each) + 1) / 2 for each in (left_N, right_N))
+    left, right = _ranks(left_N), _ranks(right_N)
     size = float(np.sqrt((left**2).sum() * (right**2).sum()))
     return float((left * right).sum() / size) if size > 0 else 0.0
+
+
+def _ranks(value_N: Floats) -> Floats:
+    """Return centred ranks."""
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(value_N) - (len(value_N) + 1) / 2, dtype=np.float64)
 
 
 def _p(null_N: Floats, seen: float) -> float:
