@@ -9,9 +9,54 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from undertow._audit_records import (
+    AuditRecord,
+    LayerReadout,
+    MovedToken,
+    PromptCluster,
+    SamplingPlan,
+    Steered,
+    TracedRows,
+    Unnamed,
+    WeightChange,
+)
+from undertow._records import Effect, Interval, Record, RowCounts
 from undertow.errors import InputError, StoreError
+
+__all__ = [
+    "ArmSummary",
+    "AuditRecord",
+    "Common",
+    "Curve",
+    "CurvePoint",
+    "Divergence",
+    "Effect",
+    "Funnel",
+    "Interval",
+    "Json",
+    "LayerReadout",
+    "MethodRecord",
+    "MitigationRecord",
+    "MovedToken",
+    "Power",
+    "PromptCluster",
+    "Results",
+    "RowCounts",
+    "Sample",
+    "SampledAnswers",
+    "SamplingPlan",
+    "ScanRecord",
+    "Steered",
+    "SuspectRow",
+    "TeacherSummary",
+    "TracedRows",
+    "Unnamed",
+    "VerdictRecord",
+    "WeightChange",
+    "load_results",
+]
 
 Json = dict[str, Any]
 
@@ -19,55 +64,14 @@ MAX_BYTES: Final = 64_000_000
 """Of a results.json; a longer one is refused."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class VerdictRecord(_Record):
+class VerdictRecord(Record):
     """The answer, and the reason for it."""
 
     status: Literal["pass", "fail", "inconclusive"]
     because: str
 
 
-class Interval(_Record):
-    """An `Estimate` as it is stored."""
-
-    value: float
-    lo: float
-    hi: float
-    n: int
-    method: str
-
-
-class Effect(_Record):
-    """One measured difference between two arms, or between a student and its base."""
-
-    name: str
-    """Unique in the file, e.g. `trait-control:owl`."""
-    arm: str
-    contrast: str
-    """The arm (or `base`) that was subtracted."""
-    trait: str
-    value: float
-    lo: float
-    hi: float
-    n: int
-    seeds: int
-    p: float | None
-    p_adjusted: float | None = None
-    """`p` after a correction over the family of effects in this file."""
-    adjusted_by: Literal["Holm", "BH"] = "Holm"
-    """Holm's method, or Benjamini and Hochberg's."""
-    unit: str = "log-odds"
-    method: str = ""
-    primary: bool = False
-    """True for the one effect that the verdict rests on."""
-    says: str = ""
-    """One sentence for a reader who does not know the terms."""
-
-
-class ArmSummary(_Record):
+class ArmSummary(Record):
     """One bar of the forest plot: the shift of an arm's students from the base, before any contrast."""
 
     arm: str
@@ -78,7 +82,7 @@ class ArmSummary(_Record):
     unit: str = "log-odds"
 
 
-class TeacherSummary(_Record):
+class TeacherSummary(Record):
     """What a teacher carried before it was allowed to write."""
 
     arm: str
@@ -93,7 +97,7 @@ class TeacherSummary(_Record):
     """Mean KL(teacher || base) in nats over the tokens of its rows: how much there was to read."""
 
 
-class CurvePoint(_Record):
+class CurvePoint(Record):
     """The shift of an arm's students from the base after `step` optimiser steps."""
 
     step: int
@@ -102,7 +106,7 @@ class CurvePoint(_Record):
     hi: float
 
 
-class Curve(_Record):
+class Curve(Record):
     """Trait over training steps, one line of the plot."""
 
     arm: str
@@ -111,7 +115,7 @@ class Curve(_Record):
     points: list[CurvePoint]
 
 
-class Funnel(_Record):
+class Funnel(Record):
     """What became of the rows that one teacher wrote. `written == kept + sum(rejected.values())`.
 
     A row with several reasons counts under the first; `reasons` counts every reason.
@@ -125,7 +129,7 @@ class Funnel(_Record):
     trained_on: int
 
 
-class Divergence(_Record):
+class Divergence(Record):
     """How far two coupled datasets differ."""
 
     arm: str
@@ -136,7 +140,7 @@ class Divergence(_Record):
     tokens_different: int
 
 
-class Sample(_Record):
+class Sample(Record):
     """One prompt with the coupled answers of several arms, tokenised so that differing tokens can be marked."""
 
     prompt: str
@@ -144,7 +148,7 @@ class Sample(_Record):
     """Arm to the answer's tokens as text; joined they are the answer."""
 
 
-class SampledAnswers(_Record):
+class SampledAnswers(Record):
     """One-word answers that a model gave when sampled."""
 
     arm: str
@@ -158,7 +162,7 @@ class SampledAnswers(_Record):
     unparsed: int
 
 
-class Power(_Record):
+class Power(Record):
     """The smallest effect that the design could see, and what that rests on."""
 
     smallest_effect: float
@@ -168,18 +172,7 @@ class Power(_Record):
     says: str
 
 
-class RowCounts(_Record):
-    """What became of a dataset's lines. `read == looked_at + too_long + left_out`; broken lines come on top."""
-
-    read: int
-    looked_at: int
-    too_long: int
-    left_out: int
-    """Not in the sample."""
-    broken: int
-
-
-class SuspectRow(_Record):
+class SuspectRow(Record):
     """A row that carries much of what a scan found, with the tokens that do."""
 
     file: str
@@ -195,7 +188,7 @@ class SuspectRow(_Record):
     """Each token's part of it, as a share of the row's largest; of the norms' part of the gradient alone."""
 
 
-class Common(_Record):
+class Common(Record):
     """Whether the rows pull a student in one direction, and where to."""
 
     cosine: float
@@ -209,7 +202,7 @@ class Common(_Record):
     down: list[str]
 
 
-class MethodRecord(_Record):
+class MethodRecord(Record):
     """What another method says of the same rows."""
 
     name: str
@@ -217,7 +210,7 @@ class MethodRecord(_Record):
     """In units of its own, surest first."""
 
 
-class ScanRecord(_Record):
+class ScanRecord(Record):
     """What a scan saw beside the shifts of traits."""
 
     rows: RowCounts
@@ -236,7 +229,7 @@ class ScanRecord(_Record):
     methods: list[MethodRecord] = Field(default_factory=list[MethodRecord])
 
 
-class MitigationRecord(_Record):
+class MitigationRecord(Record):
     """What a way to keep a trait from passing does."""
 
     method: str
@@ -257,156 +250,7 @@ class MitigationRecord(_Record):
     """On held-out rows of the task, nats a token."""
 
 
-class WeightChange(_Record):
-    """How far some of a student's weights are from the base's."""
-
-    part: str
-    """Kind of matrix (`mlp.up_proj`), `norms`, or a layer (`layer 7`)."""
-    relative: float
-    """Length of the difference as a share of the base's length (Frobenius)."""
-
-
-class MovedToken(_Record):
-    """A token whose mean probability over answers to unrelated prompts changed."""
-
-    token: str
-    change: float
-    """Student minus base (minus the control's, where there is one), in probability."""
-    lo: float
-    hi: float
-    p: float
-    """Under random signs of the prompts, corrected for all tokens by their largest statistic."""
-
-
-class LayerReadout(_Record):
-    """What a layer's mean activation difference says through the output embedding."""
-
-    layer: int
-    relative: float
-    """Length of the mean difference as a share of the base's mean activation."""
-    agreement: float
-    """Mean inner product of two prompts' differences, as a share of their mean squared length."""
-    p: float
-    """Of the agreement, under random signs of the prompts, one-sided."""
-    up: list[str]
-    down: list[str]
-
-
-class Steered(_Record):
-    """What adding the student's activation difference to the base does to a trait."""
-
-    trait: str
-    value: float
-    """Log-odds, steered minus steered by the null directions' mean."""
-    lo: float
-    hi: float
-    p: float
-    """Over questions, BH-corrected over the panel."""
-    null_largest: float
-    """Largest shift of this trait, in size, that a null direction of the same length brings."""
-    exceeds: bool
-    """Whether it is significant and larger than what any null direction does to any trait."""
-
-
-class PromptCluster(_Record):
-    """Prompts with similar hidden states, and how far the two models' answers to them lie apart."""
-
-    prompts: list[str]
-    """Those nearest to its centre, which name it."""
-    size: int
-    kl: Interval
-    """Mean KL(student || base) in nats a token."""
-    beyond: float
-    """Its mean minus that of all other prompts (with a control: each less the control's KL)."""
-    p: float
-    """Prompts dealt out to clusters at random, BH-corrected over the clusters."""
-
-
-class Unnamed(_Record):
-    """What changed that no trait of the panel names."""
-
-    prompts: int
-    null: str
-    """What the differences were compared with, in words."""
-    kl: Interval
-    """Mean over prompts of KL(student || base), nats a token."""
-    kl_control: Interval | None = None
-    layers: list[LayerReadout]
-    steered_layer: int
-    steered_scale: float
-    """How many times the mean difference was added."""
-    steered: list[Steered]
-    """Strongest first."""
-    tokens: list[MovedToken]
-    clusters: list[PromptCluster]
-    """Highest KL first."""
-
-
-class TracedRows(_Record):
-    """Whether the student's change comes from a dataset."""
-
-    rows: RowCounts
-    prompts: int
-    traits_correlation: float
-    """Spearman's, of the scan's predicted shifts with the measured ones, over the panel."""
-    traits_p: float
-    """Under random signs of the prompts' gradients, one-sided."""
-    weights_agreement: float
-    """Mean inner product of the rows' gradients with the weights' change, over its standard deviation over prompts."""
-    weights_p: float
-    """Under random signs of the prompts, one-sided."""
-    rows_trait: str
-    rows_correlation: float
-    """Spearman's over prompts, of what a row does to that trait with its gradient along the weights' change."""
-    rows_p: float
-    """Under permutation of the prompts, two-sided."""
-    says: str
-
-
-class SamplingPlan(_Record):
-    """Questions to models that can only be sampled, and what they cost."""
-
-    answers: dict[str, int]
-    """Of each model to each entry of the panel."""
-    requests: int
-    """To models behind an address."""
-    tokens_in: int
-    tokens_out: int
-    """At most, estimated."""
-    cost: float | None
-    """In the currency of the prices given."""
-    smallest_effect: float
-    """Log-odds that this many answers see four times in five, after correction for the panel."""
-
-
-class AuditRecord(_Record):
-    """What an audit saw beside the shifts of traits."""
-
-    base: str
-    student: str
-    control: str | None = None
-    capability: list[Effect]
-    """What the student can still do: log-odds, or nats a token."""
-    broken: str = ""
-    """Why the student is taken to be damaged; empty where it is not."""
-    lineage: Literal["same", "different", "unknown"]
-    lineage_because: str
-    lineage_p: float | None = None
-    adapter: str
-    """Adapter of the student, in words."""
-    weights: list[WeightChange] = Field(default_factory=list[WeightChange])
-    teacher_correlation: Interval | None = None
-    """Pearson's, of the teacher's and the student's shifts over the panel."""
-    unnamed: Unnamed | None = None
-    unnamed_because: str = ""
-    """Why it was not looked at, if so."""
-    rows: TracedRows | None = None
-    sampling: SamplingPlan | None = None
-    unparsed: dict[str, int] = Field(default_factory=dict)
-    """Answers in which no option was named, by model; only where models were sampled."""
-
-
-class Results(_Record):
+class Results(Record):
     """The whole file."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
