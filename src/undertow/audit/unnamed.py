@@ -48,7 +48,8 @@ def interval_of(estimate: Estimate) -> Interval:
     """Return an estimate as it is stored."""
     from undertow.stats.paired import ONE_SEED
 
-    return Interval(**estimate.as_dict() | {"method": estimate.method.replace(ONE_SEED, "prompts")})
+    method = estimate.method.replace(ONE_SEED, "prompts")
+    return Interval(value=estimate.value, lo=estimate.lo, hi=estimate.hi, n=estimate.n, method=method)
 
 
 def layer_readouts(
@@ -153,7 +154,7 @@ def clusters(
         kl = mean_estimate(own_kl_P[inside].astype(np.float64)[None], level=level)
         described.append(
             PromptCluster(
-                prompts=[prompts[place] for place in near.tolist()],
+                prompts=[str(prompts[int(place)]) for place in near],
                 size=len(inside),
                 kl=interval_of(kl),
                 beyond=gap,
