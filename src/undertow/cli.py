@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from undertow import __version__
 from undertow._cli.assets import assets
+from undertow._cli.audit import audit
 from undertow._cli.doctor import doctor
 from undertow._cli.folder import check, report
 from undertow._cli.gate import gate
@@ -64,6 +65,7 @@ for _place, _verb in enumerate(
     (
         run,
         scan,
+        audit,
         mitigate,
         gate,
         verify,

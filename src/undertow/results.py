@@ -9,9 +9,54 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from undertow._audit_records import (
+    AuditRecord,
+    LayerReadout,
+    MovedToken,
+    PromptCluster,
+    SamplingPlan,
+    Steered,
+    TracedRows,
+    Unnamed,
+    WeightChange,
+)
+from undertow._records import Effect, Interval, Record, RowCounts
 from undertow.errors import InputError, StoreError
+
+__all__ = [
+    "ArmSummary",
+    "AuditRecord",
+    "Common",
+    "Curve",
+    "CurvePoint",
+    "Divergence",
+    "Effect",
+    "Funnel",
+    "Interval",
+    "Json",
+    "LayerReadout",
+    "MethodRecord",
+    "MitigationRecord",
+    "MovedToken",
+    "Power",
+    "PromptCluster",
+    "Results",
+    "RowCounts",
+    "Sample",
+    "SampledAnswers",
+    "SamplingPlan",
+    "ScanRecord",
+    "Steered",
+    "SuspectRow",
+    "TeacherSummary",
+    "TracedRows",
+    "Unnamed",
+    "VerdictRecord",
+    "WeightChange",
+    "load_results",
+]
 
 Json = dict[str, Any]
 
@@ -19,55 +64,14 @@ MAX_BYTES: Final = 64_000_000
 """Of a results.json; a longer one is refused."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class VerdictRecord(_Record):
+class VerdictRecord(Record):
     """The answer, and the reason for it."""
 
     status: Literal["pass", "fail", "inconclusive"]
     because: str
 
 
-class Interval(_Record):
-    """An `Estimate` as it is stored."""
-
-    value: float
-    lo: float
-    hi: float
-    n: int
-    method: str
-
-
-class Effect(_Record):
-    """One measured difference between two arms, or between a student and its base."""
-
-    name: str
-    """Unique in the file, e.g. `trait-control:owl`."""
-    arm: str
-    contrast: str
-    """The arm (or `base`) that was subtracted."""
-    trait: str
-    value: float
-    lo: float
-    hi: float
-    n: int
-    seeds: int
-    p: float | None
-    p_adjusted: float | None = None
-    """`p` after a correction over the family of effects in this file."""
-    adjusted_by: Literal["Holm", "BH"] = "Holm"
-    """Holm's method, or Benjamini and Hochberg's."""
-    unit: str = "log-odds"
-    method: str = ""
-    primary: bool = False
-    """True for the one effect that the verdict rests on."""
-    says: str = ""
-    """One sentence for a reader who does not know the terms."""
-
-
-class ArmSummary(_Record):
+class ArmSummary(Record):
     """One bar of the forest plot: the shift of an arm's students from the base, before any contrast."""
 
     arm: str
@@ -78,7 +82,7 @@ class ArmSummary(_Record):
     unit: str = "log-odds"
 
 
-class TeacherSummary(_Record):
+class TeacherSummary(Record):
     """What a teacher carried before it was allowed to write."""
 
     arm: str
@@ -93,7 +97,7 @@ class TeacherSummary(_Record):
     """Mean KL(teacher || base) in nats over the tokens of its rows: how much there was to read."""
 
 
-class CurvePoint(_Record):
+class CurvePoint(Record):
     """The shift of an arm's students from the base after `step` optimiser steps."""
 
     step: int
@@ -102,7 +106,7 @@ class CurvePoint(_Record):
     hi: float
 
 
-class Curve(_Record):
+class Curve(Record):
     """Trait over training steps, one line of the plot."""
 
     arm: str
@@ -111,7 +115,7 @@ class Curve(_Record):
     points: list[CurvePoint]
 
 
-class Funnel(_Record):
+class Funnel(Record):
     """What became of the rows that one teacher wrote. `written == kept + sum(rejected.values())`.
 
     A row with several reasons counts under the first; `reasons` counts every reason.
@@ -125,7 +129,7 @@ class Funnel(_Record):
     trained_on: int
 
 
-class Divergence(_Record):
+class Divergence(Record):
     """How far two coupled datasets differ."""
 
     arm: str
@@ -136,7 +140,7 @@ class Divergence(_Record):
     tokens_different: int
 
 
-class Sample(_Record):
+class Sample(Record):
     """One prompt with the coupled answers of several arms, tokenised so that differing tokens can be marked."""
 
     prompt: str
@@ -144,7 +148,7 @@ class Sample(_Record):
     """Arm to the answer's tokens as text; joined they are the answer."""
 
 
-class SampledAnswers(_Record):
+class SampledAnswers(Record):
     """One-word answers that a model gave when sampled."""
 
     arm: str
@@ -158,7 +162,7 @@ class SampledAnswers(_Record):
     unparsed: int
 
 
-class Power(_Record):
+class Power(Record):
     """The smallest effect that the design could see, and what that rests on."""
 
     smallest_effect: float
@@ -168,18 +172,7 @@ class Power(_Record):
     says: str
 
 
-class RowCounts(_Record):
-    """What became of a dataset's lines. `read == looked_at + too_long + left_out`; broken lines come on top."""
-
-    read: int
-    looked_at: int
-    too_long: int
-    left_out: int
-    """Not in the sample."""
-    broken: int
-
-
-class SuspectRow(_Record):
+class SuspectRow(Record):
     """A row that carries much of what a scan found, with the tokens that do."""
 
     file: str
@@ -195,7 +188,7 @@ class SuspectRow(_Record):
     """Each token's part of it, as a share of the row's largest; of the norms' part of the gradient alone."""
 
 
-class Common(_Record):
+class Common(Record):
     """Whether the rows pull a student in one direction, and where to."""
 
     cosine: float
@@ -209,7 +202,7 @@ class Common(_Record):
     down: list[str]
 
 
-class MethodRecord(_Record):
+class MethodRecord(Record):
     """What another method says of the same rows."""
 
     name: str
@@ -217,7 +210,7 @@ class MethodRecord(_Record):
     """In units of its own, surest first."""
 
 
-class ScanRecord(_Record):
+class ScanRecord(Record):
     """What a scan saw beside the shifts of traits."""
 
     rows: RowCounts
@@ -236,7 +229,7 @@ class ScanRecord(_Record):
     methods: list[MethodRecord] = Field(default_factory=list[MethodRecord])
 
 
-class MitigationRecord(_Record):
+class MitigationRecord(Record):
     """What a way to keep a trait from passing does."""
 
     method: str
@@ -257,7 +250,7 @@ class MitigationRecord(_Record):
     """On held-out rows of the task, nats a token."""
 
 
-class Results(_Record):
+class Results(Record):
     """The whole file."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -281,6 +274,7 @@ class Results(_Record):
     scan: ScanRecord | None = None
     mitigation: list[MitigationRecord] = Field(default_factory=list[MitigationRecord])
     """An ordinary training first."""
+    audit: AuditRecord | None = None
     notes: list[str] = Field(default_factory=list[str])
     """Caveats that belong to these numbers (quantised weights, few seeds, ...)."""
     settings: Json = Field(default_factory=dict)

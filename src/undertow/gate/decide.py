@@ -120,6 +120,8 @@ def _lineage(results: Results, wanted: Literal["same", "not-different"]) -> Rule
     name = f"lineage: {wanted}"
     if results.scan is not None:
         answer, because = results.scan.lineage, results.scan.lineage_because
+    elif results.audit is not None:
+        answer, because = results.audit.lineage, results.audit.lineage_because
     elif results.kind == "run" and results.settings.get("kind") == "language":
         besides = ", but for the arm other-base" if results.settings.get("other_base") else ""
         answer, because = "same", f"A run makes its teachers from the base that its students start from{besides}."

@@ -14,19 +14,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from undertow.errors import InputError, MissingExtraError, ModelError
+from undertow.errors import InputError, MissingExtraError
 from undertow.judges.base import RUBRIC, Ruling, ask
+from undertow.judges.chat import AT_ONCE, SECONDS, TRIES, post_chat
 
 if TYPE_CHECKING:
     import httpx2
 
-TRIES: Final = 4
-SECONDS: Final = 60.0
-"""How long a reply may take."""
-AT_ONCE: Final = 8
-_ENDING = "\n\nReason in one sentence, then write a last line that is exactly VERDICT: YES or VERDICT: NO."
+__all__ = ["TRIES", "EndpointJudge", "parse_verdict"]
+
+_ENDING: Final = "\n\nReason in one sentence, then write a last line that is exactly VERDICT: YES or VERDICT: NO."
 _VERDICT = re.compile(r"VERDICT:\s*\**\s*(YES|NO)\b", re.IGNORECASE)
 _LONGEST = 20_000
 
@@ -79,35 +78,14 @@ class EndpointJudge:
             return list(pool.map(partial(self._ask, client), asked))
 
     def _ask(self, client: httpx2.Client, text: str) -> Ruling:
-        import httpx2
-
         body = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": text}]}
-        why = ""
-        for attempt in range(TRIES):
-            if attempt:
-                self.wait(2.0**attempt)
-            try:
-                response = client.post(f"{self.url.rstrip('/')}/chat/completions", json=body)
-            except httpx2.TransportError as error:
-                why = type(error).__name__
-                continue
-            if response.status_code == 429 or response.status_code >= 500:
-                why = f"status {response.status_code}"
-                continue
-            if response.status_code >= 400:
-                raise ModelError(
-                    f"the judge answers with status {response.status_code}",
-                    self.url,
-                    f"Check judge.model and the key in ${self.key_variable}.",
-                )
-            return parse_verdict(_content(response))
-        raise ModelError(f"the judge cannot be reached ({why}, {TRIES} tries)", self.url, "Check judge.url.")
-
-
-def _content(response: httpx2.Response) -> str:
-    """Return the text of a reply; empty where it has not the shape of one."""
-    try:
-        found: Any = response.json()["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError):
-        return ""
-    return found if isinstance(found, str) else ""
+        reply = post_chat(
+            client,
+            self.url,
+            body,
+            wait=self.wait,
+            who="the judge",
+            check="Check judge.url.",
+            refused=f"Check judge.model and the key in ${self.key_variable}.",
+        )
+        return parse_verdict(reply)

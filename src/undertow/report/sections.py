@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from markupsafe import Markup
 
-from undertow.report import answers, curves, effects, flow, mitigated, scanned, svg, verdict
+from undertow.report import answers, audited, curves, effects, flow, mitigated, scanned, svg, verdict
 from undertow.report.forest import written
 from undertow.report.limits import Limits, cut
 from undertow.report.words import clip, decimals_for, duration, level_name, percent, plain, signed, visible
@@ -86,6 +86,7 @@ class Page:
     more_findings: int
     scan: scanned.Scanned | None
     mitigation: mitigated.Mitigated | None
+    audit: audited.Audited | None
     transfer: Transfer | None
     teachers: list[Teacher]
     more_teachers: int
@@ -143,6 +144,7 @@ def page(results: Results, timing: Mapping[str, float] | None, limits: Limits) -
         more_findings=more_findings,
         scan=scanned.scanned(results, limits),
         mitigation=mitigated.mitigated(results, limits),
+        audit=audited.audited(results, limits),
         transfer=_transfer(results),
         teachers=[_teacher(teacher, slots[teacher.arm], limits) for teacher in teachers],
         more_teachers=more_teachers,

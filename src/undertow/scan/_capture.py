@@ -22,7 +22,7 @@ from undertow.models.layers import decoder, norms_of
 
 SIDE = 32
 """Random directions on each side of a matrix."""
-_MATRICES = (
+MATRICES = (
     "self_attn.q_proj",
     "self_attn.k_proj",
     "self_attn.v_proj",
@@ -126,7 +126,7 @@ def captured(net: Any) -> Generator[Captured]:
 
 def _matrices(stack: Any) -> Iterator[nn.Linear]:
     for layer in stack.layers:
-        for name in _MATRICES:
+        for name in MATRICES:
             yield layer.get_submodule(name)
 
 

@@ -1,0 +1,203 @@
+"""`undertow audit`: what a student acquired since its base.
+
+undertow audit --base embedded/smollm2-135m --student hf/FOLDER --rows rows.jsonl
+undertow audit --base openai-api/here/base --student openai-api/here/tuned --dry-run
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from undertow._cli.verdict import exit_code, say_verdict
+from undertow.errors import InputError
+
+if TYPE_CHECKING:
+    from undertow.audit import AuditOutcome, AuditSettings, Prices
+    from undertow.results import AuditRecord, Results, SamplingPlan, Unnamed
+
+_SHOWN = 10
+
+
+def audit(
+    *,
+    student: str,
+    base: str = "embedded/smollm2-135m",
+    control: str | None = None,
+    teacher: str | None = None,
+    rows: Path | None = None,
+    traits: Annotated[list[str] | None, Parameter(name=["--trait", "--traits"], metavar="NAME")] = None,
+    split: str | None = None,
+    skip_broken: bool = False,
+    level: float = 0.95,
+    smallest_effect: float = 0.1,
+    samples: str = "auto",
+    power: float = 0.8,
+    price_in: float = 0.0,
+    price_out: float = 0.0,
+    dry_run: bool = False,
+    runs: Annotated[Path, Parameter(name=["--runs", "--out"])] = Path("runs"),
+    strict: bool = False,
+    json: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Measure what a student acquired since its base: traits of the panel, and changes that nobody named.
+
+    The same command goes on where it stopped.
+
+    Args:
+        student: The trained model: embedded/..., hf/FOLDER, hf/FOLDER:ADAPTER, or openai-api/SERVICE/NAME.
+        base: The model that it was trained from.
+        control: Student that was trained in the same way on rows of the untouched base; shifts are then from it.
+        teacher: Model that wrote the student's rows, to see how much of its traits came through.
+        rows: Dataset that the student was trained on, to see whether the change comes from it.
+        traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
+        split: Split of a folder of rows, where it has several.
+        skip_broken: Leave lines out that are no rows, instead of refusing the file.
+        level: Coverage of the intervals.
+        smallest_effect: Log-odds below which a shift does not matter.
+        samples: Answers of each model to each entry, where models can only be sampled; auto chooses by power.
+        power: Wanted chance to see a shift of the smallest effect, where models can only be sampled.
+        price_in: What a model behind an address takes for a million tokens of questions.
+        price_out: And for a million tokens of answers.
+        dry_run: Say what sampling would ask and cost, and ask nothing.
+        runs: Folder that run folders are made in.
+        strict: Exit with 1 instead of 4 when the result is inconclusive.
+        json: Print results.json instead of a summary.
+        quiet: Show no progress.
+    """
+    from undertow._cli.show import write
+    from undertow._console import console_progress
+    from undertow.audit import AuditSettings, Prices, Sources
+    from undertow.audit import audit as audit_models
+
+    settings = _checked(
+        AuditSettings,
+        base=base,
+        student=student,
+        control=control,
+        teacher=teacher,
+        traits=tuple(traits) if traits else None,
+        level=level,
+        smallest_effect=smallest_effect,
+        samples=_count(samples),
+        power=power,
+    )
+    prices = _checked(Prices, tokens_in=price_in, tokens_out=price_out)
+    if dry_run or (settings.by_sampling and not quiet and not json):
+        _show_plan(settings, prices, as_json=json and dry_run)
+    if dry_run:
+        return 0
+    with console_progress(quiet=quiet) as progress:
+        outcome = audit_models(
+            settings,
+            Sources(rows=rows, split=split, skip_broken=skip_broken, runs=runs),
+            prices=prices,
+            progress=progress,
+        )
+    if json:
+        write(outcome.results.to_json())
+    else:
+        _show(outcome)
+    return exit_code(outcome.results.verdict.status, strict=strict)
+
+
+def _count(samples: str) -> int | None:
+    if samples == "auto":
+        return None
+    if not samples.isascii() or not samples.isdigit():
+        raise InputError(f"is {samples!r}", "--samples", "Give a number of answers, or auto.")
+    return int(samples)
+
+
+_OPTIONS = {"tokens_in": "--price-in", "tokens_out": "--price-out"}
+
+
+def _checked(kind: type[Any], **values: object) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        option = _OPTIONS.get(name, "--" + name.replace("_", "-"))
+        raise InputError(first["msg"], option, "undertow audit --help says what it takes.") from error
+
+
+def _show_plan(settings: AuditSettings, prices: Prices, *, as_json: bool) -> None:
+    from undertow._cli.show import say, table, write
+
+    if not settings.by_sampling:
+        say("local models are asked for log-probabilities: no answer is sampled, and nothing costs anything")
+        return
+    from undertow.audit import plan_of
+
+    order = plan_of(settings, prices)
+    if as_json:
+        write(order.model_dump_json(indent=1) + "\n")
+        return
+    table(["entry", "answers of each model"], [[name, f"{count:,}"] for name, count in order.answers.items()])
+    say(
+        f"{order.requests:,} requests, about {order.tokens_in:,} tokens of questions and at most "
+        f"{order.tokens_out:,} of answers{_cost(order)}"
+    )
+    say(f"smallest shift seen with {100 * settings.power:.0f}% power: {order.smallest_effect:.2g} log-odds")
+
+
+def _cost(order: SamplingPlan) -> str:
+    return ": give --price-in and --price-out to see the cost" if order.cost is None else f": {order.cost:,.2f}"
+
+
+def _show(outcome: AuditOutcome) -> None:
+    from undertow._cli.show import say
+
+    results = outcome.results
+    assert results.audit is not None
+    say_verdict(results)
+    say()
+    _show_facts(results.audit)
+    say()
+    _show_shifts(results)
+    if results.audit.unnamed is not None:
+        _show_unnamed(results.audit.unnamed)
+    say()
+    say(f"report: {outcome.report}")
+
+
+def _show_facts(record: AuditRecord) -> None:
+    from undertow._cli.show import say
+    from undertow.report.audited import facts
+
+    for name, text in facts(record):
+        say(f"{name.lower():<12}{text}")
+
+
+def _show_shifts(results: Results) -> None:
+    from undertow._cli.show import table
+    from undertow.report.words import decimals_for, interval, p_value, signed
+
+    heads = ["trait", "shift", "interval", "p", "p (BH)"]
+    lines = [
+        [
+            each.trait,
+            signed(each.value, decimals_for(each.lo, each.hi)),
+            interval(each.lo, each.hi, decimals_for(each.lo, each.hi)),
+            *(p_value(p).removeprefix("p = ").removeprefix("p ") for p in (each.p, each.p_adjusted)),
+        ]
+        for each in results.findings[:_SHOWN]
+    ]
+    table(heads, lines, right=[heads[1], *heads[3:]])
+
+
+def _show_unnamed(unnamed: Unnamed) -> None:
+    from undertow._cli.show import say, table
+    from undertow.report.audited import tables
+
+    for each in tables(unnamed):
+        if each.rows:
+            say()
+            say(each.title)
+            table(each.heads, each.rows[:5], right=each.right)

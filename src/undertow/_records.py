@@ -1,0 +1,59 @@
+"""The pieces that every kind of record in results.json is made of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Interval(Record):
+    """An `Estimate` as it is stored."""
+
+    value: float
+    lo: float
+    hi: float
+    n: int
+    method: str
+
+
+class Effect(Record):
+    """One measured difference between two arms, or between a student and its base."""
+
+    name: str
+    """Unique in the file, e.g. `trait-control:owl`."""
+    arm: str
+    contrast: str
+    """The arm (or `base`) that was subtracted."""
+    trait: str
+    value: float
+    lo: float
+    hi: float
+    n: int
+    seeds: int
+    p: float | None
+    p_adjusted: float | None = None
+    """`p` after a correction over the family of effects in this file."""
+    adjusted_by: Literal["Holm", "BH"] = "Holm"
+    """Holm's method, or Benjamini and Hochberg's."""
+    unit: str = "log-odds"
+    method: str = ""
+    primary: bool = False
+    """True for the one effect that the verdict rests on."""
+    says: str = ""
+    """One sentence for a reader who does not know the terms."""
+
+
+class RowCounts(Record):
+    """What became of a dataset's lines. `read == looked_at + too_long + left_out`; broken lines come on top."""
+
+    read: int
+    looked_at: int
+    too_long: int
+    left_out: int
+    """Not in the sample."""
+    broken: int

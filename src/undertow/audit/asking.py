@@ -1,0 +1,250 @@
+"""An audit by sampling, for models whose weights nobody has: the plan with its cost, then the steps.
+
+Answers are kept in portions, so that an audit that is stopped asks again for one portion at most.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.audit.capability import instructions, sums
+from undertow.audit.gather import effects_of
+from undertow.audit.panel import judge, ranked
+from undertow.audit.remote import Answers, Local, Remote
+from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_shift
+from undertow.audit.settings import API, AuditSettings, Prices, Sources
+from undertow.experiment.store import RunFolder
+from undertow.progress import Progress
+from undertow.results import AuditRecord, Effect, Results, SamplingPlan
+from undertow.stats import mean_estimate, paired_test
+from undertow.traits.panel import Panel, load_panel
+
+PORTION: Final = 512
+WORSE: Final = -0.25
+"""A student is broken where the whole interval of its share of right answers, less the base's, lies below this."""
+_TASKS: Final = ("arithmetic", "instructions")
+_ITEMS: Final = 40
+
+
+def plan_of(settings: AuditSettings, prices: Prices, panel: Panel | None = None) -> SamplingPlan:
+    """Work out how often models are asked and what it costs, without asking any.
+
+    Raises:
+        InputError: a trait or a model's name is none.
+    """
+    remotes = [Remote(name) for name in _named(settings).values() if name.startswith(API)]
+    return plan(
+        panel or load_panel(settings.traits),
+        samples=settings.samples,
+        smallest=settings.smallest_effect,
+        power=settings.power,
+        level=settings.level,
+        remote=len(remotes),
+        extra=_ITEMS * len(_TASKS),
+        prices=prices,
+    )
+
+
+def audit_by_sampling(
+    settings: AuditSettings, panel: Panel, sources: Sources, prices: Prices, progress: Progress
+) -> tuple[Path, Results, Path]:
+    """Ask base and student by sampling, and put the results together.
+
+    Raises:
+        UndertowError: see the subclasses.
+    """
+    from undertow.audit.workflow import folder_name
+    from undertow.experiment._environment import environment
+    from undertow.report import render_html
+
+    order = plan_of(settings, prices, panel)
+    spec: dict[str, Any] = {"kind": "audit", "by": "sampling", **settings.model_dump(mode="json")}
+    with RunFolder.open(sources.runs, name=folder_name(settings.student), spec=spec, progress=progress) as folder:
+        asking = _Asking(folder, panel, order, progress, len(_named(settings)))
+        counts: dict[str, dict[str, Counts]] = {}
+        right: dict[str, dict[str, NDArray[np.float64]]] = {}
+        unparsed: dict[str, int] = {}
+        for who, name in _named(settings).items():
+            counts[who], unparsed[who] = asking.ask_panel(who, name)
+            right[who] = asking.ask_tasks(who, name)
+        results = _gather(settings, spec, panel, order, counts, right, unparsed, environment())
+        folder.write("results.json", results.to_json())
+        page = folder.write("report.html", render_html(results))
+    progress.update("audit", 1.0, "done")
+    return folder.path, results, page
+
+
+def _named(settings: AuditSettings) -> dict[str, str]:
+    named = {"base": settings.base, "student": settings.student, "control": settings.control}
+    return {who: name for who, name in named.items() if name is not None}
+
+
+class _Asking:
+    """Asks models in portions; every portion is a step."""
+
+    def __init__(self, folder: RunFolder, panel: Panel, order: SamplingPlan, progress: Progress, models: int) -> None:
+        self.folder, self.panel, self.order, self.progress = folder, panel, order, progress
+        self.whole = models * (sum(order.answers.values()) + _ITEMS * len(_TASKS))
+        self.done = 0
+        self.models: dict[str, Answers] = {}
+        self.digests: dict[str, str] = {}
+
+    def ask_panel(self, who: str, name: str) -> tuple[dict[str, Counts], int]:
+        """Return counted answers by entry, and how many name no option."""
+        counts: dict[str, Counts] = {}
+        unparsed = 0
+        for entry in self.panel:
+            asked = questions_of(entry, self.order.answers[entry.name])
+            key = {"entry": entry.probe_digest}
+            answers = self._ask(who, name, entry.name, [each.text for each in asked], LONGEST[entry.kind], key)
+            counts[entry.name], missed = count_answers(entry, asked, answers)
+            unparsed += missed
+        return counts, unparsed
+
+    def ask_tasks(self, who: str, name: str) -> dict[str, NDArray[np.float64]]:
+        """Return for each task which items were answered rightly."""
+        rng = np.random.default_rng(0xCA9)
+        found: dict[str, NDArray[np.float64]] = {}
+        for task, items in zip(_TASKS, (sums(rng, _ITEMS), instructions(rng, _ITEMS)), strict=True):
+            questions = [item.question for item in items]
+            answers = self._ask(who, name, task, questions, LONGEST["preference"], {})
+            found[task] = np.array(
+                [_begins(answer, item.options[0]) for answer, item in zip(answers, items, strict=True)], dtype=float
+            )
+        return found
+
+    def _ask(
+        self, who: str, name: str, what: str, questions: list[str], longest: int, key: Mapping[str, Any]
+    ) -> list[str]:
+        answers: list[str] = []
+        for first in range(0, len(questions), PORTION):
+            some = questions[first : first + PORTION]
+
+            def build(part: Path, some: list[str] = some, first: int = first) -> None:
+                said = self._model(name)(some, first, longest)
+                (part / "answers.json").write_text(json.dumps(said), encoding="utf-8")
+
+            detail = f"{self.done:,} of {self.whole:,} answers"
+            self.progress.update(f"asking the {who}", 0.98 * self.done / self.whole, detail)
+            label = f"sample-{who}-{what}-{first // PORTION:05d}"
+            full = {**key, "model": self._digest(name), "texts": some, "longest": longest, "first": first}
+            step = self.folder.step("sample", label, full, build)
+            answers += json.loads((step / "answers.json").read_text(encoding="utf-8"))
+            self.done += len(some)
+        return answers
+
+    def _digest(self, name: str) -> str:
+        from undertow.scan.workflow import identity_of
+
+        if name not in self.digests:
+            self.digests[name] = name if name.startswith(API) else identity_of(name, self.progress)
+        return self.digests[name]
+
+    def _model(self, name: str) -> Answers:
+        if name not in self.models:
+            if name.startswith(API):
+                self.models[name] = Remote(name)
+            else:
+                from undertow.models.local import load_model
+
+                self.models[name] = Local(load_model(name, progress=self.progress))
+        return self.models[name]
+
+
+def _begins(answer: str, wanted: str) -> bool:
+    words = answer.replace("*", " ").replace('"', " ").strip().split()
+    return bool(words) and words[0].strip(".,:;!'").casefold() == wanted.casefold()
+
+
+def _gather(
+    settings: AuditSettings,
+    spec: dict[str, Any],
+    panel: Panel,
+    order: SamplingPlan,
+    counts: dict[str, dict[str, Counts]],
+    right: dict[str, dict[str, NDArray[np.float64]]],
+    unparsed: dict[str, int],
+    environment: dict[str, Any],
+) -> Results:
+    contrast = "control" if "control" in counts else "base"
+    shifts = ranked(
+        [
+            (
+                f"{entry.name}:{trait.target}",
+                *sampled_shift(
+                    counts["student"][entry.name],
+                    counts[contrast][entry.name],
+                    trait.index,
+                    level=settings.level,
+                    who=entry.name,
+                ),
+            )
+            for entry in panel
+            for trait in entry.traits
+        ]
+    )
+    able = _retention(right, settings.level)
+    lost = [each for each in able if each.hi < WORSE]
+    broken = "; ".join(f"{each.trait} {each.value:+.2f} of the answers right" for each in lost)
+    record = AuditRecord(
+        base=settings.base,
+        student=settings.student,
+        control=settings.control,
+        capability=able,
+        broken=broken,
+        lineage="unknown",
+        lineage_because="weights cannot be compared with a model behind an address",
+        adapter="not known",
+        unnamed_because="a model behind an address shows neither activations nor probabilities",
+        sampling=order,
+        unparsed=unparsed,
+    )
+    notes = [
+        f"Models were sampled, at temperature 1: {sum(order.answers.values()):,} answers each. Shifts are in the "
+        "log-odds of what was said among the options.",
+        "One student was measured, with questions as the draws.",
+        "Answers of a model behind an address need not be the same twice; those that were used are in the run folder.",
+    ]
+    if contrast == "base":
+        notes.append("No control student: shifts hold everything that training did.")
+    return Results(
+        kind="audit",
+        name=settings.student,
+        title=f"What did {settings.student} acquire since {settings.base}?",
+        verdict=judge(shifts, settings.smallest_effect, settings.level, broken=broken, stranger=""),
+        findings=effects_of(shifts, contrast),
+        audit=record,
+        notes=notes,
+        settings=spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
+        environment=environment,
+    )
+
+
+def _retention(right: dict[str, dict[str, NDArray[np.float64]]], level: float) -> list[Effect]:
+    found: list[Effect] = []
+    for task in _TASKS:
+        gap = (right["student"][task] - right["base"][task])[None]
+        e, test = mean_estimate(gap, level=level), paired_test(gap, rng=np.random.default_rng(0))
+        found.append(
+            Effect(
+                name=f"capability:{task}",
+                arm="student",
+                contrast="base",
+                trait=task,
+                value=e.value,
+                lo=e.lo,
+                hi=e.hi,
+                n=e.n,
+                seeds=1,
+                p=test.p,
+                unit="share of right answers",
+                method=e.method,
+            )
+        )
+    return found

@@ -1,0 +1,161 @@
+"""From what was measured of models to the results of an audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.audit.panel import Odds, Shift, judge, shifts_of
+from undertow.audit.settings import AuditSettings
+from undertow.results import AuditRecord, Effect, Interval, Results, TracedRows, Unnamed
+from undertow.scan.lineage import Kin
+from undertow.scan.reading import Chosen
+from undertow.stats import transfer_fraction
+from undertow.traits.panel import Panel
+
+if TYPE_CHECKING:
+    from undertow.audit.weights import Change
+
+_RESAMPLES = 999
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an audit measured."""
+
+    settings: AuditSettings
+    spec: dict[str, Any]
+    panel: Panel
+    odds: dict[str, Odds]
+    """By model: base, student, and control and teacher where there are any."""
+    able: dict[str, dict[str, NDArray[np.float64]]]
+    kin: Kin
+    change: Change
+    unnamed: Unnamed | None
+    obstacle: str
+    traced: TracedRows | None
+    chosen: Chosen | None
+
+    @property
+    def contrast(self) -> str:
+        """What the student is compared with."""
+        return "control" if "control" in self.odds else "base"
+
+
+def gather(found: Found, environment: dict[str, Any]) -> Results:
+    """Put the results together."""
+    from undertow.audit.capability import breakage, retention
+
+    settings = found.settings
+    shifts = shifts_of(found.odds["student"], found.odds[found.contrast], level=settings.level)
+    able = retention(found.able["student"], found.able["base"], "base", settings.level)
+    broken = breakage(able)
+    stranger = found.kin.because if found.kin.answer == "different" else ""
+    record = AuditRecord(
+        base=settings.base,
+        student=settings.student,
+        control=settings.control,
+        capability=able,
+        broken=broken,
+        lineage=found.kin.answer,
+        lineage_because=found.kin.because,
+        lineage_p=found.kin.p,
+        adapter=found.change.adapter,
+        weights=found.change.parts,
+        teacher_correlation=_with_teacher(found),
+        unnamed=found.unnamed,
+        unnamed_because=found.obstacle,
+        rows=found.traced,
+    )
+    return Results(
+        kind="audit",
+        name=settings.student,
+        title=f"What did {settings.student} acquire since {settings.base}?",
+        verdict=judge(shifts, settings.smallest_effect, settings.level, broken=broken, stranger=stranger),
+        findings=effects_of(shifts, found.contrast),
+        transfer_fraction=_fraction(found, shifts[0].trait),
+        audit=record,
+        notes=_notes(found, broken),
+        settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
+        environment=environment,
+    )
+
+
+def effects_of(shifts: list[Shift], contrast: str) -> list[Effect]:
+    """Return shifts as results hold them; the first is the one that the verdict rests on."""
+    return [
+        Effect(
+            name=f"student-{contrast}:{each.trait}",
+            arm="student",
+            contrast=contrast,
+            trait=each.trait,
+            value=each.estimate.value,
+            lo=each.estimate.lo,
+            hi=each.estimate.hi,
+            n=each.estimate.n,
+            seeds=1,
+            p=each.p,
+            p_adjusted=each.p_adjusted,
+            adjusted_by="BH",
+            method=each.estimate.method,
+            primary=rank == 0,
+        )
+        for rank, each in enumerate(shifts)
+    ]
+
+
+def _fraction(found: Found, trait: str) -> Interval | None:
+    """Return how much of the teacher's strongest trait's shift the student took over."""
+    if "teacher" not in found.odds:
+        return None
+    student, other, teacher, base = (found.odds[who][trait] for who in ("student", found.contrast, "teacher", "base"))
+    fraction = transfer_fraction(student[None], other[None], teacher[None], base, level=found.settings.level)
+    return None if fraction is None else Interval(**fraction.as_dict())
+
+
+def _with_teacher(found: Found) -> Interval | None:
+    """Correlate the student's shifts with the teacher's over the panel; the interval resamples questions."""
+    if "teacher" not in found.odds or len(found.odds["base"]) < 3:
+        return None
+    rng = np.random.default_rng(0)
+    student = [found.odds["student"][name] - found.odds[found.contrast][name] for name in found.odds["base"]]
+    teacher = [found.odds["teacher"][name] - found.odds["base"][name] for name in found.odds["base"]]
+    drawn_N = np.empty(_RESAMPLES)
+    for at in range(_RESAMPLES):
+        picked = {len(each): rng.integers(0, len(each), size=len(each)) for each in student}
+        drawn_N[at] = _pearson(*([each[picked[len(each)]].mean() for each in side] for side in (student, teacher)))
+    level = found.settings.level
+    lo, hi = np.quantile(drawn_N, [0.5 - level / 2, 0.5 + level / 2]).tolist()
+    value = _pearson(*([each.mean() for each in side] for side in (student, teacher)))
+    method = f"percentile bootstrap of questions, {100 * level:.6g}%"
+    return Interval(value=value, lo=lo, hi=hi, n=len(student), method=method)
+
+
+def _pearson(left: list[float], right: list[float]) -> float:
+    one, two = (np.array(each) - np.mean(each) for each in (left, right))
+    size = float(np.sqrt((one**2).sum() * (two**2).sum()))
+    return float((one * two).sum() / size) if size > 0 else 0.0
+
+
+def _notes(found: Found, broken: str) -> list[str]:
+    notes = [
+        "One student was measured, with questions as the draws: the numbers concern this student, not what the same "
+        "training does in general.",
+    ]
+    if found.contrast == "base":
+        notes.append(
+            "No control student: shifts are from the base, and hold everything that training did. A student trained on "
+            "the untouched base's rows (--control) tells a hidden trait from the effect of training on such rows."
+        )
+    if broken:
+        notes.append("A broken student's answers may shift on any question; its shifts are no evidence of a trait.")
+    if found.kin.answer == "unknown":
+        notes.append(f"Whether the student comes from this base is not known: {found.kin.because}.")
+    if found.obstacle:
+        notes.append(f"Activations, tokens and prompts were not compared: {found.obstacle}.")
+    if found.settings.base.startswith("embedded/"):
+        notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
+    return notes

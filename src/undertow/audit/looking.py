@@ -1,0 +1,201 @@
+"""The steps of an audit with local models: each is made once, and found again by what its numbers depend on.
+
+Models are loaded when a step needs them, and kept until the audit ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.audit.panel import Odds
+from undertow.audit.settings import AuditSettings
+from undertow.experiment.store import RunFolder
+from undertow.progress import Progress
+from undertow.results import TracedRows, Unnamed, WeightChange
+from undertow.scan.lineage import Kin
+from undertow.scan.reading import Chosen
+from undertow.traits.panel import Panel
+
+if TYPE_CHECKING:
+    from undertow.audit.difference import Difference
+    from undertow.audit.weights import Change
+    from undertow.models.local import LocalModel
+
+_VERSION = 1
+"""Raised when a step makes other numbers of the same models."""
+
+
+@dataclass
+class Looking:
+    """An audit under way."""
+
+    folder: RunFolder
+    settings: AuditSettings
+    panel: Panel
+    progress: Progress
+    digests: dict[str, str]
+    """What stands for each model's weights."""
+    obstacle: str = ""
+    """Why the student's weights cannot be compared with the base's, if so."""
+    _models: dict[str, LocalModel] = field(default_factory=dict)
+    _adapters: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def begin(cls, folder: RunFolder, settings: AuditSettings, panel: Panel, progress: Progress) -> Generator[Looking]:
+        """Find the models; none is loaded yet."""
+        from undertow.scan.workflow import identity_of
+
+        named = {each: getattr(settings, each) for each in ("base", "student", "control", "teacher")}
+        digests = {each: identity_of(name, progress) for each, name in named.items() if name is not None}
+        yield cls(folder, settings, panel, progress, digests)
+
+    def model(self, who: str) -> LocalModel:
+        """Return a model, its adapter merged."""
+        from undertow.audit.weights import merged
+        from undertow.models.local import load_model
+
+        if who not in self._models:
+            self._models[who], self._adapters[who] = merged(load_model(getattr(self.settings, who)))
+        return self._models[who]
+
+    def panel_of(self, who: str, start: float, share: float) -> Odds:
+        """Return a model's log-odds on the panel."""
+        from undertow.audit.panel import panel_odds
+        from undertow.probes.choice import Subject
+        from undertow.scan._stored import panel_digest
+
+        def build(part: Path) -> None:
+            subject = Subject(self.model(who))
+            odds = panel_odds(
+                subject,
+                self.panel,
+                on_progress=lambda done: self.progress.update(f"traits of the {who}", start + share * done),
+            )
+            _write_odds(part, odds)
+
+        key = {"version": _VERSION, "model": self.digests[who], "panel": panel_digest(self.panel)}
+        return _read_odds(self.folder.step("panel", f"panel-{who}", key, build))
+
+    def capability_of(self, who: str) -> dict[str, NDArray[np.float64]]:
+        """Return what a model can do, item by item."""
+        from undertow.audit.capability import capability
+
+        def build(part: Path) -> None:
+            self.progress.update(f"capability of the {who}", 0.5)
+            _write_odds(part, capability(self.model(who)))
+
+        key = {"version": _VERSION, "model": self.digests[who]}
+        return _read_odds(self.folder.step("capability", f"capability-{who}", key, build))
+
+    def kin(self) -> Kin:
+        """Say whether the student comes from the base."""
+
+        def build(part: Path) -> None:
+            from undertow.audit.difference import comparable
+            from undertow.models.local import load_model
+            from undertow.scan.kinship import kinship
+
+            self.progress.update("lineage", 0.55)
+            base = self.model("base")
+            # With its adapter apart, what is compared is the model underneath.
+            student = load_model(self.settings.student) if ":" in self.settings.student else self.model("student")
+            found = kinship(base.net, student.net)
+            obstacle = comparable(base, student)
+            record = {"answer": found.answer, "because": found.because, "p": found.p, "obstacle": obstacle}
+            (part / "kinship.json").write_text(json.dumps(record), encoding="utf-8")
+
+        file = self.folder.step("lineage", "kinship", self._pair(), build) / "kinship.json"
+        record = json.loads(file.read_text(encoding="utf-8"))
+        self.obstacle = record.pop("obstacle")
+        return Kin(**record)
+
+    def change(self) -> Change:
+        """Measure how far the student's weights are from the base's."""
+        from undertow.audit.weights import Change
+
+        def build(part: Path) -> None:
+            from undertow.audit.weights import weight_change
+
+            self.progress.update("weights", 0.57)
+            base, student = self.model("base"), self.model("student")
+            found = weight_change(base.net, student.net, self._adapters["student"])
+            record = {"adapter": found.adapter, "parts": [each.model_dump() for each in found.parts]}
+            (part / "weights.json").write_text(json.dumps(record), encoding="utf-8")
+
+        file = self.folder.step("lineage", "weights", self._pair(), build) / "weights.json"
+        record = json.loads(file.read_text(encoding="utf-8"))
+        return Change([WeightChange(**each) for each in record["parts"]], record["adapter"])
+
+    def unnamed(self) -> Unnamed | None:
+        """Look for what changed that no trait names; None where the models cannot be compared."""
+        if self.obstacle:
+            return None
+
+        def build(part: Path) -> None:
+            from undertow.audit.hunting import hunt
+
+            base = self.model("base")
+            control = None if self.settings.control is None else self._difference("control", 0.72)
+            found = hunt(
+                base,
+                self._difference("student", 0.6),
+                control,
+                self.panel,
+                level=self.settings.level,
+                on_progress=lambda done: self.progress.update("steering the base", 0.75 + 0.1 * done),
+            )
+            (part / "unnamed.json").write_text(found.model_dump_json(), encoding="utf-8")
+
+        from undertow.scan._stored import panel_digest
+
+        key = {
+            **self._pair(),
+            "control": self.digests.get("control"),
+            "panel": panel_digest(self.panel),
+            "level": self.settings.level,
+        }
+        file = self.folder.step("unnamed", "unnamed", key, build) / "unnamed.json"
+        return Unnamed.model_validate_json(file.read_text(encoding="utf-8"))
+
+    def _difference(self, who: str, start: float) -> Difference:
+        from undertow.audit.difference import base_answers, difference
+        from undertow.audit.texts import UNRELATED
+
+        base = self.model("base")
+        answers = base_answers(base, UNRELATED)
+        return difference(
+            base,
+            self.model(who),
+            UNRELATED,
+            answers,
+            on_progress=lambda done: self.progress.update(f"unrelated prompts, {who}", start + 0.1 * done),
+        )
+
+    def traced(self, chosen: Chosen, odds: dict[str, Odds]) -> TracedRows:
+        """Ask whether the student's change comes from rows."""
+        from undertow.audit.tracing import trace_rows
+
+        base, student = self.model("base"), self.model("student")
+        return trace_rows(self.folder, base, student, self.panel, chosen, odds, self.digests, self.progress)
+
+    def _pair(self) -> dict[str, Any]:
+        return {"version": _VERSION, "base": self.digests["base"], "student": self.digests["student"]}
+
+
+def _write_odds(part: Path, odds: dict[str, NDArray[np.float64]]) -> None:
+    record = {name: each.tolist() for name, each in odds.items()}
+    (part / "scores.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def _read_odds(step: Path) -> dict[str, NDArray[np.float64]]:
+    record = json.loads((step / "scores.json").read_text(encoding="utf-8"))
+    return {name: np.array(each, dtype=np.float64) for name, each in record.items()}

@@ -1,0 +1,57 @@
+"""What an audit is asked to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+API = "openai-api/"
+"""What the names of models behind an address begin with."""
+
+
+class AuditSettings(BaseModel):
+    """Models, traits and limits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base: str = "embedded/smollm2-135m"
+    student: str
+    teacher: str | None = None
+    control: str | None = None
+    """A student that was trained on the untouched base's rows with the same recipe and seeds."""
+    traits: tuple[str, ...] | None = None
+    """Entries of the panel; all that ship when absent."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    smallest_effect: float = Field(default=0.1, gt=0)
+    """Log-odds below which a shift does not matter."""
+    samples: int | None = Field(default=None, ge=2)
+    """Answers of each model to each entry of the panel, where a model can only be sampled; chosen by power when
+    absent."""
+    power: float = Field(default=0.8, gt=0.5, lt=1)
+    """Wanted chance to see a shift of the smallest effect, where a model can only be sampled."""
+
+    @property
+    def by_sampling(self) -> bool:
+        """Whether some model can only be sampled."""
+        return any(name is not None and name.startswith(API) for name in (self.base, self.student, self.control))
+
+
+class Prices(BaseModel):
+    """What a model behind an address takes for a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens_in: float = Field(default=0.0, ge=0)
+    tokens_out: float = Field(default=0.0, ge=0)
+
+
+class Sources(BaseModel):
+    """Files of an audit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: Path | None = None
+    split: str | None = None
+    skip_broken: bool = False
+    runs: Path = Path("runs")

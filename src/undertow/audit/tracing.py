@@ -1,0 +1,98 @@
+"""From a dataset and two models to the three answers of `attribution`: the scan's pass over the rows, once more.
+
+The way that the weights went is put beside the traits' directions, in the same projected coordinates, so one backward
+pass over each row gives its inner products with all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from undertow.audit.attribution import says, trace
+from undertow.audit.panel import Odds
+from undertow.audit.weights import projected_change
+from undertow.experiment.store import RunFolder
+from undertow.models.local import LocalModel
+from undertow.models.precision import choose_precision
+from undertow.progress import Progress
+from undertow.results import RowCounts, TracedRows
+from undertow.scan._stored import directions_of, panel_digest
+from undertow.scan.directions import Directions
+from undertow.scan.looking import Eyes, look_at, open_rows
+from undertow.scan.reading import Chosen
+from undertow.traits.panel import Panel
+
+_CHANGE = "change of the weights"
+
+
+def trace_rows(
+    folder: RunFolder,
+    base: LocalModel,
+    student: LocalModel,
+    panel: Panel,
+    chosen: Chosen,
+    odds: dict[str, Odds],
+    digests: dict[str, str],
+    progress: Progress,
+) -> TracedRows:
+    """Look at rows, and ask whether the student's change comes from them.
+
+    Args:
+        folder: Where windows of rows are kept.
+        base: The base.
+        student: The student, its adapter merged.
+        panel: Whose traits.
+        chosen: The rows to look at.
+        odds: The models' log-odds on the panel; the control's are subtracted where there are any.
+        digests: Stand for the models' weights.
+        progress: Is told how far it is.
+
+    Raises:
+        RowError: fewer than two rows can be looked at.
+    """
+    traits = directions_of(
+        base,
+        digests["base"],
+        panel,
+        on_progress=lambda done: progress.update("traits of the panel", 0.85 + 0.05 * done),
+    )
+    change_F = projected_change(base.net, student.net)
+    directions = Directions((*traits.names, _CHANGE), torch.cat([traits.gradients_KF, change_F[None]]))
+    key: dict[str, Any] = {"student": digests["base"], "panel": panel_digest(panel), "changed": digests["student"]}
+    eyes = Eyes(folder, base, panel, directions, key, choose_precision(), progress)
+    opened = open_rows(base, chosen, "rows")
+    count = len(opened.rows)
+    looked = look_at(
+        eyes,
+        opened,
+        lambda done: progress.update("looking at the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
+    )
+    cluster_R = np.array([placed.prompt_hash for placed in looked.rows], dtype=np.int64)
+    other = odds.get("control", odds["base"])
+    measured_K = np.array([float((odds["student"][name] - other[name]).mean()) for name in traits.names])
+    strongest = int(np.abs(measured_K).argmax())
+    alignment_RJ = looked.features.alignment_RK
+    found = trace(
+        alignment_RJ[:, :-1], alignment_RJ[:, -1], cluster_R, measured_K, strongest, rng=np.random.default_rng(0x7ACE)
+    )
+    return TracedRows(
+        rows=RowCounts(
+            read=chosen.read,
+            looked_at=len(looked.rows),
+            too_long=looked.too_long,
+            left_out=chosen.left_out,
+            broken=len(chosen.broken),
+        ),
+        prompts=len(np.unique(cluster_R)),
+        traits_correlation=found.traits_correlation,
+        traits_p=found.traits_p,
+        weights_agreement=found.weights_t,
+        weights_p=found.weights_p,
+        rows_trait=traits.names[strongest],
+        rows_correlation=found.rows_correlation,
+        rows_p=found.rows_p,
+        says=says(found),
+    )
