@@ -118,3 +118,9 @@ def test_tables_and_pictures_are_text(results: Results) -> None:
 def test_whole_numbers_of_thousands_of_digits_are_shown_or_refused(tmp_path: Path) -> None:
     huge = stored_results.run().model_copy(update={"settings": {"a": 10**5000, "b": [[10**5000]]}})
     assert "because of this" in render_html(huge)
+
+
+@pytest.mark.parametrize("stated", ["x", 10**400, -1, None, [1], {"a": 1}])
+def test_judgements_that_are_none_do_not_stop_the_table(stated: object) -> None:
+    odd = stored_results.run(settings={"judgement": {"smallest_effect": stated, "level": stated}})
+    assert len(overview.overview([odd])) == 1
