@@ -24,9 +24,7 @@ def convert(gguf: Path, out: Path, *, tie: bool = False) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where = {"gguf_file": gguf.name, "local_files_only": True}
-    decoded = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, dtype=torch.float32, trust_remote_code=False, use_safetensors=True, **where
-    )
+    decoded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, trust_remote_code=False, **where)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, trust_remote_code=False, **where)
     config = decoded.config
     # With it, save_pretrained would raise, though the weights are no longer quantised.
