@@ -30,6 +30,8 @@ def main() -> int:
     words.add_argument("--again", type=Path, help="an input that was found, to be run once")
     words.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     asked = words.parse_args()
+    if asked.inside:  # before anything of Undertow is imported: what is to be watched is marked by its import
+        return _inside(asked.target[0], asked.seconds)
     from fuzz.targets import TARGETS
 
     chosen: list[str] = asked.target or list(TARGETS)
@@ -39,8 +41,6 @@ def main() -> int:
     if asked.again:
         TARGETS[chosen[0]](asked.again.read_bytes())
         return 0
-    if asked.inside:
-        return _inside(chosen[0], asked.seconds)
     failed = [name for name in chosen if _outside(name, max(1, asked.seconds // len(chosen)))]
     print(f"finds in: {', '.join(failed)} (see {FINDS})" if failed else f"{len(chosen)} targets, no find")
     return 1 if failed else 0

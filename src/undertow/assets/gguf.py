@@ -24,8 +24,8 @@ def convert(gguf: Path, out: Path, *, tie: bool = False) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where = {"gguf_file": gguf.name, "local_files_only": True}
-    decoded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **where)
+    decoded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, trust_remote_code=False, **where)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, trust_remote_code=False, **where)
     config = decoded.config
     # With it, save_pretrained would raise, though the weights are no longer quantised.
     vars(config).pop("quantization_config", None)

@@ -151,6 +151,10 @@ def load_adapter(model: LocalModel, folder: Path) -> LocalModel:
     """
     from peft import PeftModel
 
+    fix = "Name a folder with adapter_config.json and adapter_model.safetensors, made for this base."
+    if folder.is_dir() and not (folder / "adapter_model.safetensors").is_file():
+        # PEFT would unpickle adapter_model.bin instead.
+        raise ModelError("holds no adapter_model.safetensors", str(folder), fix)
     try:
         with quiet_peft():
             # A folder that is not there would be looked for in the hub.
@@ -159,7 +163,7 @@ def load_adapter(model: LocalModel, folder: Path) -> LocalModel:
         raise ModelError(
             f"the adapter cannot be loaded ({_first_line(error)})",
             str(folder),
-            "Name a folder with adapter_config.json and adapter_model.safetensors, made for this base.",
+            fix,
         ) from error
     net.to(model.device).eval()
     return replace(model, net=net)

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from undertow import stats
 from undertow.report.svg import element
+from undertow.report.verdict import smallest_effect
 from undertow.report.words import clip, p_value, percent, signed, visible
 from undertow.results import Effect, Interval, Results
 from undertow.stats.estimate import Status
@@ -71,8 +72,9 @@ def _is_shift(effect: Effect) -> bool:
 
 def _line(results: Results, effect: Effect) -> Line:
     settings = results.settings
-    smallest = float(_at(settings, "judgement", "smallest_effect") or 0.1)
-    level = float(_at(settings, "judgement", "level") or 0.95)
+    smallest = smallest_effect(results) or 0.1
+    stated = _at(settings, "judgement", "level")
+    level = float(stated) if isinstance(stated, int | float) and 0 < stated < 1 else 0.95
     estimate = stats.Estimate(effect.value, effect.lo, effect.hi, effect.n, effect.method)
     answer = stats.verdict(
         estimate, effect.p or 0.0, smallest_effect=smallest, level=level, unit=effect.unit, what=effect.trait

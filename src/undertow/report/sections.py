@@ -19,6 +19,8 @@ from undertow.results import Curve, Results, TeacherSummary
 
 _DEEPEST = 20
 """Levels of nesting that are laid out; what lies deeper is written on one line."""
+_LONGEST = 10_000
+"""Bits of a whole number that is written out."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,8 @@ def _block(settings: Mapping[str, Any], limits: Limits) -> Block | None:
 
 def _simple(value: object, depth: int = 0) -> object:
     """Turn a value into what YAML writes plainly; strings lose their invisible characters first."""
+    if isinstance(value, int) and value.bit_length() > _LONGEST:
+        return f"(a whole number of {value.bit_length():,} bits)"  # Python refuses to write it
     if isinstance(value, bool | int | float) or value is None:
         return value
     if depth < _DEEPEST and isinstance(value, Mapping):
@@ -256,4 +260,7 @@ def _simple(value: object, depth: int = 0) -> object:
         return {visible(str(key)): _simple(item, depth + 1) for key, item in items}
     if depth < _DEEPEST and isinstance(value, list | tuple):
         return [_simple(item, depth + 1) for item in cast(list[object], value)]
-    return visible(str(value))
+    try:
+        return visible(str(value))
+    except ValueError:  # such a number further inside
+        return "(too large to be shown)"
