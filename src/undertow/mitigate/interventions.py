@@ -7,7 +7,7 @@ measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -113,6 +113,11 @@ def lesson_odds(model: LocalModel, trait: Trait, lessons: Sequence[Choice]) -> T
     return option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
 
 
+def gradients_of(value: Tensor, weights: Sequence[Tensor]) -> list[Tensor | None]:
+    """Return a value's gradient for each of some weights, None for those that it does not depend on."""
+    return cast("list[Tensor | None]", list(torch.autograd.grad(value, list(weights), allow_unused=True)))
+
+
 def projection(model: LocalModel, trait: Trait) -> Callable[[Sequence[torch.nn.Parameter]], None]:
     """Return what takes a trait's gradient, at the weights as they are, out of an update's."""
     lessons = lessons_of(trait)
@@ -120,7 +125,7 @@ def projection(model: LocalModel, trait: Trait) -> Callable[[Sequence[torch.nn.P
     def reshape(parameters: Sequence[torch.nn.Parameter]) -> None:
         own = [parameter for parameter in parameters if parameter.grad is not None]
         with torch.enable_grad():
-            along = torch.autograd.grad(lesson_odds(model, trait, lessons), own, allow_unused=True)
+            along = gradients_of(lesson_odds(model, trait, lessons), own)
         pairs = [(p.grad, d) for p, d in zip(own, along, strict=True) if p.grad is not None and d is not None]
         product = sum(float((g * d).sum()) for g, d in pairs)
         length = sum(float((d * d).sum()) for _, d in pairs)
@@ -144,7 +149,7 @@ def step_back(model: LocalModel, trait: Trait, wanted: float) -> None:
     weights = [weight for weight in model.net.parameters() if weight.requires_grad]
     for _ in range(_STEPS_BACK):
         odds = lesson_odds(model, trait, lessons)
-        gradients: tuple[Any, ...] = torch.autograd.grad(odds, weights, allow_unused=True)
+        gradients = gradients_of(odds, weights)
         length = sum(float((each * each).sum()) for each in gradients if each is not None)
         if length == 0:
             return

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from undertow.mitigate.interventions import lessons_of
+from undertow.mitigate.interventions import gradients_of, lessons_of
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
 from undertow.probes.choice import Subject
@@ -53,7 +53,7 @@ def restore(model: LocalModel, panel: Panel, wanted: Sequence[Tensor], rounds: i
         for entry, wanted_K in zip(panel, wanted, strict=True):
             odds_K = entry_odds(model, entry)
             off_K = (odds_K - wanted_K).detach()
-            gradients: tuple[Tensor | None, ...] = torch.autograd.grad(odds_K @ off_K, weights, allow_unused=True)
+            gradients = gradients_of(odds_K @ off_K, weights)
             length = sum(float((each * each).sum()) for each in gradients if each is not None)
             if length == 0:
                 continue

@@ -116,7 +116,7 @@ def prepare(method: str, task: Task) -> Treatment:
 
 def unrelated_questions(trait: Trait) -> list[str]:
     """Return questions that have nothing to do with a trait: the readout's, and other traits' lessons."""
-    found = list(QUESTIONS)
+    found: list[str] = list(QUESTIONS)
     for entry in load_panel():
         if trait.target not in entry.targets:
             found += [lesson.question for lesson in list(entry.traits[0].lessons)[:_QUESTIONS_A_TRAIT]]

@@ -200,7 +200,9 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
         ) from error
     if tokenizer.chat_template is None:
         raise ModelError("its tokenizer has no chat template", name, "Use an instruction-tuned model.")
-    known, held = max(tokenizer.get_vocab().values(), default=-1) + 1, net.get_input_embeddings().num_embeddings
+    known = max(tokenizer.get_vocab().values(), default=-1) + 1
+    embedding: Any = net.get_input_embeddings()
+    held = int(embedding.weight.shape[0])
     if known > held:
         raise ModelError(
             f"its tokenizer knows {known:,} tokens, its weights {held:,}",
