@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from undertow.cli import main
 from undertow.errors import InputError, StoreError
 from undertow.experiment import run
 from undertow.experiment.arms import find_trait
@@ -93,3 +94,20 @@ def test_an_unfinished_run_is_said(tiny_folder: Path, tmp_path: Path) -> None:
     rows.rename(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match="lacks 1 of the steps"):
         compare(source, root=tmp_path / "m")
+
+
+def test_a_dry_run_says_how_long_and_does_nothing(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = made(tiny_folder, tmp_path)
+    timing = {f"student-{arm}-s{seed}": 60.0 for arm in ("trait", "control") for seed in (0, 1)}
+    (source / "timing.json").write_text(json.dumps(timing), encoding="utf-8")
+    call = ["mitigate", "--compare", str(source), "--method", "freeze", "--runs", str(tmp_path / "m"), "--dry-run"]
+    assert main(call) == 0
+    said = capsys.readouterr().out
+    assert "10 of 10 students" in said
+    assert "about 10 min 0 s" in said
+    assert not (tmp_path / "m").exists()
+    (source / "timing.json").unlink()
+    assert main(call) == 0
+    assert "about" not in capsys.readouterr().out

@@ -35,7 +35,7 @@ def report(run_folder: Path, /, *, out: Path | None = None) -> int:
     must_exist(run_folder)
     results = load_results(run_folder)
     folder = run_folder if run_folder.is_dir() else run_folder.parent
-    page = render_html(results, timing=_timing(folder / "timing.json"))
+    page = render_html(results, timing=timing_of(folder / "timing.json"))
     final = out or folder / "report.html"
     must_take_a_file(final)
     with storing(final):
@@ -113,7 +113,7 @@ def _show(found: FolderCheck) -> None:
     say(f"{steps} intact, {len(found.interrupted):,} interrupted, {len(found.damaged):,} damaged")
 
 
-def _timing(path: Path) -> dict[str, float] | None:
+def timing_of(path: Path) -> dict[str, float] | None:
     """Read the seconds of each step; None where there is no such file, or none that can be read."""
     import json
 

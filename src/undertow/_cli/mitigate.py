@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from undertow._cli.folder import timing_of
 from undertow._cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
@@ -121,13 +122,15 @@ def _compare(
     from undertow._cli.show import say, write
     from undertow._console import console_progress
     from undertow.mitigate import COMPARED, compare, missing_students
+    from undertow.mitigate.duration import expected_seconds
+    from undertow.report.words import duration
 
     chosen = tuple(methods or COMPARED)
     if dry_run:
         total, missing = missing_students(run, chosen, root=runs)
-        say(
-            f"{missing:,} of {total:,} students are to be trained; on 2 cores one of 128 rows takes about half a minute"
-        )
+        seconds = expected_seconds(timing_of(run / "timing.json") or {}, missing)
+        time = "" if seconds is None else f", about {duration(seconds)} at the pace of the run's own students"
+        say(f"{missing:,} of {total:,} students are to be trained{time}; some methods cost more (--list)")
         return 0
     with console_progress(quiet=quiet) as progress:
         outcome = compare(run, chosen, root=runs, progress=progress)
