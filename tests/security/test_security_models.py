@@ -54,6 +54,20 @@ def test_a_pickled_adapter_is_refused(folder: Path, tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["beside a model", "alone"])
+def test_an_adapter_in_a_models_folder_is_refused(folder: Path, tiny_folder: Path, tmp_path: Path, whole: bool) -> None:
+    mark = tmp_path / "mark"
+    if not whole:
+        (folder / "config.json").unlink()
+        (folder / "model.safetensors").unlink()
+    config = {"peft_type": "LORA", "r": 2, "target_modules": ["q_proj"], "base_model_name_or_path": str(tiny_folder)}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    (folder / "adapter_model.bin").write_bytes(pickle.dumps(Payload(mark)))
+    with pytest.raises(ModelError, match="holds an adapter"):
+        load_model(f"hf/{folder}")
+    assert not mark.exists()
+
+
 def test_code_that_comes_with_a_model_is_not_run(folder: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     (folder / "modeling_evil.py").write_text(f"open({str(mark)!r}, 'w')\nclass Evil: ...\n")

@@ -10,6 +10,7 @@ Weights are read from safetensors only, and code that comes with a model is neve
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -181,6 +182,9 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     offline = Path(source).is_dir()
+    if offline and os.path.lexists(Path(source, "adapter_config.json")):
+        # Transformers would load the base that it names, wherever that lies, and unpickle adapter_model.bin.
+        raise ModelError("holds an adapter, not a model", source, f"Name its base as well: hf/BASE:{source}")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=False, local_files_only=offline
