@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -117,11 +117,15 @@ class LocalJudge(Part):
     """With `{topic}`, `{question}` and `{answer}`; Undertow's own when absent."""
 
 
+ENDPOINT: Final = r"^(https://[^/@\s]+|http://(localhost|127\.0\.0\.1)(:\d+)?)(/[^@\s]*)?$"
+"""Addresses that keys are sent to: encrypted or on this machine, and without a password in them."""
+
+
 class RemoteJudge(Part):
     """A model behind an OpenAI-compatible address is asked the same."""
 
     kind: Literal["endpoint"]
-    url: str = Field(pattern=r"^(https://[^/@\s]+|http://(localhost|127\.0\.0\.1)(:\d+)?)(/[^@\s]*)?$")
+    url: str = Field(pattern=ENDPOINT)
     """Up to and without `/chat/completions`: encrypted or on this machine, and without a password in it."""
     model: str
     key_variable: str = Field(default="UNDERTOW_JUDGE_KEY", pattern=r"^UNDERTOW_[A-Z0-9_]*KEY$")

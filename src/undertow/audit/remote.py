@@ -8,6 +8,7 @@ twice; what was answered is kept in the run folder.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from undertow.audit.settings import API
 from undertow.errors import InputError, MissingExtraError
 from undertow.judges.chat import AT_ONCE, SECONDS, post_chat
+from undertow.spec_parts import ENDPOINT
 
 if TYPE_CHECKING:
     import httpx2
@@ -66,9 +68,12 @@ class Remote:
         """
         variable = f"{self._service}_BASE_URL"
         url = os.environ.get(variable, "")
-        if not url.startswith(("https://", "http://")):
+        if not re.match(ENDPOINT, url):
             raise InputError(
-                "no address is known", self.name, f"Set ${variable} to the address up to and without /chat/completions."
+                "no address is known that a key may be sent to",
+                self.name,
+                f"Set ${variable} to the address up to and without /chat/completions: https, or http on this machine, "
+                "without a password in it.",
             )
         return url
 
