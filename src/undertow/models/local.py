@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
+
 from undertow.errors import AssetError, MissingExtraError, ModelError, nearest
 from undertow.progress import Progress, Silent
 from undertow.rows import Message
@@ -140,7 +142,7 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
     source = str(found) if found is not None else base.partition("/")[2]
     net, tokenizer = _load(source, name, dtype)
     net.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    model = LocalModel(name, net, tokenizer, end=_end_of_turn(tokenizer))
+    model = LocalModel(name, net, tokenizer, end=_end_of_turn(tokenizer, name))
     return load_adapter(model, Path(adapter)) if adapter else model
 
 
@@ -220,10 +222,18 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _end_of_turn(tokenizer: Any) -> int:
-    """Find the token that the chat template puts behind an answer."""
+def _end_of_turn(tokenizer: Any, name: str) -> int:
+    """Find the token that the chat template puts behind an answer.
+
+    Raises:
+        ModelError: the template cannot be used, or reaches for what a template has no business with.
+    """
     probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    tokens = list(tokenizer.apply_chat_template(probe, return_dict=False))
+    try:
+        tokens = list(tokenizer.apply_chat_template(probe, return_dict=False))
+    except TemplateError as error:
+        why = f"its chat template cannot be used: {_first_line(error)}"
+        raise ModelError(why, name, "Mend chat_template.jinja, or take the model from where it was published.") from error
     special = set(tokenizer.all_special_ids)
     return next((token for token in reversed(tokens) if token in special), tokenizer.eos_token_id)
 
