@@ -233,7 +233,8 @@ def _end_of_turn(tokenizer: Any, name: str) -> int:
         tokens = list(tokenizer.apply_chat_template(probe, return_dict=False))
     except TemplateError as error:
         why = f"its chat template cannot be used: {_first_line(error)}"
-        raise ModelError(why, name, "Mend chat_template.jinja, or take the model from where it was published.") from error
+        fix = "Mend chat_template.jinja, or take the model from where it was published."
+        raise ModelError(why, name, fix) from error
     special = set(tokenizer.all_special_ids)
     return next((token for token in reversed(tokens) if token in special), tokenizer.eos_token_id)
 
