@@ -149,12 +149,13 @@ def _most_carrying(task: Task) -> set[int]:
     return worst(sign * features.alignment_RK[:, at], DROPPED)
 
 
-@torch.inference_mode()
 def _agreeing(task: Task) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[bool]]:
     """Return at which tokens teacher and base have the same first choice."""
     rows = _encoded(task.model, task.examples)
     sampling = _sampling(task.model, rows)
 
+    # Not around the whole: a teacher may be made by gradient steps when it is loaded.
+    @torch.inference_mode()
     def first_T(subject: Subject, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         net: Any = subject.model.net
         tables = answer_hidden(net, prompts, [row.answer for row in rows], steering=subject.steering)
