@@ -149,6 +149,7 @@ def test_seeds() -> None:
     assert few.status == "inconclusive"
     assert "trait-control:cat (1)" in few.because
     assert only(scan(), evidence={"seeds": 3}).status == "pass"
+    assert only(run(effect(seeds=1)).model_copy(update={"kind": "audit"}), evidence={"seeds": 3}).status == "pass"
     assert only(run().model_copy(update={"effects": []}), evidence={"seeds": 1}).status == "inconclusive"
 
 

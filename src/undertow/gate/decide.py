@@ -158,6 +158,8 @@ def _seeds(results: Results, policy: Policy, fewest: int) -> RuleOutcome:
     name = f"evidence.seeds: {fewest:,}"
     if results.kind == "scan":
         return RuleOutcome(name, "pass", "A scan trains no student, so it has no seeds.")
+    if results.kind == "audit":
+        return RuleOutcome(name, "pass", "An audit measures the one student that there is, so it has no seeds.")
     effects = effects_judged(results, policy)
     if not effects:
         return RuleOutcome(name, "inconclusive", f"No effect in {policy.unit} matches.")

@@ -55,7 +55,7 @@ class Evidence(_Part):
     kind: Annotated[list[Kind], Field(min_length=1)] | None = None
     """Kinds of results that count: one of these."""
     seeds: Annotated[int, Field(ge=1)] | None = None
-    """Fewest seeds behind every effect that is judged. A scan trains nothing and has none."""
+    """Fewest seeds behind every effect that is judged. A scan trains nothing and has none, nor has an audit."""
 
 
 class Policy(_Part):
