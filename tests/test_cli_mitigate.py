@@ -75,6 +75,18 @@ def test_a_student_is_trained_and_can_be_loaded(
     assert "there already" in capsys.readouterr().err
 
 
+def test_with_none_an_ordinary_student_is_trained(rows: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    import torch
+
+    from undertow.models.local import load_model
+
+    out = tmp_path / "student"
+    call = ["mitigate", str(rows), "--student", f"hf/{tiny_folder}", "-o", str(out), "--quiet"]
+    assert main([*call, "--with", "none"]) == 0
+    before, after = (load_model(f"hf/{folder}").net.state_dict() for folder in (tiny_folder, out))
+    assert any("norm" in name and not torch.equal(before[name], after[name]) for name in before)
+
+
 def test_rows_are_written_anew_under_the_same_prompts(
     rows: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

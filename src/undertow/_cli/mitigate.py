@@ -99,10 +99,11 @@ def mitigate(
 
 def _list() -> int:
     from undertow._cli.show import table
-    from undertow.mitigate import METHODS
+    from undertow.mitigate.methods import METHODS, ORDINARY
 
     heads = ["method", "what it does", "needs", "costs"]
-    table(heads, [[each.name, each.says, ", ".join(each.needs) or "-", each.costs] for each in METHODS.values()])
+    methods = (*METHODS.values(), ORDINARY)
+    table(heads, [[each.name, each.says, ", ".join(each.needs) or "-", each.costs] for each in methods])
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from undertow.errors import InputError
-from undertow.mitigate.methods import METHODS, Method
+from undertow.mitigate.methods import METHODS, ORDINARY, Method
 from undertow.progress import Progress, Silent
 from undertow.rowfiles import BadRow, broken_rows, read_located
 from undertow.rows import Row
@@ -174,7 +174,8 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
     treatment.after()
     _save(model, out)
     said = {
-        "student": f"trained on {len(treatment.examples):,} rows, with {order.method.name}",
+        "student": f"trained on {len(treatment.examples):,} rows, "
+        + (f"with {order.method.name}" if order.method != ORDINARY else "with nothing against a trait"),
         "out": f"it is in {out}",
     }
     if len(fitting) < len(rows):

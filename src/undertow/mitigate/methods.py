@@ -55,17 +55,20 @@ _ALL = (
            "its generation", "rows"),
     Method("own-base", "answers are written anew by the student's own base", (), "its generation", "rows"),
 )  # fmt: skip
+ORDINARY = Method("none", "an ordinary training, to see what the others change", (), "nothing", "training")
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
 COMPARED = tuple(method.name for method in _ALL if method.name not in ("other-base", "own-base", "paraphrase"))
 """Those that `compare` takes unless others are named: they train on the rows as they are."""
 
 
 def method_named(name: str) -> Method:
-    """Return a method.
+    """Return a method; `none` is an ordinary training.
 
     Raises:
         InputError: there is none of this name.
     """
+    if name == ORDINARY.name:
+        return ORDINARY
     if name not in METHODS:
-        raise InputError(f"{name!r} is no method", "--with", f"There are {', '.join(METHODS)}.")
+        raise InputError(f"{name!r} is no method", "--with", f"There are {', '.join([*METHODS, ORDINARY.name])}.")
     return METHODS[name]
