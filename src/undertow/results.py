@@ -6,10 +6,11 @@ of day and no duration (those are in timing.json), so that the same spec gives t
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from undertow._audit_records import (
     AuditRecord,
@@ -58,7 +59,22 @@ __all__ = [
     "load_results",
 ]
 
-Json = dict[str, Any]
+
+def _finite(value: Any) -> Any:
+    """Refuse numbers that JSON does not have, at any depth: they would be lost when the file is written again."""
+    inside: list[Any] = [value]
+    while inside:
+        each = inside.pop()
+        if isinstance(each, float) and not math.isfinite(each):
+            raise ValueError("numbers are to be finite")
+        if isinstance(each, dict):
+            inside += cast(dict[str, Any], each).values()
+        elif isinstance(each, list | tuple):
+            inside += cast(list[Any], each)
+    return value
+
+
+Json = Annotated[dict[str, Any], AfterValidator(_finite)]
 
 MAX_BYTES: Final = 64_000_000
 """Of a results.json; a longer one is refused."""
