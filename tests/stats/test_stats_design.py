@@ -28,7 +28,8 @@ from undertow.stats import (
     verdict,
 )
 
-p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+# No subnormal numbers: their last place is all that they have, so that the order of two products shows.
+p_lists = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=12)
 
 
 @settings(max_examples=40)
