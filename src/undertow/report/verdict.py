@@ -26,7 +26,7 @@ _MEANS = {
         "For a student trained on these rows, a shift that matters is ruled out. A smaller one may be there.",
     ),
     "audit": (
-        "A hidden trait got through: the student has shifted away from its base.",
+        "The student has shifted: traits of the panel moved by more than its answers to their questions scatter.",
         "For the traits that were measured, a shift that matters is ruled out. A smaller one may be there.",
     ),
     "mitigate": (
