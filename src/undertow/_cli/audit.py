@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from undertow._cli.shifts import show_shifts
 from undertow._cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
     from undertow.audit import AuditOutcome, AuditSettings, Prices
-    from undertow.results import AuditRecord, Results, SamplingPlan, Unnamed
-
-_SHOWN = 10
+    from undertow.results import AuditRecord, SamplingPlan, Unnamed
 
 
 def audit(
@@ -160,7 +159,7 @@ def _show(outcome: AuditOutcome) -> None:
     say()
     _show_facts(results.audit)
     say()
-    _show_shifts(results)
+    show_shifts(results, "shift")
     if results.audit.unnamed is not None:
         _show_unnamed(results.audit.unnamed)
     say()
@@ -173,23 +172,6 @@ def _show_facts(record: AuditRecord) -> None:
 
     for name, text in facts(record):
         say(f"{name.lower():<12}{text}")
-
-
-def _show_shifts(results: Results) -> None:
-    from undertow._cli.show import table
-    from undertow.report.words import decimals_for, interval, p_value, signed
-
-    heads = ["trait", "shift", "interval", "p", "p (BH)"]
-    lines = [
-        [
-            each.trait,
-            signed(each.value, decimals_for(each.lo, each.hi)),
-            interval(each.lo, each.hi, decimals_for(each.lo, each.hi)),
-            *(p_value(p).removeprefix("p = ").removeprefix("p ") for p in (each.p, each.p_adjusted)),
-        ]
-        for each in results.findings[:_SHOWN]
-    ]
-    table(heads, lines, right=[heads[1], *heads[3:]])
 
 
 def _show_unnamed(unnamed: Unnamed) -> None:

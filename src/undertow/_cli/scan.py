@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from undertow._cli.shifts import show_shifts
 from undertow._cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
-    from undertow.results import Results, ScanRecord
+    from undertow.results import ScanRecord
     from undertow.scan import ScanOutcome, ScanSettings
 
-_SHOWN = 10
 Method = Literal["likelihood", "divergence", "projection"]
 
 
@@ -173,7 +173,7 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     say_verdict(results)
     _show_rows(results.scan)
     say()
-    _show_shifts(results)
+    show_shifts(results, "predicted")
     _show_methods(results.scan)
     _show_suspects(results.scan)
     say()
@@ -204,23 +204,6 @@ def _show_rows(record: ScanRecord) -> None:
 
 
 _EVIDENT = 0.01
-
-
-def _show_shifts(results: Results) -> None:
-    from undertow._cli.show import table
-    from undertow.report.words import decimals_for, interval, p_value, signed
-
-    heads = ["trait", "predicted", "interval", "p", "p (BH)"]
-    lines = [
-        [
-            each.trait,
-            signed(each.value, decimals_for(each.lo, each.hi)),
-            interval(each.lo, each.hi, decimals_for(each.lo, each.hi)),
-            *(p_value(p).removeprefix("p = ").removeprefix("p ") for p in (each.p, each.p_adjusted)),
-        ]
-        for each in results.findings[:_SHOWN]
-    ]
-    table(heads, lines, right=[heads[1], *heads[3:]])
 
 
 def _show_methods(record: ScanRecord) -> None:
