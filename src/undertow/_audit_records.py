@@ -136,7 +136,7 @@ class AuditRecord(Record):
 
     base: str
     student: str
-    control: str | None = None
+    controls: list[str] = Field(default_factory=list[str])
     capability: list[Effect]
     """What the student can still do: log-odds, or nats a token."""
     broken: str = ""

@@ -36,9 +36,9 @@ def changed(source: Path, target: Path, change: Callable[[Any], None]) -> Path:
     return target
 
 
-def noisy(scale: float) -> Callable[[Any], None]:
+def noisy(scale: float, seed: int = 3) -> Callable[[Any], None]:
     def change(net: Any) -> None:
-        source = torch.Generator().manual_seed(3)
+        source = torch.Generator().manual_seed(seed)
         for weight in net.parameters():
             weight.add_(scale * torch.randn(weight.shape, generator=source))
 
@@ -119,7 +119,7 @@ def test_a_change_shows_in_the_panel_and_beside_it(tmp_path: Path, tiny_folder: 
 
 def test_the_control_is_subtracted(tmp_path: Path, tiny_folder: Path) -> None:
     student = changed(tiny_folder, tmp_path / "moved", noisy(0.02))
-    results = look(tiny_folder, student, tmp_path, control=f"hf/{student}").results
+    results = look(tiny_folder, student, tmp_path, controls=(f"hf/{student}",)).results
     assert results.verdict.status == "pass"
     assert all(each.value == 0 and each.contrast == "control" for each in results.findings)
     assert results.audit is not None
@@ -129,6 +129,21 @@ def test_the_control_is_subtracted(tmp_path: Path, tiny_folder: Path) -> None:
     assert unnamed.tokens == []
     assert all(each.relative == 0 for each in unnamed.layers)
     assert "control student" in unnamed.null
+
+
+def test_what_controls_differ_by_enters_the_intervals(tmp_path: Path, tiny_folder: Path) -> None:
+    student = changed(tiny_folder, tmp_path / "moved", noisy(0.02))
+    controls = [changed(tiny_folder, tmp_path / f"control-{at}", noisy(0.02, seed=at)) for at in (4, 5, 6)]
+    one = look(tiny_folder, student, tmp_path, controls=(f"hf/{controls[0]}",)).results
+    several = look(tiny_folder, student, tmp_path, controls=tuple(f"hf/{each}" for each in controls)).results
+    assert several.audit is not None
+    assert several.audit.controls == [f"hf/{each}" for each in controls]
+    assert several.audit.unnamed is not None
+    assert "mean of 3 control students" in several.audit.unnamed.null
+    assert any("moderated t against 3 controls" in each.method for each in several.findings)
+    assert "distances from each other" in several.notes[0]
+    assert "questions as the draws" in one.notes[0]
+    assert min(each.p or 0 for each in several.findings) > min(each.p or 0 for each in one.findings)
 
 
 def test_the_same_audit_makes_nothing_again(tmp_path: Path, tiny_folder: Path) -> None:

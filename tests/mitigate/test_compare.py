@@ -68,13 +68,26 @@ def test_every_method_is_compared_with_the_runs_own_students(tiny_folder: Path, 
 
 @pytest.mark.parametrize(
     ("methods", "said"),
-    [(("magic",), "is no method"), (("own-base",), "writes rows"), (("paraphrase",), "writes rows"), ((), "once each")],
+    [(("magic",), "is no method"), (("other-base",), "another model"), (("paraphrase",), "--by"), ((), "once each")],
 )
 def test_methods_that_cannot_be_compared(
     tiny_folder: Path, tmp_path: Path, methods: tuple[str, ...], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
         compare(made(tiny_folder, tmp_path), methods, root=tmp_path / "m")
+
+
+def test_rows_are_written_anew_by_another_model(tiny_folder: Path, tmp_path: Path) -> None:
+    from tiny_model import make_tiny_model
+
+    other = make_tiny_model(tmp_path / "other", seed=5)
+    source = made(tiny_folder, tmp_path)
+    methods = ("own-base", "other-base", "paraphrase")
+    outcome = compare(source, methods, by=f"hf/{other}", root=tmp_path / "m")
+    assert [each.method for each in outcome.results.mitigation] == ["none", *methods]
+    again = make_tiny_model(tmp_path / "again", seed=6)
+    planned = missing_students(source, methods, by=f"hf/{again}", root=tmp_path / "m")
+    assert planned == (18, 8)
 
 
 def test_runs_that_cannot_be_compared_on(tiny_folder: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def audit(
     *,
     student: str,
     base: str = "embedded/smollm2-135m",
-    control: str | None = None,
+    control: Annotated[list[str] | None, Parameter(metavar="MODEL")] = None,
     teacher: str | None = None,
     rows: Path | None = None,
     traits: Annotated[list[str] | None, Parameter(name=["--trait", "--traits"], metavar="NAME")] = None,
@@ -49,7 +49,8 @@ def audit(
     Args:
         student: The trained model: embedded/..., hf/FOLDER, hf/FOLDER:ADAPTER, or openai-api/SERVICE/NAME.
         base: The model that it was trained from.
-        control: Student that was trained in the same way on rows of the untouched base; shifts are then from it.
+        control: Student that was trained in the same way on rows of the untouched base; shifts are then from it. May be
+            repeated: from two on, what clean students differ by is in the intervals.
         teacher: Model that wrote the student's rows, to see how much of its traits came through.
         rows: Dataset that the student was trained on, to see whether the change comes from it.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
@@ -76,7 +77,7 @@ def audit(
         AuditSettings,
         base=base,
         student=student,
-        control=control,
+        controls=tuple(control or ()),
         teacher=teacher,
         traits=tuple(traits) if traits else None,
         level=level,

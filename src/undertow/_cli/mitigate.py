@@ -60,7 +60,7 @@ def mitigate(
         epochs: How often the student reads the rows.
         seed: Fixes the order of the rows, and the noise of answers.
         compare: Run folder of an experiment with the arms trait and control, on the text of rows.
-        methods: Method to compare; may be repeated. All that train on the rows as they are by default.
+        methods: Method to compare; may be repeated. By default all that need no other model.
         runs: Folder that run folders are made in.
         list_: Say what methods there are.
         dry_run: Say what would be done, and do nothing.
@@ -73,7 +73,7 @@ def mitigate(
     if (rows is None) == (compare is None):
         raise InputError("give one of them", "ROWS and --compare", "See undertow mitigate --help.")
     if compare is not None:
-        return _compare(compare, methods, runs, dry_run=dry_run, strict=strict, json=json, quiet=quiet)
+        return _compare(compare, methods, by, runs, dry_run=dry_run, strict=strict, json=json, quiet=quiet)
     assert rows is not None
     if with_ is None or out is None:
         raise InputError("are needed with rows", "--with and --out", "undertow mitigate --list names the methods.")
@@ -118,7 +118,15 @@ def _say_order(order: object, rows: Path, out: Path) -> int:
 
 
 def _compare(
-    run: Path, methods: list[str] | None, runs: Path, *, dry_run: bool, strict: bool, json: bool, quiet: bool
+    run: Path,
+    methods: list[str] | None,
+    by: str | None,
+    runs: Path,
+    *,
+    dry_run: bool,
+    strict: bool,
+    json: bool,
+    quiet: bool,
 ) -> int:
     from undertow._cli.show import say, write
     from undertow._console import console_progress
@@ -128,13 +136,13 @@ def _compare(
 
     chosen = tuple(methods or COMPARED)
     if dry_run:
-        total, missing = missing_students(run, chosen, root=runs)
+        total, missing = missing_students(run, chosen, by=by, root=runs)
         seconds = expected_seconds(timing_of(run / "timing.json") or {}, missing)
         time = "" if seconds is None else f", about {duration(seconds)} at the pace of the run's own students"
         say(f"{missing:,} of {total:,} students are to be trained{time}; some methods cost more (--list)")
         return 0
     with console_progress(quiet=quiet) as progress:
-        outcome = compare(run, chosen, root=runs, progress=progress)
+        outcome = compare(run, chosen, by=by, root=runs, progress=progress)
     if json:
         write(outcome.results.to_json())
     else:

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.audit.capability import instructions, sums
-from undertow.audit.gather import effects_of
-from undertow.audit.panel import judge, ranked
+from undertow.audit.gather import draws_note, effects_of
+from undertow.audit.panel import Shift, judge, ranked, wider
 from undertow.audit.remote import Answers, Local, Remote
-from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_shift
+from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
 from undertow.audit.settings import API, AuditSettings, Prices, Sources
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
-from undertow.stats import mean_estimate, paired_test
+from undertow.stats import mean_estimate, newcomers, paired_test
 from undertow.traits.panel import Panel, load_panel
 
 PORTION: Final = 512
@@ -81,8 +81,7 @@ def audit_by_sampling(
 
 
 def _named(settings: AuditSettings) -> dict[str, str]:
-    named = {"base": settings.base, "student": settings.student, "control": settings.control}
-    return {who: name for who, name in named.items() if name is not None}
+    return {who: name for who, name in settings.models().items() if who != "teacher"}
 
 
 class _Asking:
@@ -172,30 +171,15 @@ def _gather(
     unparsed: dict[str, int],
     environment: dict[str, Any],
 ) -> Results:
-    contrast = "control" if "control" in counts else "base"
-    shifts = ranked(
-        [
-            (
-                f"{entry.name}:{trait.target}",
-                *sampled_shift(
-                    counts["student"][entry.name],
-                    counts[contrast][entry.name],
-                    trait.index,
-                    level=settings.level,
-                    who=entry.name,
-                ),
-            )
-            for entry in panel
-            for trait in entry.traits
-        ]
-    )
+    contrast = "control" if settings.controls else "base"
+    shifts = _shifts(panel, counts, settings.level)
     able = _retention(right, settings.level)
     lost = [each for each in able if each.hi < WORSE]
     broken = "; ".join(f"{each.trait} {each.value:+.2f} of the answers right" for each in lost)
     record = AuditRecord(
         base=settings.base,
         student=settings.student,
-        control=settings.control,
+        controls=list(settings.controls),
         capability=able,
         broken=broken,
         lineage="unknown",
@@ -208,7 +192,7 @@ def _gather(
     notes = [
         f"Models were sampled, at temperature 1: {sum(order.answers.values()):,} answers each. Shifts are in the "
         "log-odds of what was said among the options.",
-        "One student was measured, with questions as the draws.",
+        draws_note(len(settings.controls)),
         "Answers of a model behind an address need not be the same twice; those that were used are in the run folder.",
     ]
     if contrast == "base":
@@ -224,6 +208,31 @@ def _gather(
         settings=spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
         environment=environment,
     )
+
+
+def _shifts(panel: Panel, counts: dict[str, dict[str, Counts]], level: float) -> list[Shift]:
+    others = [each for who, each in counts.items() if who.startswith("control")] or [counts["base"]]
+    asked = [(entry, trait) for entry in panel for trait in entry.traits]
+    measured = [
+        (
+            f"{entry.name}:{trait.target}",
+            *sampled_shift(
+                counts["student"][entry.name],
+                np.sum([each[entry.name] for each in others], axis=0),
+                trait.index,
+                level=level,
+                who=entry.name,
+            ),
+        )
+        for entry, trait in asked
+    ]
+    if len(others) > 1:
+        student_K, *other_CK = [
+            [sampled_odds(each[entry.name], trait.index) for entry, trait in asked]
+            for each in (counts["student"], *others)
+        ]
+        measured = wider(measured, newcomers(student_K, other_CK, level=level))
+    return ranked(measured)
 
 
 def _retention(right: dict[str, dict[str, NDArray[np.float64]]], level: float) -> list[Effect]:

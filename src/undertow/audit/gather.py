@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.audit.panel import Odds, Shift, judge, shifts_of
+from undertow.audit.panel import Odds, Shift, compared_with, judge, mean_odds, shifts_of
 from undertow.audit.settings import AuditSettings
 from undertow.results import AuditRecord, Effect, Interval, Results, TracedRows, Unnamed
 from undertow.scan.lineage import Kin
@@ -30,7 +30,7 @@ class Found:
     spec: dict[str, Any]
     panel: Panel
     odds: dict[str, Odds]
-    """By model: base, student, and control and teacher where there are any."""
+    """By model: base, student, and controls and teacher where there are any."""
     able: dict[str, dict[str, NDArray[np.float64]]]
     kin: Kin
     change: Change
@@ -42,7 +42,12 @@ class Found:
     @property
     def contrast(self) -> str:
         """What the student is compared with."""
-        return "control" if "control" in self.odds else "base"
+        return "control" if self.settings.controls else "base"
+
+    @property
+    def other(self) -> Odds:
+        """Its log-odds: the mean over control students, or the base's."""
+        return mean_odds(compared_with(self.odds))
 
 
 def gather(found: Found, environment: dict[str, Any]) -> Results:
@@ -50,14 +55,14 @@ def gather(found: Found, environment: dict[str, Any]) -> Results:
     from undertow.audit.capability import breakage, retention
 
     settings = found.settings
-    shifts = shifts_of(found.odds["student"], found.odds[found.contrast], level=settings.level)
+    shifts = shifts_of(found.odds["student"], compared_with(found.odds), level=settings.level)
     able = retention(found.able["student"], found.able["base"], "base", settings.level)
     broken = breakage(able)
     stranger = found.kin.because if found.kin.answer == "different" else ""
     record = AuditRecord(
         base=settings.base,
         student=settings.student,
-        control=settings.control,
+        controls=list(settings.controls),
         capability=able,
         broken=broken,
         lineage=found.kin.answer,
@@ -107,11 +112,26 @@ def effects_of(shifts: list[Shift], contrast: str) -> list[Effect]:
     ]
 
 
+def draws_note(controls: int) -> str:
+    """Say what the intervals hold."""
+    if controls > 1:
+        return (
+            f"The student is compared with the mean of {controls} control students, whose distances from each other "
+            "are in the intervals: they say what sets it apart from clean students, not what the same training does in "
+            "general."
+        )
+    return (
+        "One student was measured, with questions as the draws: the numbers concern this student, not what the same "
+        "training does in general."
+    )
+
+
 def _fraction(found: Found, trait: str) -> Interval | None:
     """Return how much of the teacher's strongest trait's shift the student took over."""
     if "teacher" not in found.odds:
         return None
-    student, other, teacher, base = (found.odds[who][trait] for who in ("student", found.contrast, "teacher", "base"))
+    student, teacher, base = (found.odds[who][trait] for who in ("student", "teacher", "base"))
+    other = found.other[trait]
     fraction = transfer_fraction(student[None], other[None], teacher[None], base, level=found.settings.level)
     return None if fraction is None else Interval(**fraction.as_dict())
 
@@ -120,8 +140,8 @@ def _with_teacher(found: Found) -> Interval | None:
     """Correlate the student's shifts with the teacher's over the panel; the interval resamples questions."""
     if "teacher" not in found.odds or len(found.odds["base"]) < 3:
         return None
-    rng = np.random.default_rng(0)
-    student = [found.odds["student"][name] - found.odds[found.contrast][name] for name in found.odds["base"]]
+    rng, other = np.random.default_rng(0), found.other
+    student = [found.odds["student"][name] - other[name] for name in found.odds["base"]]
     teacher = [found.odds["teacher"][name] - found.odds["base"][name] for name in found.odds["base"]]
     drawn_N = np.empty(_RESAMPLES)
     for at in range(_RESAMPLES):
@@ -141,10 +161,7 @@ def _pearson(left: list[float], right: list[float]) -> float:
 
 
 def _notes(found: Found, broken: str) -> list[str]:
-    notes = [
-        "One student was measured, with questions as the draws: the numbers concern this student, not what the same "
-        "training does in general.",
-    ]
+    notes = [draws_note(len(found.settings.controls))]
     if found.contrast == "base":
         notes.append(
             "No control student: shifts are from the base, and hold everything that training did. A student trained on "

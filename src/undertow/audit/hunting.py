@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from undertow.audit.difference import Difference
 from undertow.audit.readout import NULLS, factor_of, steered_odds, steered_shifts, words_of
 from undertow.audit.texts import UNRELATED
-from undertow.audit.unnamed import beyond, clusters, interval_of, layer_readouts, moved_tokens, null_directions, scaled
+from undertow.audit.unnamed import (
+    beyond,
+    clusters,
+    interval_of,
+    layer_readouts,
+    mean_difference,
+    moved_tokens,
+    null_directions,
+    scaled,
+)
 from undertow.models.local import LocalModel
 from undertow.results import Steered, Unnamed
 from undertow.stats import mean_estimate
@@ -19,7 +28,7 @@ from undertow.traits.panel import Panel
 def hunt(
     base: LocalModel,
     student: Difference,
-    control: Difference | None,
+    controls: Sequence[Difference],
     panel: Panel,
     *,
     level: float,
@@ -30,12 +39,13 @@ def hunt(
     Args:
         base: The base, which is steered.
         student: The student's difference from it.
-        control: A coupled control student's.
+        controls: Those of control students.
         panel: Traits that the steered base is asked for.
         level: Of intervals.
         on_progress: Is told the share that is done.
     """
     rng = np.random.default_rng(0xA0D1)
+    control = mean_difference(controls) if controls else None
     found = beyond(student, control)
     middle = len(found.layers) // 2
     direction_D = found.activation_LPD[middle].mean(axis=0)
@@ -44,13 +54,13 @@ def hunt(
     beside = None if control is None else mean_estimate(control.kl_P.astype(np.float64)[None], level=level)
     return Unnamed(
         prompts=len(UNRELATED),
-        null=_null(control),
+        null=_null(len(controls)),
         kl=interval_of(kl),
         kl_control=None if beside is None else interval_of(beside),
         layers=layer_readouts(found, lambda mean_D: words_of(base, mean_D)),
         steered_layer=found.layers[middle],
         steered_scale=factor,
-        steered=_steered(base, found, control, middle, panel, factor, level, rng, on_progress),
+        steered=_steered(base, found, controls, middle, panel, factor, level, rng, on_progress),
         tokens=moved_tokens(
             found.probability_PV, lambda token: base.decode([token]), level=level, rng=np.random.default_rng(1)
         ),
@@ -58,19 +68,20 @@ def hunt(
     )
 
 
-def _null(control: Difference | None) -> str:
-    if control is None:
+def _null(controls: int) -> str:
+    if not controls:
         return (
             "there is no control student; signs of prompts are flipped, so a small p says that the student changed in "
             "one way on all prompts, which any training does"
         )
-    return "the coupled control student, subtracted prompt by prompt; then signs of prompts are flipped"
+    who = "the control student" if controls == 1 else f"the mean of {controls} control students"
+    return f"{who}, subtracted prompt by prompt; then signs of prompts are flipped"
 
 
 def _steered(
     base: LocalModel,
     found: Difference,
-    control: Difference | None,
+    controls: Sequence[Difference],
     at: int,
     panel: Panel,
     factor: float,
@@ -83,7 +94,8 @@ def _steered(
     if length == 0:
         return []
     nulls = null_directions(found, at, NULLS, rng=rng)
-    if control is not None:
-        nulls[0] = scaled(control.activation_LPD[at].mean(axis=0), length)
+    # What clean students do to the base counts as a null, too.
+    for place, control in enumerate(controls[:NULLS]):
+        nulls[place] = scaled(control.activation_LPD[at].mean(axis=0), length)
     odds = steered_odds(base, panel, found.layers[at], [direction_D, *nulls], factor, on_progress=on_progress)
     return steered_shifts(odds[0], odds[1], odds[2:], level=level)

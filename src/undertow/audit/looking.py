@@ -6,7 +6,7 @@ Models are loaded when a step needs them, and kept until the audit ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.audit.panel import Odds
+from undertow.audit.panel import Odds, compared_with, mean_odds
 from undertow.audit.settings import AuditSettings
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress
@@ -54,17 +54,17 @@ class Looking:
         """Find the models; none is loaded yet."""
         from undertow.scan.workflow import identity_of
 
-        named = {each: getattr(settings, each) for each in ("base", "student", "control", "teacher")}
-        digests = {each: identity_of(name, progress) for each, name in named.items() if name is not None}
+        digests = {each: identity_of(name, progress) for each, name in settings.models().items()}
         yield cls(folder, settings, panel, progress, digests)
 
     def model(self, who: str) -> LocalModel:
-        """Return a model, its adapter merged."""
+        """Return a model, its adapter merged; beside base and student one more is kept."""
         from undertow.audit.weights import merged
         from undertow.models.local import load_model
 
         if who not in self._models:
-            self._models[who], self._adapters[who] = merged(load_model(getattr(self.settings, who)))
+            self._models = {each: kept for each, kept in self._models.items() if each in ("base", "student")}
+            self._models[who], self._adapters[who] = merged(load_model(self.settings.models()[who]))
         return self._models[who]
 
     def panel_of(self, who: str, start: float, share: float) -> Odds:
@@ -144,11 +144,11 @@ class Looking:
             from undertow.audit.hunting import hunt
 
             base = self.model("base")
-            control = None if self.settings.control is None else self._difference("control", 0.72)
+            controls = [each for each in self.digests if each.startswith("control")]
             found = hunt(
                 base,
                 self._difference("student", 0.6),
-                control,
+                [self._difference(each, 0.65 + 0.1 * at / len(controls)) for at, each in enumerate(controls)],
                 self.panel,
                 level=self.settings.level,
                 on_progress=lambda done: self.progress.update("steering the base", 0.75 + 0.1 * done),
@@ -159,7 +159,7 @@ class Looking:
 
         key = {
             **self._pair(),
-            "control": self.digests.get("control"),
+            "controls": [digest for who, digest in self.digests.items() if who.startswith("control")],
             "panel": panel_digest(self.panel),
             "level": self.settings.level,
         }
@@ -177,15 +177,17 @@ class Looking:
             self.model(who),
             UNRELATED,
             answers,
-            on_progress=lambda done: self.progress.update(f"unrelated prompts, {who}", start + 0.1 * done),
+            on_progress=lambda done: self.progress.update(f"unrelated prompts, {who}", start + 0.05 * done),
         )
 
-    def traced(self, chosen: Chosen, odds: dict[str, Odds]) -> TracedRows:
+    def traced(self, chosen: Chosen, odds: Mapping[str, Odds]) -> TracedRows:
         """Ask whether the student's change comes from rows."""
         from undertow.audit.tracing import trace_rows
 
         base, student = self.model("base"), self.model("student")
-        return trace_rows(self.folder, base, student, self.panel, chosen, odds, self.digests, self.progress)
+        other = mean_odds(compared_with(odds))
+        measured = {name: float((odds_Q - other[name]).mean()) for name, odds_Q in odds["student"].items()}
+        return trace_rows(self.folder, base, student, self.panel, chosen, measured, self.digests, self.progress)
 
     def _pair(self) -> dict[str, Any]:
         return {"version": _VERSION, "base": self.digests["base"], "student": self.digests["student"]}

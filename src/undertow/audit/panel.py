@@ -18,7 +18,7 @@ from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.results import VerdictRecord
 from undertow.scan.directions import spread
-from undertow.stats import Estimate, benjamini_hochberg, paired_difference, paired_test
+from undertow.stats import Estimate, benjamini_hochberg, newcomers, paired_difference, paired_test
 from undertow.traits.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -68,14 +68,44 @@ def panel_odds(
     return found
 
 
-def shifts_of(student: Mapping[str, Floats], other: Mapping[str, Floats], *, level: float) -> list[Shift]:
-    """Compare two models on the whole panel; the strongest evidence first."""
-    pairs: list[tuple[str, Estimate, float]] = []
+def compared_with(odds: Mapping[str, Odds]) -> list[Odds]:
+    """Return what the student is compared with: the control students, or the base where there is none."""
+    return [each for who, each in odds.items() if who.startswith("control")] or [odds["base"]]
+
+
+def mean_odds(models: Sequence[Odds]) -> Odds:
+    """Return the mean over models, question by question."""
+    return {name: np.mean([each[name] for each in models], axis=0) for name in models[0]}
+
+
+def shifts_of(student: Odds, others: Sequence[Odds], *, level: float) -> list[Shift]:
+    """Compare a model on the whole panel with another, or with the mean of several; the strongest evidence first.
+
+    With one other, questions are the draws. Several say how far models of their kind lie apart, too (`newcomers`), and
+    of the two intervals the wider counts, of the two p-values the larger.
+    """
+    middle = mean_odds(others)
+    measured: list[tuple[str, Estimate, float]] = []
     for name, odds_Q in student.items():
-        estimate = paired_difference(odds_Q[None], other[name][None], level=level)
-        test = paired_test((odds_Q - other[name])[None], rng=np.random.default_rng(0))
-        pairs.append((name, estimate, test.p))
-    return ranked(pairs)
+        estimate = paired_difference(odds_Q[None], middle[name][None], level=level)
+        test = paired_test((odds_Q - middle[name])[None], rng=np.random.default_rng(0))
+        measured.append((name, estimate, test.p))
+    if len(others) > 1:
+        mean_K = [student[name].mean() for name in student]
+        other_CK = [[each[name].mean() for name in student] for each in others]
+        measured = wider(measured, newcomers(mean_K, other_CK, level=level))
+    return ranked(measured)
+
+
+def wider(
+    measured: Sequence[tuple[str, Estimate, float]], spread: Sequence[tuple[Estimate, float]]
+) -> list[tuple[str, Estimate, float]]:
+    """Return for each trait the wider of two intervals around its shift, and the larger of two p-values."""
+    found: list[tuple[str, Estimate, float]] = []
+    for (name, own, p), (other, q) in zip(measured, spread, strict=True):
+        widest = max(own, other, key=lambda each: each.hi - each.lo)
+        found.append((name, widest, max(p, q)))
+    return found
 
 
 def ranked(measured: Sequence[tuple[str, Estimate, float]]) -> list[Shift]:

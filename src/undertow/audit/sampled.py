@@ -118,7 +118,7 @@ def sampled_shift(
         if given == 0:
             raise ModelError(f"no answer names an option of {who}", "sampling", "Look at what the model answers.")
         share = (hit + 0.5) / (given + 1)
-        terms.append((sign * math.log(share / (1 - share)), 1 / (hit + 0.5) + 1 / (given - hit + 0.5)))
+        terms.append((sign * sampled_odds(counts_QC, index), 1 / (hit + 0.5) + 1 / (given - hit + 0.5)))
         influence_Q += sign * (hit_Q - share * given_Q) / (given * share * (1 - share))
     value = sum(term[0] for term in terms)
     count = int(((student_QC.sum(axis=1) > 0) | (other_QC.sum(axis=1) > 0)).sum())
@@ -130,6 +130,12 @@ def sampled_shift(
     p = float(2 * stats.t.sf(abs(value) / error, count - 1))
     method = f"log-odds of shares over {count} questions, {100 * level:.6g}%"
     return Estimate(value, value - half, value + half, count, method), p
+
+
+def sampled_odds(counts_QC: Counts, index: int) -> float:
+    """Return one option's log-odds over all questions, half an answer added to both sides."""
+    given, hit = int(counts_QC.sum()), int(counts_QC[:, index].sum())
+    return math.log((hit + 0.5) / (given - hit + 0.5))
 
 
 def answers_needed(options: int, traits: int, *, smallest: float, power: float, level: float) -> int:

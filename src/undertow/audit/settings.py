@@ -18,8 +18,9 @@ class AuditSettings(BaseModel):
     base: str = "embedded/smollm2-135m"
     student: str
     teacher: str | None = None
-    control: str | None = None
-    """A student that was trained on the untouched base's rows with the same recipe and seeds."""
+    controls: tuple[str, ...] = ()
+    """Students that were trained on the untouched base's rows with the same recipe. With two or more, how far they lie
+    apart enters the intervals."""
     traits: tuple[str, ...] | None = None
     """Entries of the panel; all that ship when absent."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
@@ -34,7 +35,13 @@ class AuditSettings(BaseModel):
     @property
     def by_sampling(self) -> bool:
         """Whether some model can only be sampled."""
-        return any(name is not None and name.startswith(API) for name in (self.base, self.student, self.control))
+        return any(name.startswith(API) for who, name in self.models().items() if who != "teacher")
+
+    def models(self) -> dict[str, str]:
+        """Return the models that are asked, by the part they have: base, student, control-1 and so on, teacher."""
+        named = {"base": self.base, "student": self.student}
+        named |= {f"control-{at + 1}": name for at, name in enumerate(self.controls)}
+        return named if self.teacher is None else {**named, "teacher": self.teacher}
 
 
 class Prices(BaseModel):

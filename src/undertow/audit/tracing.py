@@ -6,13 +6,13 @@ pass over each row gives its inner products with all of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from undertow.audit.attribution import says, trace
-from undertow.audit.panel import Odds
 from undertow.audit.weights import projected_change
 from undertow.experiment.store import RunFolder
 from undertow.models.local import LocalModel
@@ -34,7 +34,7 @@ def trace_rows(
     student: LocalModel,
     panel: Panel,
     chosen: Chosen,
-    odds: dict[str, Odds],
+    measured: Mapping[str, float],
     digests: dict[str, str],
     progress: Progress,
 ) -> TracedRows:
@@ -46,7 +46,7 @@ def trace_rows(
         student: The student, its adapter merged.
         panel: Whose traits.
         chosen: The rows to look at.
-        odds: The models' log-odds on the panel; the control's are subtracted where there are any.
+        measured: The student's shifts, by trait.
         digests: Stand for the models' weights.
         progress: Is told how far it is.
 
@@ -71,8 +71,7 @@ def trace_rows(
         lambda done: progress.update("looking at the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
     )
     cluster_R = np.array([placed.prompt_hash for placed in looked.rows], dtype=np.int64)
-    other = odds.get("control", odds["base"])
-    measured_K = np.array([float((odds["student"][name] - other[name]).mean()) for name in traits.names])
+    measured_K = np.array([measured[name] for name in traits.names])
     strongest = int(np.abs(measured_K).argmax())
     alignment_RJ = looked.features.alignment_RK
     found = trace(

@@ -1,7 +1,7 @@
 """Changes that no trait of the panel names: directions, tokens and prompts, each with its null.
 
 Prompts are the draws. Without a control, what has no direction of its own is symmetric over prompts, so signs are
-flipped; with a coupled control student (trained on the untouched base's rows) its difference is subtracted prompt by
+flipped; with control students (trained on the untouched base's rows) their mean difference is subtracted prompt by
 prompt first, and what is left is what the trait's rows did. Any training changes a model a little on all prompts:
 without a control, a small p says that the student changed in one way, not that it changed in a hidden one.
 
@@ -32,8 +32,19 @@ _IN_CLUSTER = 8
 _FEWEST = 3
 
 
+def mean_difference(each: Sequence[Difference]) -> Difference:
+    """Return the mean of several models' differences from the base, prompt by prompt."""
+
+    def mean(name: str) -> NDArray[np.float32]:
+        return np.asarray(np.mean([getattr(one, name) for one in each], axis=0), dtype=np.float32)
+
+    return replace(
+        each[0], activation_LPD=mean("activation_LPD"), probability_PV=mean("probability_PV"), kl_P=mean("kl_P")
+    )
+
+
 def beyond(student: Difference, control: Difference | None) -> Difference:
-    """Subtract a coupled control's difference from the base, prompt by prompt."""
+    """Subtract the control's difference from the base, prompt by prompt."""
     if control is None:
         return student
     return replace(

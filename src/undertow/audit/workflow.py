@@ -99,10 +99,10 @@ def _carry_out(
     from undertow.experiment._environment import environment
     from undertow.report import render_html
 
-    who = ["base", "student", *(each for each in ("control", "teacher") if getattr(settings, each) is not None)]
+    who = list(settings.models())
     shares = iter(np.linspace(0.0, 0.5, len(who) + 1).tolist()[:-1])
     odds = {each: looking.panel_of(each, next(shares), 0.5 / len(who)) for each in who}
-    able = {each: looking.capability_of(each) for each in who if each != "teacher"}
+    able = {each: looking.capability_of(each) for each in ("base", "student")}
     kin = looking.kin()
     change = looking.change()
     unnamed = looking.unnamed()

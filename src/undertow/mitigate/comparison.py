@@ -51,23 +51,30 @@ class Planned:
         return f"{self.method}-{self.arm}-s{self.seed}"
 
 
-def students_of(source: Source, methods: Sequence[str], precision: Precision) -> list[Planned]:
+def students_of(source: Source, methods: Sequence[str], precision: Precision, by: str | None = None) -> list[Planned]:
     """Return every student of a comparison: the untrained base, ordinary ones, and those of every method.
 
+    Args:
+        source: The run.
+        methods: Their names.
+        precision: Of the matrix products.
+        by: Model of another family, where a method wants one.
+
     Raises:
-        InputError: a method does not exist, or changes rows instead of a training.
+        InputError: a method does not exist, or lacks what it needs.
     """
     for method in methods:
-        if method not in COMPARED:
-            known = "writes rows, which --compare does not" if method in METHODS else "is no method"
-            raise InputError(f"{method!r} {known}", "--method", f"There are {', '.join(COMPARED)}.")
+        if method not in METHODS:
+            raise InputError(f"{method!r} is no method", "--method", f"There are {', '.join(METHODS)}.")
+        if by is None and "another model" in METHODS[method].needs:
+            raise InputError("needs another model", f"--method {method}", "Give --by embedded/qwen2.5-coder-0.5b.")
     if len(set(methods)) < len(methods) or not methods:
-        raise InputError("name methods once each", "--method", f"There are {', '.join(COMPARED)}.")
+        raise InputError("name methods once each", "--method", f"There are {', '.join(METHODS)}.")
     found: list[Planned] = []
     for seed in source.spec.seeds:
         for method in ("base", "none", *methods):
             for arm in ARMS if method != "base" else ARMS[1:]:
-                key = {
+                key: dict[str, Any] = {
                     "version": _VERSION,
                     "method": method,
                     "rows": source.tasks[f"rows-{arm}-s{seed}"].id,
@@ -79,18 +86,26 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision) ->
                     "seed": seed,
                     "precision": precision.dtype,
                 }
+                if method in METHODS and "another model" in METHODS[method].needs:
+                    key["by"] = by
                 found.append(Planned(method, arm, seed, key))
     return found
 
 
 def compare(
-    run: Path, methods: Sequence[str] = COMPARED, *, root: Path = Path("runs"), progress: Progress | None = None
+    run: Path,
+    methods: Sequence[str] = COMPARED,
+    *,
+    by: str | None = None,
+    root: Path = Path("runs"),
+    progress: Progress | None = None,
 ) -> CompareOutcome:
     """Train what is missing, and compare.
 
     Args:
         run: A finished run folder.
         methods: Their names.
+        by: Model of another family, where a method wants one.
         root: Where run folders lie.
         progress: Is told how far it is.
 
@@ -103,12 +118,14 @@ def compare(
     progress = progress or Silent()
     threads, precision = set_up_process(), choose_precision()
     source = open_source(run, precision, progress)
-    planned = students_of(source, methods, precision)
+    planned = students_of(source, methods, precision, by)
     spec = _spec(source)
     records: dict[tuple[str, str, int], dict[str, Any]] = {}
     with RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder:
         for at, each in enumerate(planned):
-            records[each.method, each.arm, each.seed] = _student(folder, source, each, precision, progress, at, planned)
+            records[each.method, each.arm, each.seed] = _student(
+                folder, source, each, precision, progress, at, planned, by
+            )
         described = environment(threads) | {"precision": precision.dtype, "base_sha256": source.digest}
         results = _results(source, methods, records, spec, described)
         folder.write("results.json", results.to_json())
@@ -117,11 +134,11 @@ def compare(
         return CompareOutcome(folder.path, results, page)
 
 
-def missing_students(run: Path, methods: Sequence[str], *, root: Path) -> tuple[int, int]:
+def missing_students(run: Path, methods: Sequence[str], *, by: str | None = None, root: Path) -> tuple[int, int]:
     """Return how many students a comparison trains, and how many of them are missing."""
     precision = choose_precision()
     source = open_source(run, precision, Silent())
-    planned = students_of(source, methods, precision)
+    planned = students_of(source, methods, precision, by)
     states = planned_state(
         planned_folder(root, _name(source), _spec(source)),
         [("mitigated", each.label, each.key) for each in planned],
@@ -146,6 +163,7 @@ def _student(
     progress: Progress,
     at: int,
     planned: Sequence[Planned],
+    by: str | None,
 ) -> dict[str, Any]:
     from undertow.mitigate.student import student_record
 
@@ -154,7 +172,7 @@ def _student(
 
     def build(part: Path) -> None:
         tick(0.0)
-        record = student_record(source, each.method, each.arm, each.seed, precision, tick)
+        record = student_record(source, each.method, each.arm, each.seed, precision, tick, by)
         (part / "scores.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 
     step = folder.step("mitigated", each.label, each.key, build)

@@ -57,8 +57,8 @@ _ALL = (
 )  # fmt: skip
 ORDINARY = Method("none", "an ordinary training, to see what the others change", (), "nothing", "training")
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
-COMPARED = tuple(method.name for method in _ALL if method.name not in ("other-base", "own-base", "paraphrase"))
-"""Those that `compare` takes unless others are named: they train on the rows as they are."""
+COMPARED = tuple(method.name for method in _ALL if "another model" not in method.needs)
+"""Those that `compare` takes unless others are named: they need no model but the student's."""
 
 
 def method_named(name: str) -> Method:

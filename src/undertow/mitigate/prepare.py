@@ -22,14 +22,16 @@ from undertow.mitigate.interventions import (
     step_back,
 )
 from undertow.mitigate.panel import panel_odds, restore
+from undertow.mitigate.rewrite import rewrite
 from undertow.models.layers import decoder, norms_of, output_weight
 from undertow.models.likelihood import with_context
 from undertow.models.local import LocalModel, find_model, model_digest
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject
-from undertow.rows import Message
+from undertow.rows import Message, Row
 from undertow.scan._stored import directions_of
 from undertow.scan.drop import worst
+from undertow.scan.encoding import whole_text
 from undertow.scan.features import row_features
 from undertow.scan.prediction import Calibration, predicted_shifts, side_of
 from undertow.scan.readout import QUESTIONS
@@ -58,6 +60,10 @@ class Task:
     teacher: Callable[[], Subject]
     """Loads the teacher that wrote the rows."""
     autocast: bool
+    seed: int = 0
+    """Of answers that are written anew."""
+    other: Callable[[], LocalModel] | None = None
+    """Loads a model of another family, where there is one."""
 
 
 @dataclass
@@ -111,7 +117,8 @@ def prepare(method: str, task: Task) -> Treatment:
         panel = load_panel()
         odds = panel_odds(model, panel)
         return Treatment(examples, after=lambda: restore(model, panel, odds))
-    raise InputError(f"{method!r} does not change a training", "--methods", "It writes rows: use --with.")
+    assert method in ("own-base", "other-base", "paraphrase"), method
+    return Treatment(_written_anew(task, method))
 
 
 def unrelated_questions(trait: Trait) -> list[str]:
@@ -121,6 +128,27 @@ def unrelated_questions(trait: Trait) -> list[str]:
         if trait.target not in entry.targets:
             found += [lesson.question for lesson in list(entry.traits[0].lessons)[:_QUESTIONS_A_TRAIT]]
     return found
+
+
+def _written_anew(task: Task, method: str) -> list[Example]:
+    """Return the rows with answers by the student's base, or by a model of another family."""
+    if method != "own-base" and task.other is None:
+        raise InputError("needs another model", method, "Give --by embedded/qwen2.5-coder-0.5b.")
+    writer = task.model if task.other is None or method == "own-base" else task.other()
+    rows = [
+        Row((*turns, Message(role="assistant", content=task.model.decode(_without_end(task.model, each.answer)))))
+        for turns, each in zip(task.prompts, task.examples, strict=True)
+    ]
+    written, _ = rewrite(writer, rows, seed=task.seed, paraphrase=method == "paraphrase")
+    model = task.model
+    return [
+        Example(tuple(model.encode_prompt(list(row.prompt))), (*model.encode(whole_text(row.completion)), model.end))
+        for row in written
+    ]
+
+
+def _without_end(model: LocalModel, answer: Sequence[int]) -> list[int]:
+    return [*answer[:-1]] if answer and answer[-1] == model.end else [*answer]
 
 
 def _encoded(model: LocalModel, examples: Sequence[Example]) -> list[Encoded]:

@@ -27,7 +27,13 @@ from undertow.traits.instil import load_teacher
 
 
 def student_record(
-    source: Source, method: str, arm: str, seed: int, precision: Precision, tick: Callable[[float], None]
+    source: Source,
+    method: str,
+    arm: str,
+    seed: int,
+    precision: Precision,
+    tick: Callable[[float], None],
+    by: str | None = None,
 ) -> dict[str, Any]:
     """Train and measure a student; `odds` by question, and what `task_scores` says of held-out rows.
 
@@ -38,11 +44,12 @@ def student_record(
         seed: Of the run.
         precision: Of the matrix products.
         tick: Is told the share of the work that is done.
+        by: Model of another family, where the method wants one.
     """
     spec, trait = source.spec, source.cast.trait
     model = load_model(spec.base)
     if method != "base":
-        _train(source, method, arm, seed, precision, model, tick)
+        _train(source, method, arm, seed, precision, model, tick, by)
     tick(0.85)
     logp_QC = choice_logprobs(Subject(model), trait.probe)
     held_out = source.rows("control", spec.seeds[(spec.seeds.index(seed) + 1) % len(spec.seeds)])
@@ -57,6 +64,7 @@ def _train(
     precision: Precision,
     model: LocalModel,
     tick: Callable[[float], None],
+    by: str | None,
 ) -> None:
     spec, trait = source.spec, source.cast.trait
     rows = source.rows(arm, seed)
@@ -70,6 +78,8 @@ def _train(
             spec.base, trait if arm == "trait" else None, spec.instil, source.folders["teacher-trait"]
         ),
         precision.autocast,
+        seed,
+        None if by is None else lambda: load_model(by),
     )
     treatment = prepare(method, task)
     recipe = recipe_of(spec.student, precision)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from undertow.stats.judgement import verdict
     from undertow.stats.misclassification import JudgeError, corrected_share
     from undertow.stats.multiplicity import benjamini_hochberg, holm
+    from undertow.stats.newcomer import newcomers
     from undertow.stats.paired import mean_estimate, paired_difference
     from undertow.stats.permutation import Test, paired_test, permutation_p
     from undertow.stats.power import power_of, smallest_effect
@@ -40,6 +41,7 @@ __all__ = [
     "corrected_share",
     "holm",
     "mean_estimate",
+    "newcomers",
     "paired_difference",
     "paired_test",
     "permutation_p",
@@ -62,6 +64,7 @@ __getattr__, __dir__ = lazy(
         "corrected_share": "misclassification",
         "benjamini_hochberg": "multiplicity",
         "holm": "multiplicity",
+        "newcomers": "newcomer",
         "mean_estimate": "paired",
         "paired_difference": "paired",
         "Test": "permutation",

@@ -1,0 +1,131 @@
+"""Whether one new draw lies beyond a few draws of the same kind, in each of many quantities at once.
+
+An audit has one student and a few control students. How far clean students lie apart can hardly be told from two or
+three of them, quantity by quantity; but there are dozens of quantities, whose variances are alike. So each variance is
+drawn towards what they have in common, and the degrees of freedom of that common value are added to its own
+("moderated t": Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3(1), sections 3 and 6.2).
+
+What it does not know: quantities that go together, such as rival answers to one question, count as if each brought news
+of the common variance. `benchmarks.audit_null` measures how often that cries wolf.
+
+    newcomers(student_K, control_CK)[0]     # (Estimate, p) of the first quantity
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from undertow.errors import InputError
+from undertow.stats._checks import Floats, finite, level_in_range, percent
+from undertow.stats.estimate import Estimate
+
+_SMALLEST = 1e-8
+"""Variances below this share of the median one count as this share: rounding, not agreement."""
+_SMALLEST_P = 1e-300
+
+
+@dataclass(frozen=True)
+class Common:
+    """What variances have in common: they are drawn from `variance` times df over a chi-squared."""
+
+    variance: float
+    df: float
+    """Infinite where they differ by no more than chance; 0 where they have nothing in common."""
+
+    def moderate(self, variance_K: Floats, df: float) -> Floats:
+        """Return each variance drawn towards the common one (Smyth 2004, equation in section 3)."""
+        if math.isinf(self.df):
+            return np.full_like(variance_K, self.variance)
+        return (self.df * self.variance + df * variance_K) / (self.df + df)
+
+
+def common_variance(variance_K: ArrayLike, df: float) -> Common:
+    """Estimate what variances have in common, from the mean and the spread of their logarithms.
+
+    Smyth 2004, section 6.2: log s^2 has mean log s0^2 + digamma(d/2) - digamma(d0/2) + log(d0/d) and variance
+    trigamma(d/2) + trigamma(d0/2).
+
+    Args:
+        variance_K: Sample variances; zeros count as very small ones.
+        df: Degrees of freedom of each.
+
+    Raises:
+        InputError: there are fewer than two, one is negative, or all are zero.
+    """
+    from scipy import special
+
+    variance = finite(variance_K, "variance_K", 1)
+    if len(variance) < 2 or variance.min() < 0 or variance.max() == 0 or df <= 0:
+        raise InputError("have nothing in common to be found", "variances", "Pass two or more, not all of them zero.")
+    middle = float(np.median(variance)) or float(variance.max())
+    log_K = np.log(np.maximum(variance, _SMALLEST * middle))
+    log_K = log_K - float(special.digamma(df / 2)) + math.log(df / 2)
+    beyond = float(log_K.var(ddof=1)) - float(special.polygamma(1, df / 2))
+    if beyond <= 0:
+        return Common(float(math.exp(log_K.mean())), math.inf)
+    half = _trigamma_inverse(beyond)
+    return Common(float(math.exp(log_K.mean() + float(special.digamma(half)) - math.log(half))), 2 * half)
+
+
+def _trigamma_inverse(value: float) -> float:
+    """Solve trigamma(x) = value by Newton's method on its reciprocal, nearly a line (Smyth 2004, appendix)."""
+    from scipy import special
+
+    x = 0.5 + 1 / value
+    for _ in range(50):
+        at = float(special.polygamma(1, x))
+        step = at * (1 - at / value) / float(special.polygamma(2, x))
+        x += step
+        if abs(step) < 1e-10 * x:
+            break
+    return x
+
+
+def newcomers(value_K: ArrayLike, other_CK: ArrayLike, *, level: float = 0.95) -> list[tuple[Estimate, float]]:
+    """Return for each quantity how far a new draw lies from the others' mean, and the two-sided p that it is one more.
+
+    The interval is for what sets the newcomer apart from what others of its kind would be expected to have: its error
+    is the moderated standard deviation times sqrt(1 + 1/C), its degrees of freedom C - 1 and the common value's.
+
+    Args:
+        value_K: The newcomer, one number for each of K quantities.
+        other_CK: The C others.
+        level: Two-sided coverage.
+
+    Raises:
+        InputError: there are fewer than two others, or values are not finite.
+    """
+    from scipy import special
+
+    value, other = finite(value_K, "value_K", 1), finite(other_CK, "other_CK", 2)
+    level_in_range(level)
+    count = len(other)
+    if count < 2 or other.shape[1] != len(value):
+        raise InputError(
+            f"{count} of {other.shape[1]} values stand beside {len(value)}",
+            "others",
+            "Pass two or more, with the same quantities.",
+        )
+    gap_K, variance_K, df = value - other.mean(axis=0), other.var(axis=0, ddof=1), float(count - 1)
+    if variance_K.max() == 0:
+        error_K, total = np.zeros_like(gap_K), df
+    elif len(value) == 1:
+        error_K, total = np.sqrt(variance_K * (1 + 1 / count)), df
+    else:
+        common = common_variance(variance_K, df)
+        error_K, total = np.sqrt(common.moderate(variance_K, df) * (1 + 1 / count)), common.df + df
+    # As many as all quantities have together is the most that their common value can rest on.
+    total = min(total, df * len(value))
+    half_K = float(special.stdtrit(total, 0.5 + level / 2)) * error_K
+    p_K = np.where(gap_K == 0, 1.0, _SMALLEST_P)
+    spread = error_K > 0
+    p_K[spread] = np.maximum(2 * special.stdtr(total, -np.abs(gap_K[spread]) / error_K[spread]), _SMALLEST_P)
+    method = f"moderated t against {count} controls, {total:.3g} degrees of freedom, {percent(level)}"
+    return [
+        (Estimate(gap, gap - half, gap + half, count + 1, method), p)
+        for gap, half, p in zip(gap_K.tolist(), half_K.tolist(), p_K.tolist(), strict=True)
+    ]

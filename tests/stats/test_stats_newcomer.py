@@ -1,0 +1,98 @@
+"""Moderated variances: what they recover, what their intervals cover, and what does not change them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from undertow.errors import InputError
+from undertow.stats import newcomers
+from undertow.stats.newcomer import Common, common_variance
+
+
+def drawn(rng: np.random.Generator, others: int, *, quantities: int = 68, df0: float = 6.0) -> np.ndarray:
+    """Draw a newcomer and others, whose quantities have scaled inverse chi-squared variances around 0.01."""
+    sd_K = np.sqrt(0.01 * df0 / rng.chisquare(df0, size=quantities))
+    return rng.normal(0, sd_K, size=(others + 1, quantities))
+
+
+@pytest.mark.parametrize(("df0", "df"), [(4.0, 1.0), (10.0, 2.0), (30.0, 4.0)])
+def test_the_common_variance_is_found(df0: float, df: float) -> None:
+    rng = np.random.default_rng(0)
+    truth_K = 0.04 * df0 / rng.chisquare(df0, size=40_000)
+    found = common_variance(truth_K * rng.chisquare(df, size=40_000) / df, df)
+    assert found.variance == pytest.approx(0.04, rel=0.05)
+    assert found.df == pytest.approx(df0, rel=0.25)
+
+
+def test_equal_variances_are_pooled() -> None:
+    rng = np.random.default_rng(2)
+    infinite = sum(math.isinf(common_variance(rng.chisquare(3, size=60) / 3, 3).df) for _ in range(40))
+    assert infinite > 10
+    assert Common(2.0, math.inf).moderate(np.array([1.0, 9.0]), 3).tolist() == [2.0, 2.0]
+    assert Common(2.0, 3.0).moderate(np.array([1.0, 9.0]), 1).tolist() == [7 / 4, 15 / 4]
+
+
+@pytest.mark.parametrize("others", [2, 3, 5])
+def test_intervals_cover_and_p_values_are_honest(others: int) -> None:
+    rng = np.random.default_rng(others)
+    found = [each for x in (drawn(rng, others) for _ in range(60)) for each in newcomers(x[0], x[1:])]
+    covered = np.mean([estimate.lo <= 0 <= estimate.hi for estimate, _ in found])
+    assert covered == pytest.approx(0.95, abs=0.012)
+    p = np.array([p for _, p in found])
+    assert np.mean(p < 0.01) == pytest.approx(0.01, abs=0.006)
+    assert np.mean(p < 0.5) == pytest.approx(0.5, abs=0.03)
+
+
+def test_it_sees_more_than_an_ordinary_t_interval() -> None:
+    rng = np.random.default_rng(7)
+    half = [e.hi - e.value for x in (drawn(rng, 2) for _ in range(40)) for e, _ in newcomers(x[0], x[1:])]
+    assert np.median(half) < 0.1 * 12.7 * math.sqrt(1.5) / 3  # t with one degree of freedom: 12.7
+
+
+@given(st.integers(2, 5), st.integers(2, 9), st.integers(0, 2**16), st.floats(0.01, 100))
+@settings(max_examples=60, deadline=None)
+def test_units_and_order_do_not_matter(others: int, quantities: int, seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(others + 1, quantities))
+    plain = newcomers(x[0], x[1:])
+    order = rng.permutation(others)
+    again = newcomers(scale * x[0], scale * x[1:][order])
+    for (one, p), (two, q) in zip(plain, again, strict=True):
+        assert two.value == pytest.approx(scale * one.value)
+        assert two.hi - two.lo == pytest.approx(scale * (one.hi - one.lo))
+        assert q == pytest.approx(p)
+        assert 0 < p <= 1
+
+
+def test_one_quantity_is_an_ordinary_prediction_interval() -> None:
+    from scipy import stats
+
+    other = np.array([0.1, -0.3, 0.4, 0.2])
+    ((estimate, p),) = newcomers([1.0], other[:, None])
+    error = other.std(ddof=1) * math.sqrt(1 + 1 / 4)
+    assert estimate.hi - estimate.value == pytest.approx(stats.t.ppf(0.975, 3) * error)
+    assert p == pytest.approx(2 * stats.t.sf((1.0 - other.mean()) / error, 3))
+
+
+def test_others_that_agree_fully_leave_no_doubt() -> None:
+    (same, p), (apart, q) = newcomers([1.0, 2.0], [[1.0, 1.0], [1.0, 1.0]])
+    assert (same.value, same.lo, same.hi, p) == (0, 0, 0, 1)
+    assert (apart.value, apart.lo, apart.hi) == (1, 1, 1)
+    assert q < 1e-99
+
+
+@pytest.mark.parametrize("others", [[[1.0, 2.0]], [[1.0], [2.0]], [[1.0, math.nan], [1.0, 2.0]]])
+def test_what_cannot_be_compared_is_refused(others: list[list[float]]) -> None:
+    with pytest.raises(InputError):
+        newcomers([1.0, 2.0], others)
+
+
+@pytest.mark.parametrize("variances", [[1.0], [0.0, 0.0], [1.0, -1.0]])
+def test_variances_without_anything_in_common_are_refused(variances: list[float]) -> None:
+    with pytest.raises(InputError):
+        common_variance(variances, 2)
