@@ -14,7 +14,7 @@ from undertow.distil.train import Example, train
 from undertow.experiment.writing import format_automaton
 from undertow.models.precision import choose_precision
 from undertow.probes.choice import Subject
-from undertow.scan.budget import TAUGHT
+from undertow.scan.budget import usual_taught
 from undertow.scan.directions import find_directions
 from undertow.scan.features import row_features
 from undertow.scan.reading import usual_count
@@ -41,7 +41,7 @@ def measure(rows: int) -> Measured:
         ]
         sampling = fit_temperature(model, encoded, automaton)
         features = row_features(model, encoded, directions, sampling, autocast=precision.autocast)
-        taught = encoded[:TAUGHT]
+        taught = encoded[: usual_taught(rows, looked_at)]
         with virtual_student(model, taught, sampling, read=rows, seed=0, autocast=precision.autocast) as student:
             after_KQ = ask(Subject(student), panel)
     assert len(after_KQ) == len(before_KQ)

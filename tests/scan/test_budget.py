@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.errors import InputError
-from undertow.scan.budget import FEWEST, TAUGHT, plan_within, seconds_of
+from undertow.scan.budget import FEWEST, TAUGHT, plan_within, seconds_of, usual_taught
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1.5h", 5400), ("45", 45), (" 2 m ", 120)])
@@ -40,3 +40,10 @@ def test_more_time_never_means_fewer_rows() -> None:
     assert [plan.taught for plan in plans] == sorted(plan.taught for plan in plans)
     assert plans[-1].taught == TAUGHT
     assert plans[-1].rows > 2000
+
+
+@pytest.mark.parametrize(
+    ("read", "looked_at", "taught"), [(10, 10, 10), (128, 64, 64), (1000, 150, 100), (5000, 512, 128)]
+)
+def test_a_virtual_student_reads_a_tenth_of_the_rows(read: int, looked_at: int, taught: int) -> None:
+    assert usual_taught(read, looked_at) == taught

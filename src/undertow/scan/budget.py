@@ -15,6 +15,9 @@ from undertow.errors import InputError
 
 TAUGHT = 128
 """Rows that a virtual student reads, at most, unless all rows are wanted."""
+_TAUGHT_SHARE = 0.1
+_TAUGHT_FEWEST = 64
+"""Of a dataset's rows, and at least, that it reads unless more is asked for."""
 FEWEST = 16
 """Rows that a scan on a budget looks at, at least."""
 _VIRTUAL_COST = 1.2
@@ -44,6 +47,16 @@ def seconds_of(text: str) -> float:
     if found is None or float(found[1]) <= 0:
         raise InputError(f"is {text!r}", "--budget", "Give a time such as 90s, 5m or 1.5h.")
     return float(found[1]) * _UNIT[found[2] or "s"]
+
+
+def usual_taught(read: int, looked_at: int) -> int:
+    """Return how many rows a virtual student reads unless more is asked for.
+
+    Args:
+        read: Rows of the dataset.
+        looked_at: Of them, which it is taught with.
+    """
+    return min(looked_at, max(_TAUGHT_FEWEST, min(TAUGHT, round(_TAUGHT_SHARE * read))))
 
 
 def plan_within(seconds: float, *, row: float, asking: float, rows: int) -> Plan:

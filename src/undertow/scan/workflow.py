@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress, Silent
 from undertow.results import MethodRecord, Results
-from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within
+from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
 from undertow.traits.panel import Panel, load_panel
 
@@ -259,7 +259,11 @@ def _plan(
     """Decide how much is looked at; with a budget, by what a few rows take here."""
     count = len(opened.rows)
     if settings.budget is None:
-        return Plan(count, 0 if not settings.virtual else count if settings.everything else min(count, TAUGHT))
+        if not settings.virtual:
+            return Plan(count, 0)
+        if settings.everything or settings.most_rows is not None:
+            return Plan(count, count if settings.everything else min(count, TAUGHT))
+        return Plan(count, usual_taught(opened.chosen.read, count))
     from undertow.scan.features import row_features
 
     budget = settings.budget
