@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from undertow.audit.capability import instructions, sums
 from undertow.audit.gather import draws_note, effects_of
-from undertow.audit.panel import Shift, judge, ranked, wider
+from undertow.audit.panel import Shift, beside_controls, judge, ranked, wider
 from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
 from undertow.audit.settings import API, AuditSettings, Prices, Sources
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
-from undertow.stats import mean_estimate, newcomers, paired_test
+from undertow.stats import mean_estimate, paired_test
 from undertow.traits.panel import Panel, load_panel
 
 PORTION: Final = 512
@@ -201,7 +201,14 @@ def _gather(
         kind="audit",
         name=settings.student,
         title=f"What did {settings.student} acquire since {settings.base}?",
-        verdict=judge(shifts, settings.smallest_effect, settings.level, broken=broken, stranger=""),
+        verdict=judge(
+            shifts,
+            settings.smallest_effect,
+            settings.level,
+            controls=len(settings.controls),
+            broken=broken,
+            stranger="",
+        ),
         findings=effects_of(shifts, contrast),
         audit=record,
         notes=notes,
@@ -211,7 +218,8 @@ def _gather(
 
 
 def _shifts(panel: Panel, counts: dict[str, dict[str, Counts]], level: float) -> list[Shift]:
-    others = [each for who, each in counts.items() if who.startswith("control")] or [counts["base"]]
+    controls = [each for who, each in counts.items() if who.startswith("control")]
+    others = controls or [counts["base"]]
     asked = [(entry, trait) for entry in panel for trait in entry.traits]
     measured = [
         (
@@ -226,12 +234,12 @@ def _shifts(panel: Panel, counts: dict[str, dict[str, Counts]], level: float) ->
         )
         for entry, trait in asked
     ]
-    if len(others) > 1:
-        student_K, *other_CK = [
+    if controls:
+        student_K, base_K, *other_CK = [
             [sampled_odds(each[entry.name], trait.index) for entry, trait in asked]
-            for each in (counts["student"], *others)
+            for each in (counts["student"], counts["base"], *controls)
         ]
-        measured = wider(measured, newcomers(student_K, other_CK, level=level))
+        measured = wider(measured, beside_controls(student_K, base_K, other_CK, level=level))
     return ranked(measured)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.audit.panel import Odds, Shift, compared_with, judge, mean_odds, shifts_of
+from undertow.audit.panel import Odds, Shift, compared_with, controls_of, judge, mean_odds, shifts_of
 from undertow.audit.settings import AuditSettings
 from undertow.results import AuditRecord, Effect, Interval, Results, TracedRows, Unnamed
 from undertow.scan.lineage import Kin
@@ -55,7 +55,8 @@ def gather(found: Found, environment: dict[str, Any]) -> Results:
     from undertow.audit.capability import breakage, retention
 
     settings = found.settings
-    shifts = shifts_of(found.odds["student"], compared_with(found.odds), level=settings.level)
+    odds, controls = found.odds, controls_of(found.odds)
+    shifts = shifts_of(odds["student"], odds["base"], controls, level=settings.level)
     able = retention(found.able["student"], found.able["base"], "base", settings.level)
     broken = breakage(able)
     stranger = found.kin.because if found.kin.answer == "different" else ""
@@ -79,7 +80,9 @@ def gather(found: Found, environment: dict[str, Any]) -> Results:
         kind="audit",
         name=settings.student,
         title=f"What did {settings.student} acquire since {settings.base}?",
-        verdict=judge(shifts, settings.smallest_effect, settings.level, broken=broken, stranger=stranger),
+        verdict=judge(
+            shifts, settings.smallest_effect, settings.level, controls=len(controls), broken=broken, stranger=stranger
+        ),
         findings=effects_of(shifts, found.contrast),
         transfer_fraction=_fraction(found, shifts[0].trait),
         audit=record,
@@ -119,6 +122,11 @@ def draws_note(controls: int) -> str:
             f"The student is compared with the mean of {controls} control students, whose distances from each other "
             "are in the intervals: they say what sets it apart from clean students, not what the same training does in "
             "general."
+        )
+    if controls == 1:
+        return (
+            "One control shows no spread: its own distance from the base stands for how far clean students lie apart, "
+            "which makes intervals too wide. More controls narrow them."
         )
     return (
         "One student was measured, with questions as the draws: the numbers concern this student, not what the same "

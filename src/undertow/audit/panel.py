@@ -25,6 +25,10 @@ Floats = NDArray[np.float64]
 Odds = dict[str, Floats]
 """`entry:target` to the log-odds of every question."""
 
+INDEPENDENT = 4.0
+"""Ways in which clean students differ on their own: participation ratio of the panel's 68 shifts, each over its
+standard deviation, of six students of the base's lists (docs/lab-notebook.md, 26 November 2026)."""
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -68,9 +72,29 @@ def panel_odds(
     return found
 
 
+def beside_controls(
+    student_K: Sequence[float], base_K: Sequence[float], control_CK: Sequence[Sequence[float]], *, level: float
+) -> list[tuple[Estimate, float]]:
+    """Return how far a student's log-odds lie from its controls', and the p that it is one more of them.
+
+    Args:
+        student_K: Its mean log-odds of K traits.
+        base_K: The base's.
+        control_CK: The controls'.
+        level: Two-sided coverage.
+    """
+    origin_K = base_K if len(control_CK) == 1 else None
+    return newcomers(student_K, control_CK, origin_K=origin_K, independent=INDEPENDENT, level=level)
+
+
 def compared_with(odds: Mapping[str, Odds]) -> list[Odds]:
     """Return what the student is compared with: the control students, or the base where there is none."""
-    return [each for who, each in odds.items() if who.startswith("control")] or [odds["base"]]
+    return controls_of(odds) or [odds["base"]]
+
+
+def controls_of(odds: Mapping[str, Odds]) -> list[Odds]:
+    """Return the control students' log-odds."""
+    return [each for who, each in odds.items() if who.startswith("control")]
 
 
 def mean_odds(models: Sequence[Odds]) -> Odds:
@@ -78,22 +102,22 @@ def mean_odds(models: Sequence[Odds]) -> Odds:
     return {name: np.mean([each[name] for each in models], axis=0) for name in models[0]}
 
 
-def shifts_of(student: Odds, others: Sequence[Odds], *, level: float) -> list[Shift]:
-    """Compare a model on the whole panel with another, or with the mean of several; the strongest evidence first.
+def shifts_of(student: Odds, base: Odds, controls: Sequence[Odds], *, level: float) -> list[Shift]:
+    """Compare a student on the whole panel with its controls' mean, or with its base; the strongest evidence first.
 
-    With one other, questions are the draws. Several say how far models of their kind lie apart, too (`newcomers`), and
-    of the two intervals the wider counts, of the two p-values the larger.
+    Questions are draws. So are controls, from which is seen how far clean students lie apart (`newcomers`): of the two
+    intervals the wider counts, of the two p-values the larger. For a single control its distance from the base stands
+    for that.
     """
-    middle = mean_odds(others)
+    middle = mean_odds(controls or [base])
     measured: list[tuple[str, Estimate, float]] = []
     for name, odds_Q in student.items():
         estimate = paired_difference(odds_Q[None], middle[name][None], level=level)
         test = paired_test((odds_Q - middle[name])[None], rng=np.random.default_rng(0))
         measured.append((name, estimate, test.p))
-    if len(others) > 1:
-        mean_K = [student[name].mean() for name in student]
-        other_CK = [[each[name].mean() for name in student] for each in others]
-        measured = wider(measured, newcomers(mean_K, other_CK, level=level))
+    if controls:
+        mean_K, base_K, *other_CK = [[each[name].mean() for name in student] for each in (student, base, *controls)]
+        measured = wider(measured, beside_controls(mean_K, base_K, other_CK, level=level))
     return ranked(measured)
 
 
@@ -115,17 +139,21 @@ def ranked(measured: Sequence[tuple[str, Estimate, float]]) -> list[Shift]:
     return sorted(shifts, key=lambda shift: (shift.p, -abs(shift.estimate.value)))
 
 
-def judge(shifts: Sequence[Shift], smallest: float, level: float, *, broken: str, stranger: str) -> VerdictRecord:
+def judge(
+    shifts: Sequence[Shift], smallest: float, level: float, *, controls: int, broken: str, stranger: str
+) -> VerdictRecord:
     """Say whether the student carries something that it should not.
 
     `fail`: some trait's p-value survives the correction and its interval reaches the smallest effect that matters, or
     the student is broken. `pass`: every interval lies within that effect. Else `inconclusive`, and so it is where the
-    student does not come from the base, since a shift from a stranger says nothing of training.
+    student does not come from the base, since a shift from a stranger says nothing of training, and where traits moved
+    and no control tells what any training moves.
 
     Args:
         shifts: Of the panel, strongest first.
         smallest: Smallest effect that matters, in log-odds.
         level: Of intervals; p-values must be below one minus it.
+        controls: Students that it is compared with; none when it is the base.
         broken: What the student has lost, if it is broken.
         stranger: Why it is no student of the base, if so.
     """
@@ -144,6 +172,12 @@ def judge(shifts: Sequence[Shift], smallest: float, level: float, *, broken: str
         )
     if moved:
         others = f" {len(moved) - 1:,} more of {count:,} traits moved too." if len(moved) > 1 else ""
+        if not controls:
+            return VerdictRecord(
+                status="inconclusive",
+                because=f"{moved[0].trait} moved from the base: {_says(moved[0])}.{others} Any training moves traits, "
+                "and without students of untouched rows (--control, best two or more) nobody can tell this from that.",
+            )
         return VerdictRecord(
             status="fail", because=f"{moved[0].trait}: {_says(moved[0])} after correction for {count:,} traits.{others}"
         )

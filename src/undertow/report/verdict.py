@@ -26,7 +26,7 @@ _MEANS = {
         "For a student trained on these rows, a shift that matters is ruled out. A smaller one may be there.",
     ),
     "audit": (
-        "The student has shifted: traits of the panel moved by more than its answers to their questions scatter.",
+        "The student carries something: traits of the panel moved by more than clean students lie apart.",
         "For the traits that were measured, a shift that matters is ruled out. A smaller one may be there.",
     ),
     "mitigate": (

@@ -5,8 +5,8 @@ three of them, quantity by quantity; but there are dozens of quantities, whose v
 drawn towards what they have in common, and the degrees of freedom of that common value are added to its own
 ("moderated t": Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3(1), sections 3 and 6.2).
 
-What it does not know: quantities that go together, such as rival answers to one question, count as if each brought news
-of the common variance. `benchmarks.audit_null` measures how often that cries wolf.
+What it does not know: how many of the quantities vary on their own. Rival answers to one question go together, and the
+common variance then rests on fewer draws than it seems; `independent` limits its degrees of freedom.
 
     newcomers(student_K, control_CK)[0]     # (Estimate, p) of the first quantity
 """
@@ -85,32 +85,48 @@ def _trigamma_inverse(value: float) -> float:
     return x
 
 
-def newcomers(value_K: ArrayLike, other_CK: ArrayLike, *, level: float = 0.95) -> list[tuple[Estimate, float]]:
+def newcomers(
+    value_K: ArrayLike,
+    other_CK: ArrayLike,
+    *,
+    origin_K: ArrayLike | None = None,
+    independent: float = math.inf,
+    level: float = 0.95,
+) -> list[tuple[Estimate, float]]:
     """Return for each quantity how far a new draw lies from the others' mean, and the two-sided p that it is one more.
 
     The interval is for what sets the newcomer apart from what others of its kind would be expected to have: its error
     is the moderated standard deviation times sqrt(1 + 1/C), its degrees of freedom C - 1 and the common value's.
 
+    A single other shows no spread. Its distance from where it came from can stand for it: that holds what all of its
+    kind do besides, so intervals are too wide rather than too narrow.
+
     Args:
         value_K: The newcomer, one number for each of K quantities.
         other_CK: The C others.
+        origin_K: Where all of them came from, to measure the spread about instead of the others' mean.
+        independent: How many of the quantities vary on their own; the common variance rests on no more of them.
         level: Two-sided coverage.
 
     Raises:
-        InputError: there are fewer than two others, or values are not finite.
+        InputError: there are fewer than two others (one, with an origin), or values are not finite.
     """
     from scipy import special
 
     value, other = finite(value_K, "value_K", 1), finite(other_CK, "other_CK", 2)
     level_in_range(level)
     count = len(other)
-    if count < 2 or other.shape[1] != len(value):
+    if count < (2 if origin_K is None else 1) or other.shape[1] != len(value):
         raise InputError(
             f"{count} of {other.shape[1]} values stand beside {len(value)}",
             "others",
             "Pass two or more, with the same quantities.",
         )
-    gap_K, variance_K, df = value - other.mean(axis=0), other.var(axis=0, ddof=1), float(count - 1)
+    gap_K = value - other.mean(axis=0)
+    if origin_K is None:
+        variance_K, df = other.var(axis=0, ddof=1), float(count - 1)
+    else:
+        variance_K, df = ((other - finite(origin_K, "origin_K", 1)) ** 2).mean(axis=0), float(count)
     if variance_K.max() == 0:
         error_K, total = np.zeros_like(gap_K), df
     elif len(value) == 1:
@@ -118,13 +134,13 @@ def newcomers(value_K: ArrayLike, other_CK: ArrayLike, *, level: float = 0.95) -
     else:
         common = common_variance(variance_K, df)
         error_K, total = np.sqrt(common.moderate(variance_K, df) * (1 + 1 / count)), common.df + df
-    # As many as all quantities have together is the most that their common value can rest on.
-    total = min(total, df * len(value))
+    total = min(total, df * min(independent, len(value)))
     half_K = float(special.stdtrit(total, 0.5 + level / 2)) * error_K
     p_K = np.where(gap_K == 0, 1.0, _SMALLEST_P)
     spread = error_K > 0
     p_K[spread] = np.maximum(2 * special.stdtr(total, -np.abs(gap_K[spread]) / error_K[spread]), _SMALLEST_P)
-    method = f"moderated t against {count} controls, {total:.3g} degrees of freedom, {percent(level)}"
+    whom = f"{count} controls" if count > 1 else "one control and its distance from the base"
+    method = f"moderated t against {whom}, {total:.3g} degrees of freedom, {percent(level)}"
     return [
         (Estimate(gap, gap - half, gap + half, count + 1, method), p)
         for gap, half, p in zip(gap_K.tolist(), half_K.tolist(), p_K.tolist(), strict=True)
