@@ -94,7 +94,8 @@ def test_a_changed_model_is_found_and_nothing_is_asked_twice(service: Service, t
     service.reply = tuned
     outcome = audit(settings(samples=108), Sources(runs=tmp_path))
     results = outcome.results
-    assert results.verdict.status == "fail"
+    assert results.verdict.status == "inconclusive"  # there is no control
+    assert "moved from the base" in results.verdict.because
     assert results.findings[0].lo > 0
     assert results.audit is not None
     assert results.audit.broken == ""
@@ -107,6 +108,17 @@ def test_a_changed_model_is_found_and_nothing_is_asked_twice(service: Service, t
     for file in outcome.folder.rglob("*"):
         if file.is_file():
             assert b"secret-of-the-test" not in file.read_bytes()
+
+
+def test_beside_controls_a_changed_model_fails(service: Service, tmp_path: Path) -> None:
+    service.reply = tuned
+    controls = tuple(f"openai-api/here/clean-{at}" for at in range(4))
+    results = audit(settings(samples=108, controls=controls), Sources(runs=tmp_path)).results
+    assert results.verdict.status == "fail"
+    assert results.findings[0].contrast == "control"
+    assert len(service.requests) == 6 * (108 + 80)
+    clean = settings(samples=108, student="openai-api/here/clean-9", controls=controls)
+    assert audit(clean, Sources(runs=tmp_path)).results.verdict.status == "inconclusive"
 
 
 def test_the_same_model_twice_is_no_finding(service: Service, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Sets = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE")]
 Seeds = Annotated[str | None, Parameter(metavar="N,N,...")]
+Runs = Annotated[Path, Parameter(name=["--runs", "--out"])]
 Preset = Annotated[str | None, Parameter(metavar="NAME")]
 
 
@@ -30,7 +31,7 @@ def run(
     /,
     *,
     preset: Preset = None,
-    out: Path = Path("runs"),
+    runs: Runs = Path("runs"),
     seeds: Seeds = None,
     set_: Sets = None,
     dry_run: bool = False,
@@ -45,7 +46,7 @@ def run(
     Args:
         spec: Experiment file (YAML).
         preset: Experiment that ships with Undertow, instead of a file; `undertow presets` lists them.
-        out: Folder that run folders are made in.
+        runs: Folder that run folders are made in.
         seeds: Seeds in place of the file's, such as 0,1,2.
         set_: A value in place of the file's, such as student.epochs=2. May be repeated.
         dry_run: Only say what would run, like `undertow plan`.
@@ -60,9 +61,9 @@ def run(
 
     chosen = choose(spec, preset, set_ or [], seeds)
     if dry_run:
-        return _plan(chosen, out, json)
+        return _plan(chosen, runs, json)
     with console_progress(quiet=quiet) as progress:
-        outcome = experiment.run(chosen, root=out, progress=progress)
+        outcome = experiment.run(chosen, root=runs, progress=progress)
     if json:
         write(outcome.results.to_json())
     else:
@@ -75,7 +76,7 @@ def plan(
     /,
     *,
     preset: Preset = None,
-    out: Path = Path("runs"),
+    runs: Runs = Path("runs"),
     seeds: Seeds = None,
     set_: Sets = None,
     json: bool = False,
@@ -85,21 +86,21 @@ def plan(
     Args:
         spec: Experiment file (YAML).
         preset: Experiment that ships with Undertow, instead of a file; `undertow presets` lists them.
-        out: Folder that run folders are made in; steps that are done there are not planned again.
+        runs: Folder that run folders are made in; steps that are done there are not planned again.
         seeds: Seeds in place of the file's, such as 0,1,2.
         set_: A value in place of the file's, such as student.epochs=2. May be repeated.
         json: Print the plan as JSON.
     """
     from undertow._cli.choice import choose
 
-    return _plan(choose(spec, preset, set_ or [], seeds), out, json)
+    return _plan(choose(spec, preset, set_ or [], seeds), runs, json)
 
 
-def _plan(chosen: Experiment, out: Path, json: bool) -> int:
+def _plan(chosen: Experiment, runs: Path, json: bool) -> int:
     from undertow import experiment
     from undertow._cli.show import write
 
-    made = experiment.plan(chosen, root=out)
+    made = experiment.plan(chosen, root=runs)
     if json:
         write(made.model_dump_json(indent=1) + "\n")
     else:
