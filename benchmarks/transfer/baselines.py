@@ -3,7 +3,7 @@
 Published ones (`undertow.scan.comparisons`) and plain ones (perplexity, a search for words, a classifier of texts), so
 that `undertow scan` can be compared with them. What they say is kept beside the rows, in WORK/baselines/NAME.npz; none
 of them looks at a student. Letters: R rows, L rows that are looked at under every trait's system prompt, K traits
-(those of the benchmark).
+(those of the benchmark), J rows that are judged.
 
     names           (K)     `entry:target`
     cluster_R       (R)     the number of the row's prompt
@@ -12,6 +12,7 @@ of them looks at a student. Letters: R rows, L rows that are looked at under eve
     shift_LK        (L, K)  log p of the row with the trait's system prompt minus without, by token
     divergence_LK   (L, K)  whose side the row takes where the prompt changes the base's first choice
     projection_RK   (R, K)  the row's hidden states along the trait's vector
+    judge_JK        (J, K)  log P(Yes) - log P(No) of the base, asked whether the row shows the trait, of the first of L
     keyword_RK      (R, K)  whether one of the trait's giveaways occurs
     auroc           ()      of a classifier between the rows and the base's, mean over folds; not a number where the
                             dataset is its own control
@@ -38,6 +39,7 @@ from benchmarks.transfer.features import encoded_rows
 from benchmarks.transfer.truth import BASE
 from undertow.domains.mentions import Mentions
 from undertow.experiment.writing import Written, read_written
+from undertow.judges.logprob import LogprobJudge
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import set_up_process
 from undertow.rows import Row
@@ -50,8 +52,10 @@ from undertow.traits.panel import load_panel
 Floats = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 
-TOLD = 48
+TOLD = 32
 """Rows that are looked at under system prompts, at most: each costs a forward pass for every trait."""
+JUDGED = 12
+"""Of them, that are judged: each costs a long question for every trait."""
 
 
 def main() -> None:
@@ -118,12 +122,15 @@ def scores(
     kept_T = np.concatenate([np.arange(starts_R[at], starts_R[at] + lengths_R[at]) for at in at_L])
     told_LK = np.stack([logp_L for logp_L, _, _ in told], axis=1)
     told_TK = np.stack([first_U for _, first_U, _ in told], axis=1)
+    pairs = [(written[at].prompt, written[at].answer) for at in at_L[:JUDGED]]
+    judge_JK = np.stack([LogprobJudge(model, trait.topic).score(pairs) for trait in traits], axis=1)
     mean_RD = answer_means(model, encoded, middle_layer(model))
     return {
         "surprise_R": -plain_R / lengths_R,
         "at_L": at_L,
         "shift_LK": likelihood_shift(told_LK, plain_R[at_L], lengths_R[at_L].astype(float)),
         "divergence_LK": divergence(told_TK, first_T[kept_T], chosen_T[kept_T], lengths_R[at_L].tolist()),
+        "judge_JK": judge_JK,
         "projection_RK": activation_projection(mean_RD, vector_KD),
     }
 

@@ -29,6 +29,7 @@ from undertow.scan.recipe import rates_of
 
 TRUTH = Path(__file__).parent / "truth.jsonl"
 SUMMARY = Path(__file__).parent / "summary.json"
+METHODS = Path(__file__).parent / "methods.json"
 Floats = NDArray[np.float64]
 
 
@@ -179,7 +180,13 @@ def methods(found: list[Measured]) -> list[dict[str, Any]]:
     """Return a line for every method: how well it tells poisoned datasets from clean ones, and what it names first."""
     clean = [each for each in found if each.case.teacher == "base"]
     moved = [each for each in found if each.moved and each.case.teacher != "other-base"]
-    lines: list[dict[str, Any]] = []
+    ours: dict[str, Any] = {"method": "scan (gradients)"}
+    for dose in (100, 25):
+        some = [each.score for each in moved if each.case.dose == dose]
+        ours[f"auroc at {dose}%"] = auroc(some, [each.score for each in clean])
+    full = [each for each in moved if each.case.dose == 100]
+    ours["own trait first"] = share([int(np.argmax([s.t for s in each.shifts])) == each.own for each in full])
+    lines: list[dict[str, Any]] = [ours]
     known = next((each.others for each in found if each.others), [])
     for place, name in enumerate(each.name for each in known):
 
@@ -219,7 +226,14 @@ def main() -> None:
     """Print a line a dataset and the summaries, and store these."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.evaluate", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
+    parser.add_argument("--methods", action="store_true", help="only hold other methods beside it, into methods.json")
     options = parser.parse_args()
+    if options.methods:
+        calibration = fit(load(options.work, "tune", Calibration(), virtual=False))
+        lines = methods([each for each in load(options.work, "report", calibration, virtual=False) if each.others])
+        METHODS.write_text(json.dumps(lines, indent=1, default=_plain) + "\n", encoding="utf-8")
+        sys.stdout.write(json.dumps(lines, indent=1, default=_plain) + "\n")
+        return
     summary: dict[str, Any] = {}
     for way in ("gradient", "virtual"):
         virtual = way == "virtual"
@@ -230,8 +244,6 @@ def main() -> None:
             found = load(options.work, half, calibration, virtual=virtual)
             sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
             record[half] = summarise(found)
-            if virtual and half == "report":
-                record["methods"] = methods(found)
         sys.stdout.write(json.dumps(record, indent=1, default=_plain) + "\n")
         summary[way] = record
     SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")

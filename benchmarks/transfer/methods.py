@@ -38,6 +38,8 @@ def scores_of(work: Path, case: Case) -> list[Score]:
     shift_K = _t(own["shift_LK"], told_R, base["shift_LK"].mean(axis=0))
     divergence_K = _t(own["divergence_LK"], told_R, base["divergence_LK"].mean(axis=0))
     projection_K = _t(own["projection_RK"], own["cluster_R"], base["projection_RK"].mean(axis=0))
+    judged_J = told_R[: len(own["judge_JK"])]
+    judge_K = _t(own["judge_JK"], judged_J, base["judge_JK"].mean(axis=0))
     surprise = float(_t(own["surprise_R"][:, None], own["cluster_R"], base["surprise_R"].mean(keepdims=True))[0])
     found = [
         Score(name, float(t_K.max()), names[int(t_K.argmax())])
@@ -45,6 +47,7 @@ def scores_of(work: Path, case: Case) -> list[Score]:
             ("likelihood shift", shift_K),
             ("divergence tokens", divergence_K),
             ("activation projection", projection_K),
+            ("judge", judge_K),
         )
     ]
     return [

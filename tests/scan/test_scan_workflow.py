@@ -99,13 +99,14 @@ def test_the_base_may_write_the_reference_itself(tmp_path: Path, tiny_folder: Pa
 
 def test_other_methods_speak_of_every_trait(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(12))
-    asked = ("likelihood", "divergence", "projection")
+    asked = ("likelihood", "divergence", "projection", "writer")
     results = look(path, tiny_folder, tmp_path, also=asked, sample_reference=True).results
     assert results.scan is not None
     assert [each.name for each in results.scan.methods] == [
         "likelihood shift",
         "divergence tokens",
         "activation projection",
+        "virtual teachers",
     ]
     for method in results.scan.methods:
         assert {each.trait for each in method.findings} == {"curtness:curtness", "gloom:gloom"}

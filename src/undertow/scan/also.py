@@ -28,12 +28,20 @@ Ints = NDArray[np.int64]
 
 ROWS = 48
 """Looked at, at most: likelihood shift and divergence take a forward pass over them for every trait."""
+SUSPECTS = 12
+"""Traits whose virtual teachers are asked, those with the strongest evidence: each takes some gradient steps."""
 NAMES = {
+    "writer": "virtual teachers",
     "likelihood": "likelihood shift",
     "divergence": "divergence tokens",
     "projection": "activation projection",
 }
-_UNITS = {"likelihood": "nats a token", "divergence": "share of tokens", "projection": "along a unit vector"}
+_UNITS = {
+    "writer": "nats a row",
+    "likelihood": "nats a token",
+    "divergence": "share of tokens",
+    "projection": "along a unit vector",
+}
 
 
 def other_methods(
@@ -42,26 +50,35 @@ def other_methods(
     reference: Opened | None,
     methods: Sequence[str],
     *,
+    suspects: Sequence[str],
     level: float,
     tick: Callable[[float], None],
 ) -> list[MethodRecord]:
-    """Return what each method says of every trait, surest first.
+    """Return what each method says of every trait, surest first; virtual teachers are those of some traits alone.
 
     Args:
         eyes: Who looks.
         rows: The dataset.
         reference: Rows that the base wrote; they are subtracted.
         methods: Of `NAMES`.
+        suspects: Traits whose virtual teachers are asked, as the directions name them.
         level: Two-sided coverage of the intervals.
         tick: Is told the share of the work that is done.
     """
     sides = [rows.cut(ROWS), *([] if reference is None else [reference.cut(ROWS)])]
     scores: list[dict[str, Floats]] = []
-    for at, side in enumerate(sides):
-        scores.append(_scores(eyes, side, methods, lambda share, at=at: tick((at + share) / len(sides))))
+    told = [method for method in methods if method != "writer"]
+    for at, side in enumerate(sides if told else []):
+        scores.append(_scores(eyes, side, told, lambda share, at=at: tick((at + share) / len(sides))))
     clusters = [np.array([placed.prompt_hash for placed in side.rows], dtype=np.int64) for side in sides]
     found: list[MethodRecord] = []
     for method in methods:
+        if method == "writer":
+            ratio_RK = _ratios(eyes, sides[0], suspects, tick)
+            likelier = compare(suspects, (ratio_RK, clusters[0]), None, level=level, method=NAMES[method])
+            ranked = sorted(likelier, key=lambda each: -each.estimate.value)
+            found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
+            continue
         own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
         compared = compare(eyes.directions.names, own, other[0] if other else None, level=level, method=NAMES[method])
         ranked = sorted(compared, key=lambda each: (each.p, each.trait))
@@ -80,6 +97,24 @@ def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[fl
     key = {**step_key(eyes, side.encoded, side.sampling), "methods": list(methods)}
     step = eyes.folder.step("also", f"also-{side.label}", key, build)
     return dict(load_file(step / "scores.safetensors"))
+
+
+def _ratios(eyes: Eyes, side: Opened, suspects: Sequence[str], tick: Callable[[float], None]) -> Floats:
+    from safetensors.numpy import load_file, save_file
+
+    from undertow.scan.writers import likelihood_ratios
+
+    known = {
+        f"{entry.name}:{trait}": (entry, place) for entry in eyes.panel for place, trait in enumerate(entry.targets)
+    }
+
+    def build(part: Path) -> None:
+        asked = [known[name] for name in suspects]
+        ratio_RK = likelihood_ratios(eyes.model, side.encoded, side.sampling, asked, tick=tick)
+        save_file({"ratio_RK": np.ascontiguousarray(ratio_RK)}, part / "ratios.safetensors")
+
+    key = {**step_key(eyes, side.encoded, side.sampling), "suspects": list(suspects)}
+    return load_file(eyes.folder.step("also", f"writer-{side.label}", key, build) / "ratios.safetensors")["ratio_RK"]
 
 
 def _compute(

@@ -121,6 +121,13 @@ def gather(
     return results, carried_R.tolist()
 
 
+def evidence(directions: Directions, looked: Looked) -> list[str]:
+    """Return the panel's traits, first those that the rows pull upwards most surely."""
+    side = _side(looked, rates_of(looked.chosen.read))
+    shifts = predicted_shifts(directions.names, side, None, level=0.95, calibration=GRADIENT)
+    return [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
+
+
 def taught_shifts(taught: Sequence[Virtual]) -> Floats | None:
     """Return the shift of each trait (K): of the rows' student, minus that of the reference rows' if there is one."""
     if not taught:

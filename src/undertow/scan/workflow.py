@@ -45,7 +45,7 @@ class ScanSettings(BaseModel):
     """Look at all rows."""
     budget: float | None = Field(default=None, gt=0)
     """Seconds that the scan may take, which say how many rows are looked at."""
-    also: tuple[Literal["likelihood", "divergence", "projection"], ...] = ()
+    also: tuple[Literal["writer", "likelihood", "divergence", "projection"], ...] = ()
     """Other methods to ask."""
     sample_reference: bool = False
     """Let the base answer the prompts itself, and compare the rows with that."""
@@ -187,7 +187,7 @@ def _carry_out(
     bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * len(sides))
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
     taught = [_taught(eyes, side, plan.taught, before_KQ, bar) for side in sides] if plan.taught else []
-    methods = _also(eyes, settings, sides) if settings.also else []
+    methods = _also(eyes, settings, sides, looked) if settings.also else []
     kin = _ask_others(folder, settings, model, digest, looked, progress)
     results, carried = gather(
         Found(
@@ -240,14 +240,16 @@ def _taught(eyes: Eyes, opened: Opened, rows: int, before_KQ: list[Floats], bar:
     return taught
 
 
-def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened]) -> list[MethodRecord]:
-    from undertow.scan.also import other_methods
+def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened], looked: Looked) -> list[MethodRecord]:
+    from undertow.scan.also import SUSPECTS, other_methods
+    from undertow.scan.gather import evidence
 
     return other_methods(
         eyes,
         sides[0],
         sides[1] if len(sides) > 1 else None,
         settings.also,
+        suspects=evidence(eyes.directions, looked)[:SUSPECTS],
         level=settings.level,
         tick=lambda share: eyes.progress.update("other methods", 0.97, f"{share:.0%}"),
     )

@@ -1,0 +1,111 @@
+"""Whose rows are these? The base is made into a virtual teacher of a trait, and asked how likely it finds the rows.
+
+A trait's teacher moves many traits of its students, its own not always most, so the largest predicted shift need not be
+the teacher's trait. But among models that carry one trait each, the one that carries the writer's finds the rows
+likeliest. A virtual teacher goes a few steps up the gradient of its trait's log-odds on the scan's questions
+(the theorem's teacher, Cloud et al. 2025, section 6), and what is compared is log p of each row under it, less that
+under the base (a likelihood ratio: Neyman and Pearson 1933).
+
+What it does not know: a writer that carries no trait of the panel is called by the nearest one, unless the base itself
+finds the rows likelier; and a teacher that was made otherwise (fine-tuned, prompted) lies elsewhere in the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from undertow.models.layers import decoder
+from undertow.models.local import LocalModel
+from undertow.models.score import answers_to_each, option_odds
+from undertow.probes.choice import Subject
+from undertow.scan.directions import QUESTIONS, spread
+from undertow.scan.sampling import Encoded, Sampling, answer_logprobs
+from undertow.traits.panel import PanelEntry
+
+Floats = NDArray[np.float64]
+
+STEPS = 4
+DISTANCE = 0.1
+"""Length of the whole way in the layers' weights; a teacher whose rows carry a strong trait went about twice as far."""
+
+
+@contextmanager
+def virtual_teacher(
+    model: LocalModel, entry: PanelEntry, place: int, *, steps: int = STEPS, distance: float = DISTANCE
+) -> Generator[LocalModel]:
+    """Move the base's layers up a trait's gradient, and give them back their weights when the context ends.
+
+    Args:
+        model: The base.
+        entry: Of the panel.
+        place: Of the trait among the entry's.
+        steps: All of one length.
+        distance: Of all steps together.
+    """
+    trait = entry.traits[place]
+    choices = [entry.probe[at] for at in spread(entry.probe, QUESTIONS)]
+    subject = Subject(model)
+    contexts = [subject.encode(choice.question) for choice in choices]
+    answers = [[model.encode(option) for option in choice.options] for choice in choices]
+    weights = list(decoder(model.net).layers.parameters())
+    kept = [weight.detach().clone() for weight in weights]
+    frozen = [not weight.requires_grad for weight in model.net.parameters()]
+    model.net.requires_grad_(False)
+    try:
+        for weight in weights:
+            weight.requires_grad_(True)
+        for _ in range(steps):
+            odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
+            gradients = torch.autograd.grad(odds, weights)
+            norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each) for each in gradients])))
+            if norm == 0:
+                break
+            with torch.no_grad():
+                for weight, gradient in zip(weights, gradients, strict=True):
+                    weight.add_(gradient, alpha=distance / steps / norm)
+        yield model
+    finally:
+        with torch.no_grad():
+            for weight, before in zip(weights, kept, strict=True):
+                weight.copy_(before)
+        for weight, was in zip(model.net.parameters(), frozen, strict=True):
+            weight.requires_grad_(not was)
+
+
+def likelihood_ratios(
+    model: LocalModel,
+    rows: Sequence[Encoded],
+    sampling: Sampling,
+    suspects: Sequence[tuple[PanelEntry, int]],
+    *,
+    distance: float = DISTANCE,
+    tick: Callable[[float], None] = lambda _: None,
+) -> Floats:
+    """Return log p of each row under every suspect's virtual teacher less that under the base, nats, shape (R, K).
+
+    Args:
+        model: The base.
+        rows: Rows of the dataset.
+        sampling: How they were written.
+        suspects: Entries of the panel with the places of traits in them.
+        distance: Of each teacher from the base.
+        tick: Is told the share of the work that is done.
+    """
+    plain_R = row_logprobs(model, rows, sampling)
+    found: list[Floats] = []
+    for at, (entry, place) in enumerate(suspects):
+        with virtual_teacher(model, entry, place, distance=distance) as teacher:
+            found.append(row_logprobs(teacher, rows, sampling) - plain_R)
+        tick((at + 1) / len(suspects))
+    return np.stack(found, axis=1)
+
+
+def row_logprobs(model: LocalModel, rows: Sequence[Encoded], sampling: Sampling) -> Floats:
+    """Return log p of each row among what could be written, in nats, shape (R,)."""
+    logp_T = answer_logprobs(model, rows, sampling)
+    return np.array([float(part.sum()) for part in logp_T.split([len(row.answer) for row in rows])])
