@@ -9,7 +9,7 @@ import pytest
 from stored_results import effect, finding, run, scan
 from undertow.gate import Policy
 from undertow.gate.decide import RuleOutcome, decide
-from undertow.results import Results
+from undertow.results import AuditRecord, Results
 
 
 def policy(**rules: Any) -> Policy:
@@ -141,6 +141,20 @@ def test_power_of_a_scan_is_the_width_of_its_intervals() -> None:
 def test_kinds() -> None:
     assert only(scan(), evidence={"kind": ["run", "scan"]}).status == "pass"
     assert only(scan(), evidence={"kind": ["run", "audit"]}).status == "inconclusive"
+
+
+def test_controls() -> None:
+    def audited(*controls: str) -> Results:
+        record = AuditRecord(
+            base="b", student="s", controls=list(controls), capability=[], lineage="same", lineage_because="", adapter=""
+        )
+        return run().model_copy(update={"kind": "audit", "audit": record})
+
+    assert only(audited("one", "two"), evidence={"controls": 2}).status == "pass"
+    few = only(audited("one"), evidence={"controls": 2})
+    assert few.status == "inconclusive"
+    assert "1 control student." in few.because
+    assert only(scan(), evidence={"controls": 2}).status == "pass"
 
 
 def test_seeds() -> None:

@@ -55,6 +55,8 @@ def decide(results: Results, policy: Policy) -> Decision:
         outcomes.append(_kind(results, cast(list[str], policy.evidence.kind)))
     if policy.evidence.seeds is not None:
         outcomes.append(_seeds(results, policy, policy.evidence.seeds))
+    if policy.evidence.controls is not None:
+        outcomes.append(_controls(results, policy.evidence.controls))
     if policy.verdict != "any":
         outcomes.append(_verdict(results, policy.verdict))
     if not outcomes:
@@ -168,6 +170,15 @@ def _seeds(results: Results, policy: Policy, fewest: int) -> RuleOutcome:
         names = listed([f"{effect.name} ({effect.seeds:,})" for effect in few[:_SHOWN]])
         return RuleOutcome(name, "inconclusive", f"Fewer seeds are behind {plural(len(few), 'effect')}: {names}.")
     return RuleOutcome(name, "pass", f"At least {min(effect.seeds for effect in effects):,} are behind every effect.")
+
+
+def _controls(results: Results, fewest: int) -> RuleOutcome:
+    name = f"evidence.controls: {fewest:,}"
+    if results.audit is None:
+        return RuleOutcome(name, "pass", "Only an audit is given control students.")
+    count = len(results.audit.controls)
+    status: Status = "pass" if count >= fewest else "inconclusive"
+    return RuleOutcome(name, status, f"The student was measured beside {plural(count, 'control student')}.")
 
 
 def _verdict(results: Results, wanted: Literal["pass", "not-fail"]) -> RuleOutcome:

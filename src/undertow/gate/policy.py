@@ -56,6 +56,8 @@ class Evidence(_Part):
     """Kinds of results that count: one of these."""
     seeds: Annotated[int, Field(ge=1)] | None = None
     """Fewest seeds behind every effect that is judged. A scan trains nothing and has none, nor has an audit."""
+    controls: Annotated[int, Field(ge=1)] | None = None
+    """Fewest control students beside an audited one; other results have arms of their own for that."""
 
 
 class Policy(_Part):
