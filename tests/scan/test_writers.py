@@ -10,9 +10,9 @@ from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.scan.directions import QUESTIONS, spread
+from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded, Sampling
-from undertow.scan.writers import likelihood_ratios, row_logprobs, virtual_teacher
+from undertow.scan.writers import QUESTIONS, likelihood_ratios, row_logprobs, virtual_teacher
 from undertow.traits.panel import load_panel
 
 ANIMALS, TREES = load_panel(("animals", "trees"))

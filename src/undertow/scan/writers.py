@@ -23,15 +23,17 @@ from undertow.models.layers import decoder
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
 from undertow.probes.choice import Subject
-from undertow.scan.directions import QUESTIONS, spread
+from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded, Sampling, answer_logprobs
 from undertow.traits.panel import PanelEntry
 
 Floats = NDArray[np.float64]
 
 STEPS = 4
-DISTANCE = 0.1
-"""Length of the whole way in the layers' weights; a teacher whose rows carry a strong trait went about twice as far."""
+DISTANCE = 0.2
+"""Length of the whole way in the layers' weights."""
+QUESTIONS = 8
+"""Of a trait, that a virtual teacher is made with."""
 
 
 @contextmanager
