@@ -28,7 +28,7 @@ Ints = NDArray[np.int64]
 
 ROWS = 48
 """Looked at, at most: likelihood shift and divergence take a forward pass over them for every trait."""
-SUSPECTS = 12
+SUSPECTS = 10
 """Traits whose virtual teachers are asked, those with the strongest evidence: each takes some gradient steps."""
 NAMES = {
     "writer": "virtual teachers",

@@ -1,0 +1,110 @@
+"""Is the teacher's trait named? `python -m benchmarks.transfer.writers --work runs/transfer`, after `features`.
+
+What `undertow scan --also writer` does, on the datasets at full dose and on clean ones: virtual teachers of the traits
+that the rows pull most are asked how likely the rows are. Ratios are kept beside the rows (WORK/writers/NAME.json), the
+table goes to `writers.json` beside this file. A minute and a half a dataset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.transfer.cases import Case, cases
+from benchmarks.transfer.features import encoded_rows
+from benchmarks.transfer.intervals import Bounded, share
+from benchmarks.transfer.truth import BASE
+from undertow.models.local import LocalModel, load_model
+from undertow.models.precision import set_up_process
+from undertow.scan.also import ROWS, SUSPECTS
+from undertow.scan.comparisons import compare
+from undertow.scan.features import Features
+from undertow.scan.prediction import Calibration, predicted_shifts, side_of
+from undertow.scan.recipe import rates_of
+from undertow.scan.writers import likelihood_ratios
+from undertow.traits.panel import load_panel
+
+RESULTS = Path(__file__).parent / "writers.json"
+
+
+def main() -> None:
+    """Ask virtual teachers about what is missing, and write the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.writers", description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
+    parser.add_argument("--only", default="", help="names that match this pattern")
+    options = parser.parse_args()
+    set_up_process()
+    model: LocalModel | None = None
+    lines: list[dict[str, Any]] = []
+    for case in cases():
+        features, file = options.work / "features" / f"{case.name}.npz", options.work / "writers" / f"{case.name}.json"
+        if case.dose < 100 or not re.search(options.only, case.name) or not features.exists():
+            continue
+        if not file.exists():
+            start = time.monotonic()
+            model = model or load_model(BASE)
+            record = asked(model, options.work, case)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part = file.with_suffix(".part")
+            part.write_text(json.dumps(record), encoding="utf-8")
+            part.rename(file)
+            sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
+        lines.append(line_of(case, json.loads(file.read_text(encoding="utf-8"))))
+        sys.stdout.write(json.dumps(lines[-1]) + "\n")
+    record = {half: summary([each for each in lines if each["half"] == half]) for half in ("tune", "report")}
+    RESULTS.write_text(json.dumps({**record, "datasets": lines}, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(json.dumps(record, indent=1) + "\n")
+
+
+def asked(model: LocalModel, work: Path, case: Case) -> dict[str, Any]:
+    """Return the traits by evidence, and each row's log-likelihood ratio under the first ones' virtual teachers."""
+    f = np.load(work / "features" / f"{case.name}.npz", allow_pickle=False)
+    names = [str(name) for name in f["names"]]
+    features = Features(f["alignment_RK"], f["sketch_RS"], f["logp_R"], f["tokens_R"], f["mean_F"])
+    side = side_of(features, f["cluster_R"], float(f["temperature"]), rates_of(len(features)))
+    shifts = predicted_shifts(names, side, None, level=0.95, calibration=Calibration())
+    evidence = [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
+    known = {f"{entry.name}:{name}": (entry, at) for entry in load_panel() for at, name in enumerate(entry.targets)}
+    encoded, sampling, clusters = encoded_rows(model, work / "rows" / case.name, case)
+    ratio_RK = likelihood_ratios(model, encoded[:ROWS], sampling, [known[name] for name in evidence[:SUSPECTS]])
+    return {"evidence": evidence, "ratio_RK": ratio_RK.tolist(), "cluster_R": clusters[:ROWS].tolist()}
+
+
+def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of a dataset: the likeliest writers, and where the teacher's trait stands."""
+    evidence, ratio_RK = record["evidence"], np.array(record["ratio_RK"])
+    suspects = evidence[: ratio_RK.shape[1]]
+    told = compare(suspects, (ratio_RK, np.array(record["cluster_R"])), None, level=0.95, method="")
+    ranked = sorted(told, key=lambda each: -each.estimate.value)
+    names = [each.trait for each in ranked]
+    return {
+        "name": case.name,
+        "half": case.half,
+        "own": case.trait,
+        "rank by evidence": evidence.index(case.trait) + 1 if case.trait else None,
+        "rank by virtual teachers": names.index(case.trait) + 1 if case.trait in names else None,
+        "first": [
+            [e.trait, *(round(x, 3) for x in (e.estimate.value, e.estimate.lo, e.estimate.hi))] for e in ranked[:3]
+        ],
+    }
+
+
+def summary(lines: list[dict[str, Any]]) -> dict[str, Bounded | None]:
+    """Return the shares of datasets whose teacher's trait comes first, and of clean ones that have a writer named."""
+    carrying, clean = ([each for each in lines if bool(each["own"]) is has] for has in (True, False))
+    return {
+        "own trait first by evidence": share([each["rank by evidence"] == 1 for each in carrying]),
+        "own trait first by virtual teachers": share([each["rank by virtual teachers"] == 1 for each in carrying]),
+        "named though clean": share([each["first"][0][2] > 0 for each in clean]),
+    }
+
+
+if __name__ == "__main__":
+    main()
