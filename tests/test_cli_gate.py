@@ -184,15 +184,12 @@ def test_a_signed_bundle_is_written_and_verified(
 def test_results_are_held_to_the_dataset_they_are_about(
     stored: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from undertow.scan.workflow import ScanSettings, choose, rows_digest
-
     rows = tmp_path / "rows.jsonl"
     lines = [json.dumps({"prompt": f"p{at}", "completion": f"c{at}"}) + "\n" for at in range(90)]
     rows.write_text("".join(lines), encoding="utf-8")
-    settings = ScanSettings(most_rows=20)
-    digest = rows_digest(choose(rows, settings))
-    about = {"rows": "rows.jsonl", "rows_digest": digest, **settings.model_dump(mode="json")}
-    folder = stored(scan().model_copy(update={"settings": about}))
+    about = {"rows": "rows.jsonl", "rows_digest": "0123456789abcdef"}
+    known = {"rows_sha256": hashlib.sha256(rows.read_bytes()).hexdigest()}
+    folder = stored(scan().model_copy(update={"settings": about, "environment": known}))
     words = ["gate", str(folder), "--rows", str(rows), "--bom", str(tmp_path / "bom.json")]
     assert main(words) == 0
     (data,) = [
@@ -201,9 +198,10 @@ def test_results_are_held_to_the_dataset_they_are_about(
         if each["type"] == "data"
     ]
     assert data["hashes"][0]["content"] == hashlib.sha256(rows.read_bytes()).hexdigest()
-    rows.write_text("".join(lines[1:]), encoding="utf-8")
+    # One letter of one row, whether a scan would look at it or not.
+    rows.write_text("".join(lines).replace("c89", "c98"), encoding="utf-8")
     assert main(words) == 2
-    assert "other rows than those that were scanned" in capsys.readouterr().err
+    assert "is not, byte by byte, the dataset" in capsys.readouterr().err
 
 
 # examples/ci

@@ -187,13 +187,10 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
 
 def _show_rows(record: ScanRecord) -> None:
     from undertow._cli.show import say
+    from undertow.report.scanned import counted
 
-    rows = record.rows
-    left = [f"{rows.left_out:,} not in the sample"] if rows.left_out else []
-    left += [f"{rows.too_long:,} too long for the student"] if rows.too_long else []
-    left += [f"{rows.broken:,} broken lines besides"] if rows.broken else []
     say()
-    say(f"rows      {rows.looked_at:,} of {rows.read:,} looked at" + "".join(f", {text}" for text in left))
+    say(f"rows      {counted(record.rows)}")
     say(f"written   as {record.format}, at a temperature of {record.temperature:.2g}")
     say(f"lineage   {record.lineage}: {record.lineage_because}")
     say(

@@ -16,6 +16,7 @@ import numpy as np
 
 from undertow.audit.settings import AuditSettings, Prices, Sources
 from undertow.errors import InputError
+from undertow.experiment._files import hash_of
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress, Silent
 from undertow.results import Results
@@ -82,7 +83,7 @@ def audit(
         RunFolder.open(sources.runs, name=name, spec=spec, progress=progress) as folder,
         Looking.begin(folder, settings, panel, progress) as looking,
     ):
-        return _carry_out(folder, looking, settings, spec, panel, chosen, threads, progress)
+        return _carry_out(folder, looking, settings, spec, panel, chosen, sources.rows, threads, progress)
 
 
 def _carry_out(
@@ -92,6 +93,7 @@ def _carry_out(
     spec: dict[str, Any],
     panel: Panel,
     chosen: Chosen | None,
+    rows: Path | None,
     threads: int,
     progress: Progress,
 ) -> AuditOutcome:
@@ -109,9 +111,12 @@ def _carry_out(
     traced = None
     if chosen is not None and sources_match(looking):
         traced = looking.traced(chosen, odds)
+    known = {"base_sha256": looking.digests["base"], "student_sha256": looking.digests["student"]}
+    if rows is not None:
+        known["rows_sha256"] = hash_of(rows)
     results = gather(
         Found(settings, spec, panel, odds, able, kin, change, unnamed, looking.obstacle, traced, chosen),
-        environment(threads) | {"base_sha256": looking.digests["base"], "student_sha256": looking.digests["student"]},
+        environment(threads) | known,
     )
     folder.write("results.json", results.to_json())
     page = folder.write("report.html", render_html(results))

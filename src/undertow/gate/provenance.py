@@ -8,7 +8,6 @@ that is named. What nobody stored is None, never guessed.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.errors import InputError
+from undertow.experiment._files import hash_of
 from undertow.results import Results
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -161,45 +161,15 @@ def _scan_datasets(results: Results, rows: Path | None, teachers: tuple[int, ...
     if name is None:
         return ()
     digest = _text(settings, "rows_digest")
-    if rows is not None and digest is not None:
-        _same_rows(rows, settings, digest)
+    sha = None if rows is None else hash_of(rows)
+    if sha is not None and digest is not None and sha != results.environment.get("rows_sha256"):
+        raise InputError(
+            "is not, byte by byte, the dataset that was looked at",
+            str(rows),
+            "Name the dataset that these results are about, or look at this one.",
+        )
     count = results.scan.rows.read if results.scan is not None else None
-    found = [Dataset(name, count, None if rows is None else hash_of(rows), digest, teachers)]
+    found = [Dataset(name, count, sha, digest, teachers)]
     if (reference := _text(settings, "reference")) is not None:
         found.append(Dataset(f"{reference} (reference)", digest=_text(settings, "reference_digest")))
     return tuple(found)
-
-
-def _same_rows(rows: Path, settings: Mapping[str, Any], digest: str) -> None:
-    """Refuse a dataset other than the one that was scanned."""
-    from pydantic import ValidationError
-
-    from undertow.scan.workflow import ScanSettings, choose, rows_digest
-
-    try:
-        asked = ScanSettings.model_validate(
-            {key: settings[key] for key in ScanSettings.model_fields if key in settings}
-        )
-    except ValidationError as error:
-        raise InputError("do not say how rows were chosen", "the results' settings", "Scan the rows again.") from error
-    if rows_digest(choose(rows, asked, skip_broken=True)) != digest:
-        raise InputError(
-            "holds other rows than those that were scanned",
-            str(rows),
-            "Name the dataset that these results are about, or scan this one.",
-        )
-
-
-def hash_of(path: Path) -> str:
-    """Return the sha256 of a file, or of the listing of a folder's files: one line `hash  name` each, by name.
-
-    Raises:
-        StoreError: it cannot be read.
-    """
-    from undertow.experiment._files import list_files, sha256_of, storing
-
-    with storing(path):
-        if not path.is_dir():
-            return sha256_of(path.resolve())
-        listing = "".join(f"{sha256_of(path / name)}  {name}\n" for name in list_files(path))
-    return hashlib.sha256(listing.encode()).hexdigest()

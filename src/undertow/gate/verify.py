@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from undertow.errors import InputError
-from undertow.gate.provenance import hash_of
+from undertow.experiment._files import hash_of
 from undertow.gate.record import MAX_BYTES, RECORD, SIGNATURE, Record, parse_record
 from undertow.gate.signing import fingerprint, is_signed, read_public
 from undertow.stats import Status

@@ -76,9 +76,9 @@ def _method(name: str, each: Effect, limits: Limits) -> tuple[str, str, str, str
 
 def _facts(record: ScanRecord) -> list[tuple[str, str]]:
     common = record.common
-    facts = [("Rows", _counts(record.rows) + f", {plural(record.prompts, 'prompt')}")]
+    facts = [("Rows", counted(record.rows) + f", {plural(record.prompts, 'prompt')}")]
     if record.reference is not None:
-        facts.append(("Reference", _counts(record.reference)))
+        facts.append(("Reference", counted(record.reference)))
     facts += [
         ("Written", f"as {record.format}, at a temperature of {plain(record.temperature)}"),
         ("Lineage", f"{record.lineage}: {record.lineage_because}"),
@@ -94,7 +94,8 @@ def _facts(record: ScanRecord) -> list[tuple[str, str]]:
     return facts
 
 
-def _counts(rows: RowCounts) -> str:
+def counted(rows: RowCounts) -> str:
+    """Say what became of a dataset's rows."""
     parts = [f"{rows.looked_at:,} of {rows.read:,} looked at"]
     parts += [f"{rows.left_out:,} not in the sample"] if rows.left_out else []
     parts += [f"{rows.too_long:,} longer than the student’s context"] if rows.too_long else []

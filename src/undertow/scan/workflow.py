@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from undertow.experiment._files import hash_of
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress, Silent
 from undertow.results import MethodRecord, Results
@@ -194,7 +195,7 @@ def _carry_out(
             path, settings, spec, directions, looked, reference[0] if reference else None, kin, methods, tuple(taught)
         ),
         model,
-        environment(threads) | {"base_sha256": digest},
+        environment(threads) | {"base_sha256": digest, "rows_sha256": hash_of(path)},
         lambda done: progress.update("the rows that carry it", 0.97 + 0.03 * done),
     )
     folder.write("results.json", results.to_json())
