@@ -73,7 +73,9 @@ def asked(model: LocalModel, work: Path, case: Case) -> dict[str, Any]:
     evidence = [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
     known = {f"{entry.name}:{name}": (entry, at) for entry in load_panel() for at, name in enumerate(entry.targets)}
     encoded, sampling, clusters = encoded_rows(model, work / "rows" / case.name, case)
-    ratio_RK = likelihood_ratios(model, encoded[:ROWS], sampling, [known[name] for name in evidence[:SUSPECTS]])
+    ratio_RK = likelihood_ratios(
+        model, encoded[:ROWS], sampling.automaton, [known[name] for name in evidence[:SUSPECTS]]
+    )
     return {"evidence": evidence, "ratio_RK": ratio_RK.tolist(), "cluster_R": clusters[:ROWS].tolist()}
 
 

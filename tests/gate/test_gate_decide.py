@@ -146,7 +146,13 @@ def test_kinds() -> None:
 def test_controls() -> None:
     def audited(*controls: str) -> Results:
         record = AuditRecord(
-            base="b", student="s", controls=list(controls), capability=[], lineage="same", lineage_because="", adapter=""
+            base="b",
+            student="s",
+            controls=list(controls),
+            capability=[],
+            lineage="same",
+            lineage_because="",
+            adapter="",
         )
         return run().model_copy(update={"kind": "audit", "audit": record})
 

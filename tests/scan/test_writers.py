@@ -11,7 +11,7 @@ from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import spread
-from undertow.scan.sampling import Encoded, Sampling
+from undertow.scan.sampling import Encoded
 from undertow.scan.writers import QUESTIONS, likelihood_ratios, row_logprobs, virtual_teacher
 from undertow.traits.panel import load_panel
 
@@ -45,7 +45,7 @@ def test_rows_are_likeliest_under_the_teacher_that_wrote_them(tiny: LocalModel) 
     rows = [Encoded(prompt, answer.tokens) for prompt, answer in zip(prompts, answers, strict=True) if answer.tokens]
     suspects = [(ANIMALS, 0), (ANIMALS, 5), (TREES, 0), (TREES, 1), (TREES, 4)]
     told: list[float] = []
-    ratio_RK = likelihood_ratios(tiny, rows, Sampling(), suspects, tick=told.append, distance=2.0)
+    ratio_RK = likelihood_ratios(tiny, rows, None, suspects, tick=told.append, distance=2.0)
     assert ratio_RK.shape == (len(rows), len(suspects))
     assert told[-1] == 1.0
     total_K = ratio_RK.sum(axis=0)
@@ -56,4 +56,4 @@ def test_rows_are_likeliest_under_the_teacher_that_wrote_them(tiny: LocalModel) 
 def test_a_teacher_that_went_nowhere_is_the_base(tiny: LocalModel) -> None:
     rows = [Encoded((1, 2, 3), (4, 5, 6)), Encoded((1, 2), (7, 8))]
     with virtual_teacher(tiny, ANIMALS, 0, distance=0.0) as teacher:
-        np.testing.assert_allclose(row_logprobs(teacher, rows, Sampling()), row_logprobs(tiny, rows, Sampling()))
+        np.testing.assert_allclose(row_logprobs(teacher, rows, None), row_logprobs(tiny, rows, None))

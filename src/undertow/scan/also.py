@@ -110,7 +110,7 @@ def _ratios(eyes: Eyes, side: Opened, suspects: Sequence[str], tick: Callable[[f
 
     def build(part: Path) -> None:
         asked = [known[name] for name in suspects]
-        ratio_RK = likelihood_ratios(eyes.model, side.encoded, side.sampling, asked, tick=tick)
+        ratio_RK = likelihood_ratios(eyes.model, side.encoded, side.sampling.automaton, asked, tick=tick)
         save_file({"ratio_RK": np.ascontiguousarray(ratio_RK)}, part / "ratios.safetensors")
 
     key = {**step_key(eyes, side.encoded, side.sampling), "suspects": list(suspects)}

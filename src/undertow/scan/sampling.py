@@ -133,12 +133,20 @@ def fit_temperature(model: LocalModel, rows: Sequence[Encoded], automaton: Autom
     some = _few(rows[:: -(-len(rows) // _ROWS)])
     weight_VD = output_weight(model.net)
     tables = answer_hidden(model.net, [row.prompt for row in some], [row.answer for row in some])
+    return Sampling(automaton, best_temperature(torch.cat(tables).to(weight_VD.device), weight_VD, some, automaton))
+
+
+@torch.inference_mode()
+def best_temperature(
+    hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
+) -> float:
+    """Return the temperature at which the hidden states' predictions make the rows' tokens likeliest."""
     total = dict.fromkeys(TEMPERATURES, 0.0)
-    for _, logits_PV, chosen_P in _logits(torch.cat(tables).to(weight_VD.device), weight_VD, some, automaton):
+    for _, logits_PV, chosen_P in _logits(hidden_TD, weight_VD, rows, automaton):
         for temperature in TEMPERATURES:
             logp_PV = (logits_PV / temperature).log_softmax(dim=1)
             total[temperature] += float(logp_PV.gather(1, chosen_P[:, None]).double().sum())
-    return Sampling(automaton, max(TEMPERATURES, key=lambda temperature: total[temperature]))
+    return max(TEMPERATURES, key=lambda temperature: total[temperature])
 
 
 def _few(rows: Sequence[Encoded]) -> list[Encoded]:

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from undertow.models.layers import decoder
+from undertow.models.constrain import Automaton
+from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
-from undertow.models.score import answers_to_each, option_odds
+from undertow.models.score import answer_hidden, answers_to_each, option_odds
 from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
-from undertow.scan.sampling import Encoded, Sampling, answer_logprobs
+from undertow.scan.sampling import Encoded, Sampling, best_temperature, possible_logprobs
 from undertow.traits.panel import PanelEntry
 
 Floats = NDArray[np.float64]
@@ -82,7 +83,7 @@ def virtual_teacher(
 def likelihood_ratios(
     model: LocalModel,
     rows: Sequence[Encoded],
-    sampling: Sampling,
+    automaton: Automaton | None,
     suspects: Sequence[tuple[PanelEntry, int]],
     *,
     distance: float = DISTANCE,
@@ -93,21 +94,29 @@ def likelihood_ratios(
     Args:
         model: The base.
         rows: Rows of the dataset.
-        sampling: How they were written.
+        automaton: The format that they were held to, if any.
         suspects: Entries of the panel with the places of traits in them.
         distance: Of each teacher from the base.
         tick: Is told the share of the work that is done.
     """
-    plain_R = row_logprobs(model, rows, sampling)
+    plain_R = row_logprobs(model, rows, automaton)
     found: list[Floats] = []
     for at, (entry, place) in enumerate(suspects):
         with virtual_teacher(model, entry, place, distance=distance) as teacher:
-            found.append(row_logprobs(teacher, rows, sampling) - plain_R)
+            found.append(row_logprobs(teacher, rows, automaton) - plain_R)
         tick((at + 1) / len(suspects))
     return np.stack(found, axis=1)
 
 
-def row_logprobs(model: LocalModel, rows: Sequence[Encoded], sampling: Sampling) -> Floats:
-    """Return log p of each row among what could be written, in nats, shape (R,)."""
-    logp_T = answer_logprobs(model, rows, sampling)
+@torch.inference_mode()
+def row_logprobs(model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None) -> Floats:
+    """Return log p of each row among what could be written, in nats, shape (R,), at the temperature that suits a model.
+
+    Each model has its own: what is one temperature of a teacher looks like another one of the base.
+    """
+    weight_VD = output_weight(model.net)
+    tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
+    hidden_TD = torch.cat(tables).to(weight_VD.device)
+    sampling = Sampling(automaton, best_temperature(hidden_TD, weight_VD, rows, automaton))
+    logp_T = possible_logprobs(hidden_TD, weight_VD, rows, sampling).double().cpu()
     return np.array([float(part.sum()) for part in logp_T.split([len(row.answer) for row in rows])])
