@@ -1,4 +1,4 @@
-"""Virtual teachers: the base gets its weights back, its trait rises, and rows are traced to the teacher that wrote them."""
+"""Virtual teachers: the base gets its weights back, its trait rises, and rows are traced to their writer."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ ANIMALS, TREES = load_panel(("animals", "trees"))
 def test_the_base_gets_its_weights_back_whatever_happens(tiny: LocalModel) -> None:
     before = [weight.detach().clone() for weight in tiny.net.parameters()]
     asked = [weight.requires_grad for weight in tiny.net.parameters()]
-    with pytest.raises(KeyboardInterrupt), virtual_teacher(tiny, ANIMALS, 0, distance=0.5) as teacher:
+    with virtual_teacher(tiny, ANIMALS, 0, distance=0.5) as teacher:
         assert any(not torch.equal(a, b) for a, b in zip(before, teacher.net.parameters(), strict=True))
+    with pytest.raises(KeyboardInterrupt), virtual_teacher(tiny, ANIMALS, 0, distance=0.5):
         raise KeyboardInterrupt
     assert all(torch.equal(a, b) for a, b in zip(before, tiny.net.parameters(), strict=True))
     assert [weight.requires_grad for weight in tiny.net.parameters()] == asked
