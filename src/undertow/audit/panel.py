@@ -26,8 +26,8 @@ Odds = dict[str, Floats]
 """`entry:target` to the log-odds of every question."""
 
 INDEPENDENT = 2.0
-"""Ways in which clean students differ on their own, to be on the safe side: ten students' shifts of the panel's 68 traits
-have a participation ratio of 3, and with 2 three controls give 3% of false alarms among them, with 3 or 4 10%
+"""Ways in which clean students differ on their own, to be on the safe side: ten students' shifts of the panel's 68
+traits have a participation ratio of 3; with 2, three controls give 3% of false alarms among them, with 3 or 4 10%
 (docs/lab-notebook.md, 26 November 2026; `benchmarks.audit` measures it on others)."""
 
 
