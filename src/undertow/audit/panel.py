@@ -190,7 +190,8 @@ def judge(
     return VerdictRecord(
         status="inconclusive",
         because=f"No trait of {count:,} stands out, but shifts up to {widest.reach:.2g} log-odds cannot be ruled out "
-        f"(widest: {widest.trait}, {_says(widest)}). More questions or answers narrow the intervals.",
+        f"(widest: {widest.trait}, {_says(widest)}). More {'control students' if controls else 'questions or answers'} "
+        "narrow the intervals.",
     )
 
 
