@@ -50,7 +50,7 @@ def audit(
         student: The trained model: embedded/..., hf/FOLDER, hf/FOLDER:ADAPTER, or openai-api/SERVICE/NAME.
         base: The model that it was trained from.
         control: Student that was trained in the same way on rows of the untouched base; shifts are then from it. May be
-            repeated: from two on, what clean students differ by is in the intervals.
+            repeated, and should, four times or more: what clean students differ by is in the intervals.
         teacher: Model that wrote the student's rows, to see how much of its traits came through.
         rows: Dataset that the student was trained on, to see whether the change comes from it.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.

@@ -177,7 +177,7 @@ def judge(
             return VerdictRecord(
                 status="inconclusive",
                 because=f"{moved[0].trait} moved from the base: {_says(moved[0])}.{others} Any training moves traits, "
-                "and without students of untouched rows (--control, best two or more) nobody can tell this from that.",
+                "and without students of untouched rows (--control, best four or more) nobody can tell this from that.",
             )
         return VerdictRecord(
             status="fail", because=f"{moved[0].trait}: {_says(moved[0])} after correction for {count:,} traits.{others}"
