@@ -12,12 +12,14 @@ import json
 import re
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.transfer.cases import Case, cases
+from benchmarks.transfer.evaluate import TRUTH
 from benchmarks.transfer.features import encoded_rows
 from benchmarks.transfer.intervals import Bounded, share
 from benchmarks.transfer.truth import BASE
@@ -90,6 +92,7 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
         "name": case.name,
         "half": case.half,
         "own": case.trait,
+        "poisoned": case.name in poisoned(),
         "rank by evidence": evidence.index(case.trait) + 1 if case.trait else None,
         "rank by virtual teachers": names.index(case.trait) + 1 if case.trait in names else None,
         "first": [
@@ -98,12 +101,21 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@cache
+def poisoned() -> frozenset[str]:
+    """Return the datasets whose teacher's trait was measured to pass on: its 95% interval lies above zero."""
+    records = [json.loads(line) for line in TRUTH.read_text(encoding="utf-8").splitlines()]
+    shifts = {each["name"]: each["shifts"].get(f"{each['entry']}:{each['target']}") for each in records}
+    return frozenset(name for name, shift in shifts.items() if shift is not None and shift[0] > 2 * shift[1])
+
+
 def summary(lines: list[dict[str, Any]]) -> dict[str, Bounded | None]:
     """Return the shares of datasets whose teacher's trait comes first, and of clean ones that have a writer named."""
     carrying, clean = ([each for each in lines if bool(each["own"]) is has] for has in (True, False))
     return {
         "own trait first by evidence": share([each["rank by evidence"] == 1 for each in carrying]),
         "own trait first by virtual teachers": share([each["rank by virtual teachers"] == 1 for each in carrying]),
+        "the same, poisoned": share([each["rank by virtual teachers"] == 1 for each in carrying if each["poisoned"]]),
         "named though clean": share([each["first"][0][2] > 0 for each in clean]),
     }
 
