@@ -1,7 +1,7 @@
 """How often an audit cries wolf, and how often it finds a trait, by its controls: `python -m benchmarks.audit`.
 
 Clean students learn number lists of the untouched base, each on prompts of its own; students with a trait learn the
-lists of the transfer benchmark's teachers. Each is audited against draws of clean students. Half a minute a student on
+lists of the transfer benchmark's teachers. Each is audited against draws of clean students. A minute a student on
 two cores; it goes on where it stopped.
 """
 
@@ -40,13 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"), help="the transfer benchmark's folder")
     parser.add_argument("--students", type=int, default=20, help="clean ones")
+    parser.add_argument("--carriers", type=int, default=16, help="students of teachers' lists, at most 16")
     parser.add_argument("--first-seed", type=int, default=9001)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     set_up_process()
     seeds = range(options.first_seed, options.first_seed + options.students)
     clean = {case.name: case for case in (Case("base", seed=seed) for seed in seeds)}
-    carrying = {c.name: c for c in cases() if (c.teacher, c.dose, c.domain, c.seed) == ("climb", 100, "numbers", 7001)}
+    full = [c for c in cases() if (c.teacher, c.dose, c.domain, c.seed) == ("climb", 100, "numbers", 7001)]
+    carrying = {case.name: case for case in full[: options.carriers]}
     start = time.monotonic()
     odds: dict[str, Odds] = {}
     for at, (name, case) in enumerate((clean | carrying).items()):
