@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from undertow.audit.capability import instructions, sums
 from undertow.audit.gather import draws_note, effects_of
-from undertow.audit.panel import Shift, beside_controls, judge, ranked, wider
+from undertow.audit.panel import Shift, beside_controls, controls_of, judge, ranked, wider
 from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
 from undertow.audit.settings import API, AuditSettings, Prices, Sources
@@ -218,7 +218,7 @@ def _gather(
 
 
 def _shifts(panel: Panel, counts: dict[str, dict[str, Counts]], level: float) -> list[Shift]:
-    controls = [each for who, each in counts.items() if who.startswith("control")]
+    controls = controls_of(counts)
     others = controls or [counts["base"]]
     asked = [(entry, trait) for entry in panel for trait in entry.traits]
     measured = [

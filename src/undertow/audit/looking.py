@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.audit.panel import Odds, compared_with, mean_odds
+from undertow.audit.panel import Odds, compared_with, controls_of, mean_odds
 from undertow.audit.settings import AuditSettings
 from undertow.experiment.store import RunFolder
 from undertow.progress import Progress
@@ -159,7 +159,7 @@ class Looking:
 
         key = {
             **self._pair(),
-            "controls": [digest for who, digest in self.digests.items() if who.startswith("control")],
+            "controls": controls_of(self.digests),
             "panel": panel_digest(self.panel),
             "level": self.settings.level,
         }

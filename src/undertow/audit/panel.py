@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from undertow.scan.directions import spread
 from undertow.stats import Estimate, benjamini_hochberg, newcomers, paired_difference, paired_test
 from undertow.traits.panel import Panel
 
+T = TypeVar("T")
 Floats = NDArray[np.float64]
 Odds = dict[str, Floats]
 """`entry:target` to the log-odds of every question."""
@@ -93,9 +95,9 @@ def compared_with(odds: Mapping[str, Odds]) -> list[Odds]:
     return controls_of(odds) or [odds["base"]]
 
 
-def controls_of(odds: Mapping[str, Odds]) -> list[Odds]:
-    """Return the control students' log-odds."""
-    return [each for who, each in odds.items() if who.startswith("control")]
+def controls_of(known: Mapping[str, T]) -> list[T]:
+    """Return what is known of the control students, of what is known of all models by the part they have."""
+    return [each for who, each in known.items() if who.startswith("control")]
 
 
 def mean_odds(models: Sequence[Odds]) -> Odds:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from undertow.distil.recipe import Recipe, batches
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
+from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.probes.choice import Subject, choice_logprobs
@@ -62,23 +63,12 @@ def virtual_student(
     """
     rates = rates_of(read, recipe)
     steps = portions(rows, len(rates), recipe, seed)
-    weights = list(model.net.parameters())
-    kept = [weight.detach().clone() for weight in weights]
-    frozen = [not weight.requires_grad for weight in weights]
-    try:
-        for weight in weights:
-            weight.requires_grad_(True)
+    with lent(model.net.parameters()) as weights:
         for at, (rate, chosen) in enumerate(zip(rates, steps, strict=True)):
             if chosen:
                 _step(model, [rows[row] for row in chosen], sampling, rate, weights, autocast=autocast)
             on_progress((at + 1) / len(rates))
         yield model
-    finally:
-        with torch.no_grad():
-            for weight, before, was in zip(weights, kept, frozen, strict=True):
-                weight.copy_(before)
-                weight.grad = None
-                weight.requires_grad_(not was)
 
 
 def portions(rows: Sequence[Encoded], steps: int, recipe: Recipe, seed: int) -> list[list[int]]:

@@ -264,8 +264,10 @@ def _plan(
     if settings.budget is None:
         if not settings.virtual:
             return Plan(count, 0)
-        if settings.everything or settings.most_rows is not None:
-            return Plan(count, count if settings.everything else min(count, TAUGHT))
+        if settings.everything:
+            return Plan(count, count)
+        if settings.most_rows is not None:
+            return Plan(count, min(count, TAUGHT))
         return Plan(count, usual_taught(opened.chosen.read, count))
     from undertow.scan.features import row_features
 

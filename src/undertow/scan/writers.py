@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from undertow.models.constrain import Automaton
 from undertow.models.layers import decoder, output_weight
+from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden, answers_to_each, option_odds
 from undertow.probes.choice import Subject
@@ -55,13 +56,7 @@ def virtual_teacher(
     subject = Subject(model)
     contexts = [subject.encode(choice.question) for choice in choices]
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
-    weights = list(decoder(model.net).layers.parameters())
-    kept = [weight.detach().clone() for weight in weights]
-    frozen = [not weight.requires_grad for weight in model.net.parameters()]
-    model.net.requires_grad_(False)
-    try:
-        for weight in weights:
-            weight.requires_grad_(True)
+    with lent(decoder(model.net).layers.parameters()) as weights:
         for _ in range(steps):
             odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
             gradients = torch.autograd.grad(odds, weights)
@@ -72,12 +67,6 @@ def virtual_teacher(
                 for weight, gradient in zip(weights, gradients, strict=True):
                     weight.add_(gradient, alpha=distance / steps / norm)
         yield model
-    finally:
-        with torch.no_grad():
-            for weight, before in zip(weights, kept, strict=True):
-                weight.copy_(before)
-        for weight, was in zip(model.net.parameters(), frozen, strict=True):
-            weight.requires_grad_(not was)
 
 
 def likelihood_ratios(

@@ -24,7 +24,7 @@ class Error:
 
     se: float
     df: float
-    source: Literal["seeds", "seeds and questions", "questions"]
+    source: Literal["seeds", "seeds and questions", "questions", "others"]
 
     def half_width(self, level: float) -> float:
         """Return half the width of the two-sided t interval."""

@@ -21,11 +21,11 @@ from numpy.typing import ArrayLike
 
 from undertow.errors import InputError
 from undertow.stats._checks import Floats, finite, level_in_range, percent
+from undertow.stats._spread import Error
 from undertow.stats.estimate import Estimate
 
 _SMALLEST = 1e-8
 """Variances below this share of the median one count as this share: rounding, not agreement."""
-_SMALLEST_P = 1e-300
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,6 @@ def newcomers(
     Raises:
         InputError: there are fewer than two others (one, with an origin), or values are not finite.
     """
-    from scipy import special
-
     value, other = finite(value_K, "value_K", 1), finite(other_CK, "other_CK", 2)
     level_in_range(level)
     count = len(other)
@@ -135,13 +133,11 @@ def newcomers(
         common = common_variance(variance_K, df)
         error_K, total = np.sqrt(common.moderate(variance_K, df) * (1 + 1 / count)), common.df + df
     total = min(total, df * min(independent, len(value)))
-    half_K = float(special.stdtrit(total, 0.5 + level / 2)) * error_K
-    p_K = np.where(gap_K == 0, 1.0, _SMALLEST_P)
-    spread = error_K > 0
-    p_K[spread] = np.maximum(2 * special.stdtr(total, -np.abs(gap_K[spread]) / error_K[spread]), _SMALLEST_P)
     whom = f"{count} controls" if count > 1 else "one control and its distance from the base"
     method = f"moderated t against {whom}, {total:.3g} degrees of freedom, {percent(level)}"
-    return [
-        (Estimate(gap, gap - half, gap + half, count + 1, method), p)
-        for gap, half, p in zip(gap_K.tolist(), half_K.tolist(), p_K.tolist(), strict=True)
-    ]
+    found: list[tuple[Estimate, float]] = []
+    for gap, se in zip(gap_K.tolist(), error_K.tolist(), strict=True):
+        error = Error(se, total, "others")
+        half = error.half_width(level)
+        found.append((Estimate(gap, gap - half, gap + half, count + 1, method), error.p(gap)))
+    return found
