@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,11 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from benchmarks.transfer.cases import Case, cases
-from benchmarks.transfer.features import TRAITS
+from benchmarks.transfer.features import TRAITS, stored
 from benchmarks.transfer.intervals import Bounded, auroc, resampled, share
 from benchmarks.transfer.methods import Score, scores_of
 from undertow.scan.agreement import Agreement, agreement, without
-from undertow.scan.features import Features
-from undertow.scan.prediction import Calibration, Shift, predicted_shifts, side_of
-from undertow.scan.recipe import rates_of
+from undertow.scan.prediction import Calibration, Shift, predicted_shifts
 
 TRUTH = Path(__file__).parent / "truth.jsonl"
 SUMMARY = Path(__file__).parent / "summary.json"
@@ -48,7 +47,7 @@ class Measured:
     """Of what no trait of the panel accounts for."""
     temperature: float
     others: list[Score]
-    """What other methods say."""
+    """What the scan says, and after it what other methods do, where these were run."""
 
     @property
     def own(self) -> int:
@@ -63,7 +62,7 @@ class Measured:
     @property
     def score(self) -> float:
         """How sure the scan is that something is there."""
-        return -float(np.log10(max(self.p, 1e-300)))
+        return evidence_of(self.shifts)
 
     @property
     def predicted_K(self) -> Floats:
@@ -78,6 +77,11 @@ class Measured:
         return bool(self.true_K[self.own] > 2 * self.error_K[self.own])
 
 
+def evidence_of(shifts: Sequence[Shift]) -> float:
+    """Return how sure a scan is that something is there, from its smallest corrected p-value."""
+    return -float(np.log10(max(min(shift.p_adjusted for shift in shifts), 1e-300)))
+
+
 def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, level: float = 0.9) -> list[Measured]:
     """Return every dataset of a half whose features (and virtual student, if that is asked for) are there."""
     lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
@@ -88,17 +92,14 @@ def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, leve
         file, student = work / "features" / f"{case.name}.npz", work / "virtual" / f"{case.name}.json"
         if case.half != half or not file.exists() or (virtual and not student.exists()):
             continue
-        f = np.load(file, allow_pickle=False)
-        names = [str(name) for name in f["names"]]
-        features = Features(f["alignment_RK"], f["sketch_RS"], f["logp_R"], f["tokens_R"], f["mean_F"])
-        side = side_of(features, f["cluster_R"], float(f["temperature"]), rates_of(len(features)))
+        f = stored(file)
+        names, side = f.names, f.side
         taught_K = None
         if virtual:
             taught = json.loads(student.read_text(encoding="utf-8"))
             taught_K = np.array([taught[name] for name in names])
         shifts = predicted_shifts(names, side, None, level=level, calibration=calibration, taught_K=taught_K)
         plain = predicted_shifts(names, side, None, level=0.6826895, calibration=Calibration())
-        sketch_RS = f["sketch_RS"]
         shift = truth.get(case.name)
         found.append(
             Measured(
@@ -107,10 +108,12 @@ def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, leve
                 np.array([each.estimate.hi - each.estimate.value for each in plain]),
                 None if shift is None else np.array([shift[name][0] for name in names]),
                 None if shift is None else np.array([shift[name][1] for name in names]),
-                agreement(sketch_RS, f["cluster_R"], rng=np.random.default_rng(0)),
-                agreement(without(sketch_RS, traits_KS), f["cluster_R"], rng=np.random.default_rng(1)),
-                float(f["temperature"]),
-                scores_of(work, case),
+                agreement(f.sketch_RS, f.cluster_R, rng=np.random.default_rng(0)),
+                agreement(without(f.sketch_RS, traits_KS), f.cluster_R, rng=np.random.default_rng(1)),
+                f.temperature,
+                [Score("scan (gradients)", evidence_of(shifts), max(shifts, key=lambda shift: shift.t).trait), *others]
+                if (others := scores_of(work, case))
+                else [],
             )
         )
     return found
@@ -180,13 +183,7 @@ def methods(found: list[Measured]) -> list[dict[str, Any]]:
     """Return a line for every method: how well it tells poisoned datasets from clean ones, and what it names first."""
     clean = [each for each in found if each.case.teacher == "base"]
     moved = [each for each in found if each.moved and each.case.teacher != "other-base"]
-    ours: dict[str, Any] = {"method": "scan (gradients)"}
-    for dose in (100, 25):
-        some = [each.score for each in moved if each.case.dose == dose]
-        ours[f"auroc at {dose}%"] = auroc(some, [each.score for each in clean])
-    full = [each for each in moved if each.case.dose == 100]
-    ours["own trait first"] = share([int(np.argmax([s.t for s in each.shifts])) == each.own for each in full])
-    lines: list[dict[str, Any]] = [ours]
+    lines: list[dict[str, Any]] = []
     known = next((each.others for each in found if each.others), [])
     for place, name in enumerate(each.name for each in known):
 

@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from undertow.probes.choice import Subject
 from undertow.scan._stored import directions_of
 from undertow.scan.directions import Directions
 from undertow.scan.features import Features, row_features, sketch_of
+from undertow.scan.prediction import Side, side_of
+from undertow.scan.recipe import rates_of
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.traits.panel import load_panel
 
@@ -64,6 +67,27 @@ def main() -> None:
         )
         part.rename(file)
         sys.stderr.write(f"{name}: {time.monotonic() - start:.0f} s, temperature {temperature:.2f}\n")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was computed of a dataset."""
+
+    names: list[str]
+    """Of the panel's traits."""
+    sketch_RS: np.ndarray
+    cluster_R: np.ndarray
+    temperature: float
+    side: Side
+
+
+def stored(file: Path) -> Stored:
+    """Read the features of a dataset."""
+    f = np.load(file, allow_pickle=False)
+    features = Features(f["alignment_RK"], f["sketch_RS"], f["logp_R"], f["tokens_R"], f["mean_F"])
+    temperature = float(f["temperature"])
+    side = side_of(features, f["cluster_R"], temperature, rates_of(len(features)))
+    return Stored([str(name) for name in f["names"]], f["sketch_RS"], f["cluster_R"], temperature, side)
 
 
 def features_of(

@@ -20,16 +20,14 @@ import numpy as np
 
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.evaluate import TRUTH
-from benchmarks.transfer.features import encoded_rows
+from benchmarks.transfer.features import encoded_rows, stored
 from benchmarks.transfer.intervals import Bounded, share
 from benchmarks.transfer.truth import BASE
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import set_up_process
 from undertow.scan.also import ROWS, SUSPECTS
 from undertow.scan.comparisons import compare
-from undertow.scan.features import Features
-from undertow.scan.prediction import Calibration, predicted_shifts, side_of
-from undertow.scan.recipe import rates_of
+from undertow.scan.prediction import Calibration, predicted_shifts
 from undertow.scan.writers import likelihood_ratios
 from undertow.traits.panel import load_panel
 
@@ -67,11 +65,8 @@ def main() -> None:
 
 def asked(model: LocalModel, work: Path, case: Case) -> dict[str, Any]:
     """Return the traits by evidence, and each row's log-likelihood ratio under the first ones' virtual teachers."""
-    f = np.load(work / "features" / f"{case.name}.npz", allow_pickle=False)
-    names = [str(name) for name in f["names"]]
-    features = Features(f["alignment_RK"], f["sketch_RS"], f["logp_R"], f["tokens_R"], f["mean_F"])
-    side = side_of(features, f["cluster_R"], float(f["temperature"]), rates_of(len(features)))
-    shifts = predicted_shifts(names, side, None, level=0.95, calibration=Calibration())
+    f = stored(work / "features" / f"{case.name}.npz")
+    shifts = predicted_shifts(f.names, f.side, None, level=0.95, calibration=Calibration())
     evidence = [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
     known = {f"{entry.name}:{name}": (entry, at) for entry in load_panel() for at, name in enumerate(entry.targets)}
     encoded, sampling, clusters = encoded_rows(model, work / "rows" / case.name, case)
