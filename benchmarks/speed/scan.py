@@ -39,7 +39,7 @@ def measure(rows: int) -> Measured:
             Encoded(tuple(prompt), (*answer, model.end), states_of(automaton, (*answer, model.end)))
             for prompt, answer in zip(asked[:looked_at], answers, strict=False)
         ]
-        sampling = fit_temperature(model, encoded, automaton)
+        sampling = fit_temperature(model, encoded, automaton, autocast=precision.autocast)
         features = row_features(model, encoded, directions, sampling, autocast=precision.autocast)
         taught = encoded[: usual_taught(rows, looked_at)]
         with virtual_student(model, taught, sampling, read=rows, seed=0, autocast=precision.autocast) as student:

@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.truth import BASE
 from undertow.experiment.writing import format_automaton, read_written
-from undertow.models.local import LocalModel, find_model, load_model, model_digest
+from undertow.models.identity import identity_of
+from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.probes.choice import Subject
 from undertow.scan._stored import directions_of
@@ -41,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     set_up_process()
     model = load_model(BASE)
-    digest = model_digest(BASE, find_model(BASE))
+    digest = identity_of(BASE)
     directions = directions_of(model, digest, load_panel(), on_progress=lambda _: None)
     options.work.mkdir(parents=True, exist_ok=True)
     np.save(options.work / TRAITS, sketch_of(directions))
@@ -109,7 +110,8 @@ def encoded_rows(model: LocalModel, rows: Path, case: Case) -> tuple[list[Encode
         states = None if automaton is None else states_of(automaton, answer)
         encoded.append(Encoded(tuple(Subject(model).encode(row.prompt)), answer, states))
     clusters = np.array([row.row // case.answers for row in written])
-    return encoded, fit_temperature(model, encoded, automaton), clusters
+    sampling = fit_temperature(model, encoded, automaton, autocast=choose_precision().autocast)
+    return encoded, sampling, clusters
 
 
 if __name__ == "__main__":

@@ -68,6 +68,15 @@ def test_an_adapter_in_a_models_folder_is_refused(folder: Path, tiny_folder: Pat
     assert not mark.exists()
 
 
+def test_an_adapter_in_the_hub_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shipped(name: str) -> str:
+        return str(tmp_path / name / "adapter_config.json")
+
+    monkeypatch.setattr("undertow.models.local.find_adapter_config_file", shipped)
+    with pytest.raises(ModelError, match="holds an adapter"):
+        load_model("hf/stranger/model")
+
+
 def test_code_that_comes_with_a_model_is_not_run(folder: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     (folder / "modeling_evil.py").write_text(f"open({str(mark)!r}, 'w')\nclass Evil: ...\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import stored_results
+from undertow.results import Effect, Results, VerdictRecord
 from undertow.view.comparison import comparison
 from undertow.view.library import Library
 from undertow.view.listing import Wanted, listing
@@ -70,6 +71,38 @@ def test_effects_are_matched_by_what_they_measure() -> None:
     assert both.says == "1 of 3 effects was measured in both runs and comes first."
     assert comparison(first, first).says == "Every effect was measured in both runs."
     assert comparison(first, first).settings == []
+
+
+def _measured(trait: str, value: float) -> Effect:
+    return stored_results.effect(trait, value, name=f"student-base:{trait}", arm="student", contrast="base", seeds=1)
+
+
+def test_a_scans_predictions_stand_beside_what_an_audit_measured() -> None:
+    names = [f"animals:{name}" for name in ("owl", "fox", "bear", "cat", "dog")]
+    scan = stored_results.scan(*(stored_results.finding(name, 0.1 * at) for at, name in enumerate(names)))
+    audit = Results(
+        kind="audit",
+        name="student",
+        verdict=VerdictRecord(status="fail", because="owls"),
+        findings=[_measured(name, 0.2 * at**2) for at, name in enumerate(names)],
+    )
+    both = comparison(scan, audit)
+    assert both.says.startswith("Every effect was measured in both runs.")
+    assert "rank correlation of +1.00" in both.says
+    assert [pair.trait for pair in both.plots[0].pairs] == names
+    assert all(pair.first and pair.second and not pair.arm and not pair.minus for pair in both.plots[0].pairs)
+    assert "rank correlation" not in comparison(scan, scan).says
+
+
+def test_a_scans_predictions_find_the_trait_of_an_experiment() -> None:
+    scan = stored_results.scan(stored_results.finding("animals:owl", 0.3), stored_results.finding("trees:oak", 0.1))
+    other = stored_results.effect("owl", 9.0, name="paraphrased-control:owl", arm="paraphrased")
+    run = stored_results.run(other, stored_results.effect("owl", 0.4, primary=True))
+    owl, oak = comparison(scan, run).plots[0].pairs
+    assert owl.first is not None
+    assert owl.second is not None
+    assert (owl.trait, owl.first.value, owl.second.value) == ("owl", "+0.30", "+0.40")
+    assert oak.second is None
 
 
 def test_only_settings_that_differ_are_shown() -> None:

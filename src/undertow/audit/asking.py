@@ -20,6 +20,7 @@ from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
 from undertow.audit.settings import API, AuditSettings, Prices, Sources
 from undertow.experiment.store import RunFolder
+from undertow.models.identity import identity_of
 from undertow.progress import Progress
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
 from undertow.stats import mean_estimate, paired_test
@@ -139,8 +140,6 @@ class _Asking:
         return answers
 
     def _digest(self, name: str) -> str:
-        from undertow.scan.workflow import identity_of
-
         if name not in self.digests:
             self.digests[name] = name if name.startswith(API) else identity_of(name, self.progress)
         return self.digests[name]

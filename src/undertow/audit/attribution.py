@@ -19,6 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.stats import drawn_p, spearman
+from undertow.stats.ranks import centred_ranks
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -71,7 +74,7 @@ def trace(
 
     # Not the rank correlation itself: it ignores the size, and flipped sums still hold a little of what prompts share.
     root_K = np.sqrt((traits_CK**2).sum(axis=0))
-    weight_K = np.divide(_ranks(measured_K), root_K, out=np.zeros_like(root_K), where=root_K > 0)
+    weight_K = np.divide(centred_ranks(measured_K), root_K, out=np.zeros_like(root_K), where=root_K > 0)
     pull_C = traits_CK @ weight_K
     along, along_N = float(change_C.sum()), sign_NC @ change_C
     root = float(np.sqrt((change_C**2).sum()))
@@ -80,30 +83,12 @@ def trace(
     dealt_N = np.array([spearman(rng.permutation(traits_CK[:, strongest]), change_C) for _ in range(FLIPS)])
     return Traced(
         traits_correlation=spearman(traits_CK.sum(axis=0), measured_K),
-        traits_p=_p(sign_NC @ pull_C, float(pull_C.sum())) if pull_C.any() else 1.0,
+        traits_p=float(drawn_p(sign_NC @ pull_C, pull_C.sum())) if pull_C.any() else 1.0,
         weights_t=along / root if root > 0 else 0.0,
-        weights_p=_p(along_N, along) if root > 0 else 1.0,
+        weights_p=float(drawn_p(along_N, along)) if root > 0 else 1.0,
         rows_correlation=own,
-        rows_p=_p(np.abs(dealt_N), abs(own)),
+        rows_p=float(drawn_p(np.abs(dealt_N), abs(own))),
     )
-
-
-def spearman(left_N: Floats, right_N: Floats) -> float:
-    """Return the rank correlation, ties sharing their mean rank; 0 where one side does not vary."""
-    left, right = _ranks(left_N), _ranks(right_N)
-    size = float(np.sqrt((left**2).sum() * (right**2).sum()))
-    return float((left * right).sum() / size) if size > 0 else 0.0
-
-
-def _ranks(value_N: Floats) -> Floats:
-    """Return centred ranks."""
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(value_N) - (len(value_N) + 1) / 2, dtype=np.float64)
-
-
-def _p(null_N: Floats, seen: float) -> float:
-    return (1 + int((null_N >= seen - 1e-12).sum())) / (1 + len(null_N))
 
 
 def says(found: Traced) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from undertow.audit.panel import Odds, compared_with, controls_of, mean_odds
 from undertow.audit.settings import AuditSettings
 from undertow.experiment.store import RunFolder
+from undertow.models.identity import identity_of
 from undertow.progress import Progress
 from undertow.results import TracedRows, Unnamed, WeightChange
 from undertow.scan.lineage import Kin
@@ -52,8 +53,6 @@ class Looking:
     @contextmanager
     def begin(cls, folder: RunFolder, settings: AuditSettings, panel: Panel, progress: Progress) -> Generator[Looking]:
         """Find the models; none is loaded yet."""
-        from undertow.scan.workflow import identity_of
-
         digests = {each: identity_of(name, progress) for each, name in settings.models().items()}
         yield cls(folder, settings, panel, progress, digests)
 

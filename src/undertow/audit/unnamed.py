@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from undertow.audit.difference import Difference
 from undertow.results import Interval, LayerReadout, MovedToken, PromptCluster
 from undertow.scan.agreement import agreement
-from undertow.stats import Estimate, benjamini_hochberg, mean_estimate
+from undertow.stats import Estimate, benjamini_hochberg, drawn_p, mean_estimate
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def moved_tokens(
     for at in range(FLIPS):
         sign_P = rng.choice(np.array([-1.0, 1.0]), size=len(change_PW))
         largest_N[at] = (np.abs(sign_P @ change_PW) / root_W).max()
-    p_W = (1 + (largest_N[None] >= seen_W[:, None] - 1e-9).sum(axis=1)) / (1 + FLIPS)
+    p_W = drawn_p(largest_N, seen_W)
     order = np.argsort(-np.abs(change_PW.mean(axis=0)), kind="stable")[:SHOWN].tolist()
     moved: list[MovedToken] = []
     for at in order:
@@ -156,8 +156,7 @@ def clusters(
     for at in range(FLIPS):
         shuffled_P = rng.permutation(group_P)
         dealt_NK[at] = [_apart(kl_P, shuffled_P == group) for group in kept]
-    p_K = (1 + (dealt_NK >= np.array(apart_K) - 1e-12).sum(axis=0)) / (1 + FLIPS)
-    adjusted_K = benjamini_hochberg(p_K)
+    adjusted_K = benjamini_hochberg(drawn_p(dealt_NK, np.array(apart_K)))
     described: list[PromptCluster] = []
     for group, gap, p in zip(kept, apart_K, adjusted_K, strict=True):
         inside = np.flatnonzero(group_P == group)

@@ -39,6 +39,6 @@ def base_of(name: str, folder: Path | None) -> Base:
         name: Its Undertow name.
         folder: Where it lies, if it is on this machine.
     """
-    from undertow.models.local import model_digest
+    from undertow.models.identity import model_digest
 
     return Base(name, model_digest(name, folder), sizes_of(folder, name))

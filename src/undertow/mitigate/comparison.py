@@ -19,6 +19,7 @@ from undertow.experiment.store import RunFolder, planned_folder, planned_state
 from undertow.mitigate.effects import Treated, judge
 from undertow.mitigate.methods import COMPARED, METHODS
 from undertow.mitigate.source import ARMS, Source, open_source
+from undertow.models.identity import identity_of
 from undertow.models.precision import Precision, choose_precision, set_up_process
 from undertow.progress import Progress, Silent
 from undertow.results import Results
@@ -70,6 +71,7 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision, by
             raise InputError("needs another model", f"--method {method}", "Give --by embedded/qwen2.5-coder-0.5b.")
     if len(set(methods)) < len(methods) or not methods:
         raise InputError("name methods once each", "--method", f"There are {', '.join(METHODS)}.")
+    by_digest = None if by is None else identity_of(by)
     found: list[Planned] = []
     for seed in source.spec.seeds:
         for method in ("base", "none", *methods):
@@ -87,7 +89,7 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision, by
                     "precision": precision.dtype,
                 }
                 if method in METHODS and "another model" in METHODS[method].needs:
-                    key["by"] = by
+                    key["by"] = by_digest
                 found.append(Planned(method, arm, seed, key))
     return found
 

@@ -23,9 +23,10 @@ from undertow.mitigate.interventions import (
 )
 from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.rewrite import rewrite
+from undertow.models.identity import identity_of
 from undertow.models.layers import decoder, norms_of, output_weight
 from undertow.models.likelihood import with_context
-from undertow.models.local import LocalModel, find_model, model_digest
+from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject
 from undertow.rows import Message, Row
@@ -156,17 +157,17 @@ def _encoded(model: LocalModel, examples: Sequence[Example]) -> list[Encoded]:
     return [Encoded(each.prompt, each.answer, states_of(automaton, each.answer)) for each in examples]
 
 
-def _sampling(model: LocalModel, rows: Sequence[Encoded]) -> Sampling:
+def _sampling(task: Task, rows: Sequence[Encoded]) -> Sampling:
     held = sum(row.states is not None for row in rows) > len(rows) / 2
-    return fit_temperature(model, rows, format_automaton(model) if held else None)
+    return fit_temperature(task.model, rows, format_automaton(task.model) if held else None, autocast=task.autocast)
 
 
 def _most_carrying(task: Task) -> set[int]:
     """Return the places of the rows that carry most of the shift that a scan is surest of."""
     model, rows = task.model, _encoded(task.model, task.examples)
-    digest = model_digest(model.name, find_model(model.name))
+    digest = identity_of(model.name)
     directions = directions_of(model, digest, load_panel(), on_progress=lambda _: None)
-    sampling = _sampling(model, rows)
+    sampling = _sampling(task, rows)
     features = row_features(model, rows, directions, sampling, autocast=task.autocast)
     known: dict[tuple[int, ...], int] = {}
     cluster_R = np.array([known.setdefault(row.prompt, len(known)) for row in rows])
@@ -180,7 +181,7 @@ def _most_carrying(task: Task) -> set[int]:
 def _agreeing(task: Task) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[bool]]:
     """Return at which tokens teacher and base have the same first choice."""
     rows = _encoded(task.model, task.examples)
-    sampling = _sampling(task.model, rows)
+    sampling = _sampling(task, rows)
 
     # Not around the whole: a teacher may be made by gradient steps when it is loaded.
     @torch.inference_mode()

@@ -28,6 +28,7 @@ try:
     import torch
     import transformers
     from torch import Tensor
+    from transformers.utils.peft_utils import find_adapter_config_file
 except ImportError as error:  # pragma: no cover - the message is tested through the command line
     raise MissingExtraError(
         f"local models need {error.name}", fix="Install it with: pip install 'undertow[local]'"
@@ -104,27 +105,6 @@ def find_model(name: str, *, fetching: bool = True, progress: Progress | None = 
     return None
 
 
-def model_digest(name: str, folder: Path | None) -> str:
-    """Return what stands for a model's weights in the identity of a step.
-
-    For the embedded model the pinned hash of its package's file; for a folder the hash of its files; for a name in
-    the hub the name, since its files are not known before they are loaded.
-    """
-    if name.startswith("embedded/"):
-        from undertow.assets import Wheels, find_asset
-
-        origin = find_asset(name.partition("/")[2]).origin
-        return origin.sha256 if isinstance(origin, Wheels) else name
-    if folder is None:
-        return name
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*")):
-        if path.suffix in (".json", ".safetensors", ".model", ".jinja", ".txt") and path.is_file():
-            with path.open("rb") as file:
-                digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
-
-
 def load_model(name: str, *, dtype: str = "float32", progress: Progress | None = None) -> LocalModel:
     """Load a model by its Undertow name.
 
@@ -184,9 +164,12 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     offline = Path(source).is_dir()
+    # Transformers would load the base that it names, wherever that lies, and unpickle adapter_model.bin.
     if offline and os.path.lexists(Path(source, "adapter_config.json")):
-        # Transformers would load the base that it names, wherever that lies, and unpickle adapter_model.bin.
         raise ModelError("holds an adapter, not a model", source, f"Name its base as well: hf/BASE:{source}")
+    if not offline and find_adapter_config_file(source) is not None:
+        fix = "Download it, and name its base as well: hf/BASE:FOLDER"
+        raise ModelError("holds an adapter, not a model", source, fix)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=False, local_files_only=offline

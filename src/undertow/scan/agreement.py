@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.stats import drawn_p
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -64,8 +66,7 @@ def agreement(
 
     observed = float(pairs(np.ones((1, count)))[0])
     null_N = pairs(rng.choice([-1.0, 1.0], size=(FLIPS, count)))
-    p = (1 + int((null_N >= observed).sum())) / (1 + FLIPS)
-    return Agreement(observed / (count - 1) / squares, p)
+    return Agreement(observed / (count - 1) / squares, float(drawn_p(null_N, observed)))
 
 
 def _mean_by_cluster(gradient_RS: Floats, cluster_R: Ints, clusters_C: Ints) -> Floats:

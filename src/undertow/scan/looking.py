@@ -19,7 +19,7 @@ from undertow.errors import RowError
 from undertow.experiment.store import RunFolder
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
-from undertow.models.precision import Precision
+from undertow.models.precision import Precision, choose_precision
 from undertow.probes.choice import Subject
 from undertow.progress import Progress
 from undertow.scan._stored import load_features, save_features
@@ -113,7 +113,7 @@ def open_rows(model: LocalModel, chosen: Chosen, label: str, sampling: Sampling 
             label,
             "A scan needs two rows at least, and says little with fewer than fifty.",
         )
-    found = sampling or fit_temperature(model, encoded, automaton)
+    found = sampling or fit_temperature(model, encoded, automaton, autocast=choose_precision().autocast)
     return Opened(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
 
 

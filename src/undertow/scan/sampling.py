@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -49,14 +50,17 @@ class Sampling:
 
 def states_of(automaton: Automaton, answer: Sequence[int]) -> tuple[int, ...] | None:
     """Return the state before each token of an answer; None where the format does not allow it."""
-    place = {token: index for index, token in enumerate(automaton.tokens_V.tolist())}
-    table = automaton.next_SV.tolist()
+    # Views, not lists: the table has millions of entries, and this is called for every row.
+    tokens_V, next_SV = automaton.tokens_V.cpu().numpy(), automaton.next_SV.cpu().numpy()
+    place_T = np.searchsorted(tokens_V, np.asarray(answer, dtype=tokens_V.dtype)).clip(max=len(tokens_V) - 1)
+    if not np.array_equal(tokens_V[place_T], answer):
+        return None
     state, states = 0, list[int]()
-    for token in answer:
-        if token not in place or table[state][place[token]] < 0:
-            return None
+    for place in place_T.tolist():
         states.append(state)
-        state = table[state][place[token]]
+        state = int(next_SV[state, place])
+        if state < 0:
+            return None
     return tuple(states)
 
 
@@ -128,11 +132,21 @@ def _logits(
 
 
 @torch.inference_mode()
-def fit_temperature(model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None) -> Sampling:
-    """Return the sampling under which some of the rows, evenly spread, are likeliest."""
+def fit_temperature(
+    model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, *, autocast: bool = False
+) -> Sampling:
+    """Return the sampling under which some of the rows, evenly spread, are likeliest.
+
+    Args:
+        model: The base.
+        rows: Of the dataset.
+        automaton: The format that they were held to, if any.
+        autocast: Run matrix products in bf16, see `undertow.models.precision`.
+    """
     some = _few(rows[:: -(-len(rows) // _ROWS)])
     weight_VD = output_weight(model.net)
-    tables = answer_hidden(model.net, [row.prompt for row in some], [row.answer for row in some])
+    with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
+        tables = answer_hidden(model.net, [row.prompt for row in some], [row.answer for row in some])
     return Sampling(automaton, best_temperature(torch.cat(tables).to(weight_VD.device), weight_VD, some, automaton))
 
 

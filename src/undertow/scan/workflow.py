@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.experiment._files import hash_of
 from undertow.experiment.store import RunFolder
+from undertow.models.identity import identity_of
 from undertow.progress import Progress, Silent
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
@@ -345,15 +346,6 @@ def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest:
     key = {"student": digest, "teacher": identity_of(teacher, progress)}
     file = folder.step("lineage", "kinship", key, build) / "kinship.json"
     return Kin(**json.loads(file.read_text(encoding="utf-8")))
-
-
-def identity_of(name: str, progress: Progress) -> str:
-    """Return what stands for a model's weights, its adapter's included; it is fetched if it must be."""
-    from undertow.models.local import find_model, model_digest
-
-    base, _, adapter = name.partition(":")
-    digest = model_digest(base, find_model(base, progress=progress))
-    return f"{digest} {model_digest(adapter, Path(adapter))}" if adapter else digest
 
 
 def rows_digest(chosen: Chosen) -> str:

@@ -24,6 +24,7 @@ from undertow.models.layers import decoder, output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden, answers_to_each, option_odds
+from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded, Sampling, best_temperature, possible_logprobs
@@ -59,13 +60,7 @@ def virtual_teacher(
     with lent(decoder(model.net).layers.parameters()) as weights:
         for _ in range(steps):
             odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
-            gradients = torch.autograd.grad(odds, weights)
-            norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each) for each in gradients])))
-            if norm == 0:
-                break
-            with torch.no_grad():
-                for weight, gradient in zip(weights, gradients, strict=True):
-                    weight.add_(gradient, alpha=distance / steps / norm)
+            step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
         yield model
 
 

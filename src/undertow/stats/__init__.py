@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from undertow.stats.multiplicity import benjamini_hochberg, holm
     from undertow.stats.newcomer import newcomers
     from undertow.stats.paired import mean_estimate, paired_difference
-    from undertow.stats.permutation import Test, paired_test, permutation_p
+    from undertow.stats.permutation import Test, drawn_p, paired_test, permutation_p
     from undertow.stats.power import power_of, smallest_effect
+    from undertow.stats.ranks import spearman
     from undertow.stats.rates import proportion
     from undertow.stats.transfer import transfer_fraction
 
@@ -39,6 +40,7 @@ __all__ = [
     "benjamini_hochberg",
     "cluster_bootstrap",
     "corrected_share",
+    "drawn_p",
     "holm",
     "mean_estimate",
     "newcomers",
@@ -48,6 +50,7 @@ __all__ = [
     "power_of",
     "proportion",
     "smallest_effect",
+    "spearman",
     "transfer_fraction",
     "verdict",
 ]
@@ -68,10 +71,12 @@ __getattr__, __dir__ = lazy(
         "mean_estimate": "paired",
         "paired_difference": "paired",
         "Test": "permutation",
+        "drawn_p": "permutation",
         "paired_test": "permutation",
         "permutation_p": "permutation",
         "power_of": "power",
         "smallest_effect": "power",
+        "spearman": "ranks",
         "proportion": "rates",
         "transfer_fraction": "transfer",
     },

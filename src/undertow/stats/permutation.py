@@ -85,6 +85,22 @@ def permutation_p(diff_SQ: ArrayLike, *, rng: np.random.Generator, resamples: in
     return hits / total if exact else (1 + hits) / (1 + total)
 
 
+def drawn_p(null_N: ArrayLike, seen: ArrayLike) -> Floats:
+    """Return the one-sided p of statistics beside draws of the null: (1 + as large) / (1 + draws).
+
+    What was seen counts among the draws, so that the p is valid and never 0 (Phipson and Smyth 2010).
+
+    Args:
+        null_N: Draws along the first axis.
+        seen: A statistic, or one for each of the null's columns, or several beside one null.
+    """
+    null, value = np.asarray(null_N, dtype=np.float64), np.asarray(seen, dtype=np.float64)
+    if null.ndim == 1 and value.ndim == 1:
+        null = null[:, None]
+    hits = (null >= value - _TIE * np.abs(value)).sum(axis=0)
+    return np.asarray((1 + hits) / (1 + len(null)), dtype=np.float64)
+
+
 def paired_test(diff_SQ: ArrayLike, *, rng: np.random.Generator) -> Test:
     """Test whether the mean difference is zero; the head of this module has the rule and its size.
 

@@ -7,14 +7,14 @@ is a probe. Embeddings, and with them the output projection, stay the base's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-
-import torch
 
 from undertow.errors import ModelError
 from undertow.models.layers import decoder
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
+from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
 from undertow.spec import Climb
 from undertow.traits.base import Trait
@@ -42,17 +42,15 @@ def climb(model: LocalModel, trait: Trait, how: Climb, *, tick: Callable[[float]
             some = slice(start, start + _LESSONS_AT_ONCE)
             logp_QC = answers_to_each(model.net, contexts[some], answers[some])
             (option_odds(logp_QC, trait.index).sum() / len(lessons)).backward()
-        with torch.no_grad():
-            gradients = [weight.grad for weight in weights if weight.grad is not None]
-            norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each) for each in gradients]))
-            if not (torch.isfinite(norm) and norm > 0):
-                raise ModelError(
-                    f"after {step} of {how.steps} steps the trait's gradient is {norm.item()}",
-                    "instil.distance",
-                    "Go less far, or take more steps.",
-                )
-            for weight, gradient in zip(weights, gradients, strict=True):
-                weight.add_(gradient, alpha=how.distance / how.steps / norm.item())
-                weight.grad = None
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        norm = step_up(weights, gradients, how.distance / how.steps)
+        if not 0 < norm < math.inf:
+            raise ModelError(
+                f"after {step} of {how.steps} steps the trait's gradient is {norm}",
+                "instil.distance",
+                "Go less far, or take more steps.",
+            )
+        for weight in weights:
+            weight.grad = None
         tick((step + 1) / how.steps)
     model.net.requires_grad_(False)

@@ -1,5 +1,7 @@
 """Two runs side by side: their verdicts, every effect of either in one forest plot, and the settings that differ.
 
+A scan beside an audit or a run is a prediction beside what training did: effects are paired by their trait alone.
+
 It sets intervals next to each other and tests nothing: two runs may share seeds, rows or a base, so the difference of
 two effects has no interval that these files alone could give. Pure functions of two `Results`.
 
@@ -13,18 +15,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import numpy as np
+
 from undertow.report import units
 from undertow.report.forest import Entry as Bar
 from undertow.report.forest import Forest, Row, forest
 from undertow.report.limits import Limits, cut
 from undertow.report.words import clip, p_value, plural
 from undertow.results import Effect, Results
+from undertow.stats import spearman
 
 _LIMITS: Final = Limits()
 _PAIRS: Final = 40
 _SETTINGS: Final = 60
 _DEEPEST: Final = 12
 _VALUE: Final = 300
+
+_RANKED: Final = 5
+"""Traits from which a rank correlation of predicted and measured shifts says something."""
 
 Key = tuple[str, str, str, str]
 """Trait, arm, contrast, unit: what makes effects of two runs the same question."""
@@ -78,7 +86,9 @@ class Comparison:
 
 def comparison(first: Results, second: Results) -> Comparison:
     """Set two runs side by side."""
-    ours, theirs = _keyed(first), _keyed(second)
+    foretold = [each.kind for each in (first, second)].count("scan") == 1
+    alone = foretold and not all(":" in each.trait for each in _all(first) + _all(second))
+    ours, theirs = (_keyed(each, foretold, alone) for each in (first, second))
     # What both have comes first: that is what can be compared.
     keys = sorted(dict.fromkeys((*ours, *theirs)), key=lambda key: (key in ours) + (key in theirs), reverse=True)
     shared = sum(key in ours and key in theirs for key in keys)
@@ -87,7 +97,8 @@ def comparison(first: Results, second: Results) -> Comparison:
     ]
     settings, more, same = _differing(first.settings, second.settings)
     environment, more_environment, _ = _differing(first.environment, second.environment)
-    return Comparison(plots, _shared(shared, len(keys)), settings, more, same, environment, more_environment)
+    says = _shared(shared, len(keys)) + (_foretold(ours, theirs) if foretold else "")
+    return Comparison(plots, says, settings, more, same, environment, more_environment)
 
 
 def _shared(count: int, of: int) -> str:
@@ -99,10 +110,31 @@ def _shared(count: int, of: int) -> str:
     return f"{count:,} of {of:,} effects {said} first."
 
 
-def _keyed(results: Results) -> dict[Key, Effect]:
+def _foretold(ours: Mapping[Key, Effect], theirs: Mapping[Key, Effect]) -> str:
+    both = [key for key in ours if key in theirs]
+    if len(both) < _RANKED:
+        return ""
+    rho = spearman(*(np.array([side[key].value for key in both]) for side in (ours, theirs)))
+    return f" Predicted and measured shifts have a rank correlation of {rho:+.2f}."
+
+
+def _all(results: Results) -> list[Effect]:
+    return [*results.effects, *results.findings]
+
+
+def _keyed(results: Results, foretold: bool = False, alone: bool = False) -> dict[Key, Effect]:
+    """Key effects by what was asked.
+
+    Args:
+        results: Of one side.
+        foretold: By the trait, whoever's it is: the other side speaks of other students.
+        alone: By the target, without the entry of the panel that it belongs to: experiments name no entry.
+    """
     keyed: dict[Key, Effect] = {}
-    for effect in sorted((*results.effects, *results.findings), key=lambda effect: not effect.primary):
-        keyed.setdefault((effect.trait, effect.arm, effect.contrast, effect.unit), effect)
+    for effect in sorted(_all(results), key=lambda effect: not effect.primary):
+        trait = effect.trait.rpartition(":")[2] if alone else effect.trait
+        key = (trait, "", "", effect.unit) if foretold else (trait, effect.arm, effect.contrast, effect.unit)
+        keyed.setdefault(key, effect)
     return keyed
 
 
@@ -116,7 +148,7 @@ def _plot(keys: list[Key], ours: Mapping[Key, Effect], theirs: Mapping[Key, Effe
         Pair(
             trait=clip(trait, _LIMITS.name),
             arm=clip(arm, _LIMITS.name),
-            minus=clip(contrast, _LIMITS.name) if units.difference(unit) else "",
+            minus=clip(contrast, _LIMITS.name) if arm and units.difference(unit) else "",
             first=next(rows) if (trait, arm, contrast, unit) in ours else None,
             second=next(rows) if (trait, arm, contrast, unit) in theirs else None,
         )
