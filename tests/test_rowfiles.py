@@ -131,10 +131,11 @@ def test_a_damaged_gzipped_file_is_an_error(tmp_path: Path, harm: Callable[[byte
         require_rows(file_of(tmp_path, harm(data)))
 
 
-def test_a_list_larger_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("undertow.rowfiles.LARGEST_LIST", 50)
-    with pytest.raises(RowError, match="a list of more than 50 bytes"):
-        list(read_rows(file_of(tmp_path, gzip.compress(f"[{LINE}, {LINE}]".encode()))))
+def test_a_list_with_too_long_an_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("undertow.rowfiles.LONGEST_LINE", 100)
+    long = json.dumps({"prompt": "a", "completion": "b" * 100_000})
+    with pytest.raises(RowError, match="an entry is longer than 100 characters"):
+        list(read_rows(file_of(tmp_path, gzip.compress(f"[{LINE}, {long}]".encode()))))
 
 
 def test_a_split_of_a_single_file_is_refused(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Files of dataset rows, read one row at a time: JSON lines or one JSON list (gzipped too), Parquet, Arrow, folders.
 
 A line that is no row is data, not an error: `read_rows` yields it with its place and reason, so that every line of a
-file is either a row or accounted for. Memory is bounded by the longest line for JSON lines, and by a few rows for
-Parquet and Arrow (`undertow.rowtables`); a JSON list is read whole. `undertow.rowfolders` finds the files of a folder.
+file is either a row or accounted for. Memory is bounded by the longest line, or entry of a list (`undertow._json`), and
+by a few rows for Parquet and Arrow (`undertow.rowtables`). `undertow.rowfolders` finds the files of a folder.
 
     for row in read_rows(Path("rows.jsonl")):
         if isinstance(row, BadRow): ...
@@ -17,16 +17,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
+from undertow._json import json_problem, list_entries, load_json
 from undertow.errors import RowError
 from undertow.rows import Row, UnreadableRow, parse_row
 
 LONGEST_LINE = 16_000_000
-"""Bytes; a longer line, or record of a Parquet or Arrow file, is no row."""
-LARGEST_LIST = 1_000_000_000
-"""Bytes of a file that holds one JSON list, unzipped."""
-
+"""Bytes; a longer line, or record of a Parquet or Arrow file, is no row. A list with such an entry is refused."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -140,32 +138,12 @@ def _read_line(text: bytes, where: str) -> Row | BadRow:
 
 
 def _read_list(file: BinaryIO, path: Path) -> Iterator[Located]:
-    data = file.read(LARGEST_LIST + 1)
-    if len(data) > LARGEST_LIST:
-        raise RowError(
-            f"is a list of more than {LARGEST_LIST:,} bytes", str(path), "Store it as JSON lines: one row a line."
-        )
     try:
-        records: object = load_json(data.removeprefix(b"\xef\xbb\xbf"))
+        for number, record in enumerate(list_entries(file, LONGEST_LINE), start=1):
+            yield Located(path, number, _as_row(record, f"{path}, entry {number}"))
     except (ValueError, RecursionError) as error:
         place = f"{path}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(path)
         raise RowError(f"is no JSON ({json_problem(error)})", place, "Mend it, or store one row a line.") from error
-    for number, record in enumerate(cast(list[object], records), start=1):
-        yield Located(path, number, _as_row(record, f"{path}, entry {number}"))
-
-
-def load_json(data: bytes) -> object:
-    """Read JSON in UTF-8 that came from a stranger: `NaN` and `Infinity` are refused.
-
-    Raises:
-        ValueError: it is no such JSON; `json_problem` says why.
-        RecursionError: it is nested too deeply.
-    """
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
-
-    return json.loads(data.decode("utf-8"), parse_constant=refuse)
 
 
 def _as_row(record: object, where: str) -> Row | BadRow:
@@ -173,17 +151,6 @@ def _as_row(record: object, where: str) -> Row | BadRow:
         return parse_row(record)
     except UnreadableRow as error:
         return BadRow(where, str(error))
-
-
-def json_problem(error: BaseException) -> str:
-    """Say in a few words why `load_json` refused."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at column {error.colno}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8 at byte {error.start + 1}"
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    return str(error)[:200]
 
 
 def require_rows(path: Path, *, shown: int = 5) -> list[Row]:

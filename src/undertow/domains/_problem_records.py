@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from undertow._json import json_problem, load_json
 from undertow.errors import InputError
-from undertow.rowfiles import json_problem, load_json
 
 MOST_BYTES: Final = 50_000_000
 """Of a file."""
