@@ -93,8 +93,8 @@ def suspicious_scan(*findings: Effect, **more: Any) -> Results:
 def run_folder(root: Path) -> Path:
     """Return a run folder as `undertow run` makes it, with made-up scores and rows: no model has seen it."""
     from undertow.experiment.arms import cast_of
-    from undertow.experiment.store import RunFolder
     from undertow.spec import LanguageExperiment
+    from undertow.store.folder import RunFolder
 
     spec = LanguageExperiment.model_validate(
         {"kind": "language", "name": "owls", "trait": {"kind": "preference", "category": "animals", "target": "owl"}}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from undertow import cli
-from undertow.experiment import RunFolder
 from undertow.results import Results, VerdictRecord
+from undertow.store import RunFolder
 
 RESULTS = Results(kind="run", name="owls", verdict=VerdictRecord(status="pass", because="nothing got through"))
 

@@ -40,7 +40,7 @@ def examine(folder: Path = Path()) -> list[Finding]:
 
 
 def _machine(folder: Path) -> Iterator[Finding]:
-    from undertow.experiment import environment
+    from undertow.store import environment
 
     described = environment()
     yield Finding("machine", "system", described["platform"])

@@ -312,7 +312,7 @@ def load_results(path: Path) -> Results:
         StoreError: there is no such file, or it is too long.
         InputError: it is not a results file of this version.
     """
-    from undertow.experiment._files import read_bytes
+    from undertow.store.files import read_bytes
 
     inside = path.is_dir()
     file = results_file(path)

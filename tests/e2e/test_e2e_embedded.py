@@ -6,8 +6,8 @@ import pytest
 
 from undertow.domains.numbers import reject_reasons
 from undertow.experiment import run
-from undertow.experiment.jsonl import read_jsonl
 from undertow.spec import load_preset
+from undertow.store.jsonl import read_jsonl
 
 
 @pytest.mark.e2e

@@ -12,11 +12,11 @@ from undertow.domains import Numbers
 from undertow.experiment import run
 from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
 from undertow.experiment.files import LABELS, REJECTED, ROWS
-from undertow.experiment.jsonl import append_jsonl
 from undertow.experiment.writing import Written, load_labels, read_written, save_labels
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject
 from undertow.spec import parse_spec
+from undertow.store.jsonl import append_jsonl
 
 
 def fill(folder: Path, model: LocalModel, first: int, rows: int = 12) -> list[Written]:

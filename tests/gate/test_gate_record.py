@@ -263,7 +263,7 @@ def test_damaged_evidence_is_not_vouched_for(tmp_path: Path) -> None:
 
 
 def test_scores_that_are_none_are_refused(tmp_path: Path) -> None:
-    from undertow.experiment.store import RunFolder
+    from undertow.store.folder import RunFolder
 
     folder = run_folder(tmp_path)
     settings = json.loads((folder / "results.json").read_text())["settings"]
@@ -283,7 +283,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def test_other_questions_are_said(tmp_path: Path) -> None:
-    from undertow.experiment.store import RunFolder
+    from undertow.store.folder import RunFolder
 
     folder = run_folder(tmp_path)
     settings = json.loads((folder / "results.json").read_text())["settings"]

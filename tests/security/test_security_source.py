@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 OWN_YAML = {
     "_yaml.py": "the reader",
     "gate/_yaml.py": "a stricter one on top of it",
-    "experiment/store.py": "reads what it has just written itself",
+    "store/folder.py": "reads what it has just written itself",
 }
 
 

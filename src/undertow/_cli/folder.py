@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
-    from undertow.experiment.store import FolderCheck
+    from undertow.store.folder import FolderCheck
 
 _MAX_TIMING = 10_000_000
 
@@ -28,9 +28,9 @@ def report(run_folder: Path, /, *, out: Path | None = None) -> int:
         out: File to write; report.html beside results.json when absent.
     """
     from undertow._cli.show import say
-    from undertow.experiment._files import storing, write_atomic
     from undertow.report import render_html
     from undertow.results import load_results
+    from undertow.store.files import storing, write_atomic
 
     must_exist(run_folder)
     results = load_results(run_folder)
@@ -53,11 +53,11 @@ def check(run_folder: Path, /, *, json: bool = False) -> int:
         run_folder: Folder of a run.
         json: Print the findings as JSON.
     """
-    from undertow import experiment
+    from undertow import store
     from undertow._cli.show import write
 
     must_exist(run_folder)
-    found: FolderCheck = experiment.check(run_folder)
+    found: FolderCheck = store.check(run_folder)
     if json:
         write(_json(found))
     else:
@@ -117,7 +117,7 @@ def timing_of(path: Path) -> dict[str, float] | None:
     """Read the seconds of each step; None where there is no such file, or none that can be read."""
     import json
 
-    from undertow.experiment._files import read_bytes
+    from undertow.store.files import read_bytes
 
     try:
         stored: Any = json.loads(read_bytes(path, _MAX_TIMING))

@@ -98,7 +98,7 @@ def _say_written(folder: Path, *, signed: bool) -> None:
 
 
 def _write(path: Path, make: Callable[[], bytes], read: list[Path]) -> None:
-    from undertow.experiment._files import storing, write_atomic
+    from undertow.store.files import storing, write_atomic
 
     must_take_a_file(path)
     if path.exists() and any(path.samefile(file) for file in read):
@@ -108,7 +108,7 @@ def _write(path: Path, make: Callable[[], bytes], read: list[Path]) -> None:
 
 
 def _write_logs(folder: Path, gated: Gated, read: list[Path]) -> None:
-    from undertow.experiment._files import storing
+    from undertow.store.files import storing
 
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -26,9 +26,9 @@ def results(
         json: Print the lines as JSON.
     """
     from undertow._cli.show import say, table, write
-    from undertow.experiment._files import storing, write_atomic
     from undertow.report import overview
     from undertow.results import load_results
+    from undertow.store.files import storing, write_atomic
 
     files = [file for folder in run_folders for file in _files(folder)]
     if not files:

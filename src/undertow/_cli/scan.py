@@ -160,7 +160,7 @@ def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
 
 
 def _write_file(path: Path, text: str) -> None:
-    from undertow.experiment._files import storing, write_atomic
+    from undertow.store.files import storing, write_atomic
 
     with storing(path):
         write_atomic(path, text.encode("utf-8"))

@@ -19,11 +19,11 @@ from undertow.audit.panel import Shift, beside_controls, controls_of, judge, ran
 from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
 from undertow.audit.settings import API, AuditSettings, Prices, Sources
-from undertow.experiment.store import RunFolder
 from undertow.models.identity import identity_of
 from undertow.progress import Progress
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
 from undertow.stats import mean_estimate, paired_test
+from undertow.store.folder import RunFolder
 from undertow.traits.panel import Panel, load_panel
 
 PORTION: Final = 512
@@ -61,8 +61,8 @@ def audit_by_sampling(
         UndertowError: see the subclasses.
     """
     from undertow.audit.workflow import folder_name
-    from undertow.experiment._environment import environment
     from undertow.report import render_html
+    from undertow.store.machine import environment
 
     order = plan_of(settings, prices, panel)
     spec: dict[str, Any] = {"kind": "audit", "by": "sampling", **settings.model_dump(mode="json")}

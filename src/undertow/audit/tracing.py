@@ -14,7 +14,6 @@ import torch
 
 from undertow.audit.attribution import says, trace
 from undertow.audit.weights import projected_change
-from undertow.experiment.store import RunFolder
 from undertow.models.local import LocalModel
 from undertow.models.precision import choose_precision
 from undertow.progress import Progress
@@ -23,6 +22,7 @@ from undertow.scan._stored import directions_of, panel_digest
 from undertow.scan.directions import Directions
 from undertow.scan.looking import Eyes, look_at, open_rows
 from undertow.scan.reading import Chosen
+from undertow.store.folder import RunFolder
 from undertow.traits.panel import Panel
 
 _CHANGE = "change of the weights"

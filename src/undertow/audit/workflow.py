@@ -16,11 +16,11 @@ import numpy as np
 
 from undertow.audit.settings import AuditSettings, Prices, Sources
 from undertow.errors import InputError
-from undertow.experiment._files import hash_of
-from undertow.experiment.store import RunFolder
 from undertow.progress import Progress, Silent
 from undertow.results import Results
 from undertow.scan.reading import Chosen, choose_rows
+from undertow.store.files import hash_of
+from undertow.store.folder import RunFolder
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def _carry_out(
     progress: Progress,
 ) -> AuditOutcome:
     from undertow.audit.gather import Found, gather
-    from undertow.experiment._environment import environment
     from undertow.report import render_html
+    from undertow.store.machine import environment
 
     who = list(settings.models())
     shares = iter(np.linspace(0.0, 0.5, len(who) + 1).tolist()[:-1])

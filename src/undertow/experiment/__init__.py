@@ -6,7 +6,6 @@
     arms.py       who teaches and what each arm is there to show
     writing.py    what a teacher wrote; students.py, a student's training and measurement
     effects.py    from scores to effects and verdict; gather.py, from step folders to results.json
-    store.py      the run folder
 
 The public names load on first use.
 """
@@ -18,36 +17,23 @@ from typing import TYPE_CHECKING
 from undertow._lazy import lazy
 
 if TYPE_CHECKING:
-    from undertow.experiment._environment import environment
-    from undertow.experiment.jsonl import append_jsonl, read_jsonl
     from undertow.experiment.planning import Plan, PlannedStep, plan
-    from undertow.experiment.store import RunFolder, check
     from undertow.experiment.workflow import RunOutcome, run
 
 __all__ = [
     "Plan",
     "PlannedStep",
-    "RunFolder",
     "RunOutcome",
-    "append_jsonl",
-    "check",
-    "environment",
     "plan",
-    "read_jsonl",
     "run",
 ]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "environment": "_environment",
-        "append_jsonl": "jsonl",
-        "read_jsonl": "jsonl",
         "Plan": "planning",
         "PlannedStep": "planning",
         "plan": "planning",
-        "RunFolder": "store",
-        "check": "store",
         "RunOutcome": "workflow",
         "run": "workflow",
     },

@@ -28,7 +28,6 @@ from undertow.experiment.effects import (
     verdict_of,
 )
 from undertow.experiment.files import PIECES, REJECTED, ROWS, SCORES, SIGNAL
-from undertow.experiment.jsonl import read_jsonl
 from undertow.experiment.judged import judged_answers
 from undertow.probes.odds import log_odds
 from undertow.results import (
@@ -44,6 +43,7 @@ from undertow.results import (
     TeacherSummary,
 )
 from undertow.spec import Arm, LanguageExperiment
+from undertow.store.jsonl import read_jsonl
 
 Floats = NDArray[np.float64]
 Folders = Mapping[str, Path]

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from undertow import stats
 from undertow.errors import AssetError
 from undertow.experiment.effects import POWER, SD_OF_SEEDS
-from undertow.experiment.store import planned_folder, planned_state
 from undertow.spec import DigitsExperiment, Experiment, LanguageExperiment
+from undertow.store.folder import planned_folder, planned_state
 
 _DIGITS_SD = 0.09
 """Standard deviation over seeds of student_aux - cross_aux accuracy: 0.086 in the 8 seeds of `docs/results.md`."""

@@ -13,7 +13,6 @@ from undertow.distil.recipe import Recipe, measured_steps, steps_of
 from undertow.distil.train import Example, StepMetrics, train
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, METRICS, SCORES
-from undertow.experiment.jsonl import append_jsonl
 from undertow.experiment.judging import judge_answers
 from undertow.experiment.writing import load_labels, read_written
 from undertow.models.layers import output_weight
@@ -23,6 +22,7 @@ from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.sampled import sample_answers
 from undertow.rows import Message
 from undertow.spec import Probe, Student
+from undertow.store.jsonl import append_jsonl
 from undertow.traits.base import Trait
 
 SAMPLING_SEED = 20250720

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from undertow.experiment._environment import environment
-from undertow.experiment.store import RunFolder
 from undertow.progress import Progress, Silent
 from undertow.results import Results, load_results
 from undertow.spec import DigitsExperiment, Experiment, LanguageExperiment
+from undertow.store.folder import RunFolder
+from undertow.store.machine import environment
 
 REPORT = "report.html"
 RESULTS = "results.json"

@@ -21,7 +21,6 @@ from undertow.domains.mentions import Mentions
 from undertow.domains.numbers import ALPHABET, Format
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, PIECES, REJECTED, ROWS, SIGNAL
-from undertow.experiment.jsonl import append_jsonl, read_jsonl
 from undertow.judges.base import Judge
 from undertow.models.constrain import Automaton, plain_vocabulary, token_automaton
 from undertow.models.generate import Answer, generate
@@ -30,6 +29,7 @@ from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject, bare
 from undertow.spec import Domain as Order
+from undertow.store.jsonl import append_jsonl, read_jsonl
 
 MOST_TRIES = 50
 """Rows written for each row that is wanted, at most."""

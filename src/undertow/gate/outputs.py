@@ -167,7 +167,7 @@ def write_bundle(folder: Path, files: dict[str, bytes]) -> None:
         InputError: the folder holds something else.
         StoreError: it cannot be written.
     """
-    from undertow.experiment._files import storing, write_atomic
+    from undertow.store.files import storing, write_atomic
 
     with storing(folder):
         if os.path.lexists(folder):

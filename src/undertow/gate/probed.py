@@ -69,7 +69,7 @@ def probed_in(results: Results, folder: Path) -> list[Probed]:
         InputError: the trait cannot be found.
     """
     from undertow.experiment.files import SCORES
-    from undertow.experiment.store import finished
+    from undertow.store.folder import finished
 
     if results.kind != "run" or results.settings.get("kind") != "language":
         return []
@@ -124,7 +124,7 @@ def _no_number(name: str) -> float:
 
 
 def _scores(path: Path, trait: Trait) -> tuple[Floats, Mapping[str, Any]]:
-    from undertow.experiment._files import read_bytes
+    from undertow.store.files import read_bytes
 
     wanted = (len(trait.probe), len(trait.probe[0].options))
     try:

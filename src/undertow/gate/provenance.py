@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from undertow.errors import InputError
-from undertow.experiment._files import hash_of
 from undertow.results import Results
+from undertow.store.files import hash_of
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HUB = re.compile(r"hf/([A-Za-z0-9][\w.-]*/[\w.-]+)")
@@ -119,7 +119,7 @@ def _text(settings: Mapping[str, object], key: str) -> str | None:
 
 def _run_datasets(results: Results, folder: Path | None) -> tuple[Dataset, ...]:
     from undertow.experiment.files import ROWS
-    from undertow.experiment.store import finished
+    from undertow.store.folder import finished
 
     def of(arm: str, name: str, **more: Any) -> Dataset:
         teachers, by_base = _writers(arm)

@@ -44,7 +44,7 @@ def make_pair(path: Path) -> tuple[Path, str]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from undertow.experiment._files import storing
+    from undertow.store.files import storing
 
     public = path.with_name(path.name + ".pub")
     for each in (path, public):

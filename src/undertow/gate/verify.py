@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from undertow.errors import InputError
-from undertow.experiment._files import hash_of
 from undertow.gate.record import MAX_BYTES, RECORD, SIGNATURE, Record, parse_record
 from undertow.gate.signing import fingerprint, is_signed, read_public
 from undertow.stats import Status
+from undertow.store.files import hash_of
 
 Signature = Literal["good", "bad", "absent", "not asked"]
 
@@ -107,7 +107,7 @@ def _why(data: bytes, where: str, asked: str) -> str:
 
 
 def _compare(folder: Path, name: str, sha256: str) -> str:
-    from undertow.experiment._files import sha256_of
+    from undertow.store.files import sha256_of
 
     path = folder / name
     # No folder on the way may be a link that leads out.
@@ -130,7 +130,7 @@ def _rows(record: Record, rows: Path, where: str) -> str | None:
 
 def _unlisted(path: Path, record: Record) -> list[str]:
     from undertow.errors import StoreError
-    from undertow.experiment._files import list_files
+    from undertow.store.files import list_files
 
     listed = {path.name, SIGNATURE, *(subject.name for subject in record.subject)}
     try:
@@ -141,7 +141,7 @@ def _unlisted(path: Path, record: Record) -> list[str]:
 
 
 def _read(path: Path) -> bytes:
-    from undertow.experiment._files import read_bytes
+    from undertow.store.files import read_bytes
 
     try:
         return read_bytes(path, MAX_BYTES)

@@ -184,7 +184,7 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
 
 
 def _save(model: LocalModel, out: Path) -> None:
-    from undertow.experiment._files import storing
+    from undertow.store.files import storing
 
     part = out.with_name(out.name + ".part")
     with storing(out):

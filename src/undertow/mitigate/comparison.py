@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from undertow.errors import InputError
-from undertow.experiment.store import RunFolder, planned_folder, planned_state
 from undertow.mitigate.effects import Treated, judge
 from undertow.mitigate.methods import COMPARED, METHODS
 from undertow.mitigate.source import ARMS, Source, open_source
@@ -23,6 +22,7 @@ from undertow.models.identity import identity_of
 from undertow.models.precision import Precision, choose_precision, set_up_process
 from undertow.progress import Progress, Silent
 from undertow.results import Results
+from undertow.store.folder import RunFolder, planned_folder, planned_state
 
 _VERSION = 1
 """Raised when a method does something else than before."""
@@ -114,8 +114,8 @@ def compare(
     Raises:
         UndertowError: see the subclasses.
     """
-    from undertow.experiment._environment import environment
     from undertow.report import render_html
+    from undertow.store.machine import environment
 
     progress = progress or Silent()
     threads, precision = set_up_process(), choose_precision()

@@ -16,7 +16,6 @@ import numpy as np
 
 from undertow.distil.recipe import Recipe
 from undertow.errors import RowError
-from undertow.experiment.store import RunFolder
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.models.precision import Precision, choose_precision
@@ -31,6 +30,7 @@ from undertow.scan.readout import first_tokens, most_moved
 from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.scan.virtual import Floats, ask, virtual_student
+from undertow.store.folder import RunFolder
 from undertow.traits.panel import Panel
 
 WINDOW = 128

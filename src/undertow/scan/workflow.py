@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.experiment._files import hash_of
-from undertow.experiment.store import RunFolder
 from undertow.models.identity import identity_of
 from undertow.progress import Progress, Silent
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
+from undertow.store.files import hash_of
+from undertow.store.folder import RunFolder
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
@@ -159,13 +159,13 @@ def _carry_out(
     others: Chosen | None,
     progress: Progress,
 ) -> ScanOutcome:
-    from undertow.experiment._environment import environment
     from undertow.models.local import load_model
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.report import render_html
     from undertow.scan._stored import base_odds_of, directions_of, panel_digest
     from undertow.scan.gather import Found, gather
     from undertow.scan.looking import Eyes, base_answers, open_rows
+    from undertow.store.machine import environment
 
     start = time.monotonic()
     digest = identity_of(settings.student, progress)

@@ -227,7 +227,7 @@ def _read_below(root: Path, parts: tuple[str, ...], limit: int) -> bytes:
     Every folder is opened inside the one above it, so that a folder which becomes a link meanwhile leads nowhere.
     """
     if os.open not in os.supports_dir_fd:  # Windows, where a link needs a privilege to be made
-        from undertow.experiment._files import read_bytes
+        from undertow.store.files import read_bytes
 
         return read_bytes(root.joinpath(*parts), limit)
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY)

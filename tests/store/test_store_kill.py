@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 
 from undertow.errors import StoreError
-from undertow.experiment.jsonl import append_jsonl, read_jsonl
-from undertow.experiment.store import RunFolder, check
+from undertow.store.folder import RunFolder, check
+from undertow.store.jsonl import append_jsonl, read_jsonl
 
 # A run of twelve steps in the shape of an experiment. Each depends on the one before and writes with pauses,
 # so that most kills strike inside a step; every third writes progressively and goes on where it was cut.
 PIPELINE = """
 import hashlib, sys, time
 from pathlib import Path
-from undertow.experiment.jsonl import append_jsonl, read_jsonl
-from undertow.experiment.store import RunFolder, step_id
+from undertow.store.jsonl import append_jsonl, read_jsonl
+from undertow.store.folder import RunFolder, step_id
 
 
 def pause():

@@ -1,7 +1,7 @@
 """One step of a run folder: its identity, the list of its files, and whether they are still what they were.
 
 A finished step is a folder `<label>--<id>` with a `step.json` that lists every other file with its size and
-hash. This module knows nothing of locks, order or progress (`store.py` does), nor of what a step computes.
+hash. This module knows nothing of locks, order or progress (`folder.py` does), nor of what a step computes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from undertow.errors import InputError, StoreError
-from undertow.experiment._files import list_files, part_of, read_bytes, sha256_of, sync_tree, write_atomic
+from undertow.store.files import list_files, part_of, read_bytes, sha256_of, sync_tree, write_atomic
 
 MANIFEST: Final = "step.json"
 BIG: Final = 64 * 1024**2

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from undertow.experiment._environment import (
+from undertow.store.machine import (
     _commit,  # pyright: ignore[reportPrivateUsage]
     _processor,  # pyright: ignore[reportPrivateUsage]
 )
@@ -14,7 +14,7 @@ from undertow.experiment._environment import (
 
 def test_environment_names_versions_and_machine_without_loading_torch():
     script = (
-        "import json, sys; from undertow.experiment._environment import environment\n"
+        "import json, sys; from undertow.store.machine import environment\n"
         "e = environment(threads=3)\n"
         "assert not {'torch', 'numpy', 'transformers'} & set(sys.modules); print(json.dumps(e))"
     )

@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from undertow.errors import StoreError
-from undertow.experiment._files import building, list_files, read_bytes, remove, storing, sync, write_atomic
-from undertow.experiment._step import (
+from undertow.progress import Progress, Silent
+from undertow.store.files import building, list_files, read_bytes, remove, storing, sync, write_atomic
+from undertow.store.step import (
     BIG,
     Examined,
     Manifest,
@@ -45,7 +46,6 @@ from undertow.experiment._step import (
     step_id,
     unseal,
 )
-from undertow.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.errors import InputError, StoreError
-from undertow.experiment import _step, environment, store
-from undertow.experiment.store import RunFolder, check, planned_state, spec_yaml, step_id
 from undertow.spec import parse_spec, preset_names
+from undertow.store import environment
+from undertow.store import folder as store
+from undertow.store import step as _step
+from undertow.store.folder import RunFolder, check, planned_state, spec_yaml, step_id
 
 SPEC: dict[str, Any] = {"kind": "digits", "name": "demo", "seeds": [0, 1], "learning_rate": 3e-4}
 
@@ -470,7 +472,7 @@ def test_a_really_full_disk(small_disk: Path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from undertow.experiment.store import RunFolder
+from undertow.store.folder import RunFolder
 import json
 folder = RunFolder.open(Path(sys.argv[1]), name="demo", spec=json.loads(sys.argv[2]))
 print("ready", flush=True)

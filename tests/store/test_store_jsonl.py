@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.errors import StoreError
-from undertow.experiment.jsonl import append_jsonl, read_jsonl
+from undertow.store.jsonl import append_jsonl, read_jsonl
 
 records = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers(), max_size=3), max_size=6)
 

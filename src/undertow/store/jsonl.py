@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from undertow.errors import StoreError
-from undertow.experiment._files import read_bytes, storing
+from undertow.store.files import read_bytes, storing
 
 _MAX_BYTES = 4 * 1024**3
 _BLOCK = 1 << 16

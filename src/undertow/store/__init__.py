@@ -1,0 +1,34 @@
+"""Run folders: steps that are made once, kept intact, and made again when they are not. Whose steps, it does not know.
+
+    folder.py       `RunFolder`: locks, order, what is left of a run that was killed; `check`
+    step.py         the identity of a step, and the list of its files
+    files.py        atomic writes, hashes, listings without links
+    jsonl.py        lines that may be cut off
+    machine.py      what a run ran on
+
+The public names load on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from undertow._lazy import lazy
+
+if TYPE_CHECKING:
+    from undertow.store.folder import RunFolder, check
+    from undertow.store.jsonl import append_jsonl, read_jsonl
+    from undertow.store.machine import environment
+
+__all__ = ["RunFolder", "append_jsonl", "check", "environment", "read_jsonl"]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "environment": "machine",
+        "RunFolder": "folder",
+        "check": "folder",
+        "append_jsonl": "jsonl",
+        "read_jsonl": "jsonl",
+    },
+)
