@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.transfer.cases import Case, cases
@@ -41,7 +42,7 @@ from undertow.domains.mentions import Mentions
 from undertow.experiment.writing import Written, read_written
 from undertow.judges.logprob import LogprobJudge
 from undertow.models.local import LocalModel, load_model
-from undertow.models.precision import set_up_process
+from undertow.models.precision import choose_precision, set_up_process
 from undertow.rows import Row
 from undertow.scan._scores import answer_means, middle_layer, told_scores, trait_vectors
 from undertow.scan.comparisons import activation_projection, divergence, likelihood_shift
@@ -112,18 +113,19 @@ def scores(
     encoded, sampling, _ = encoded_rows(model, rows, case)
     placed = [Placed(rows, at + 1, _row(each)) for at, each in enumerate(written)]
     at_L = np.arange(0, len(encoded), max(1, -(-len(encoded) // TOLD)))
-    ((plain_R, first_T, chosen_T),) = told_scores(model, placed, encoded, sampling, [None])
+    autocast = choose_precision().autocast
+    ((plain_R, first_T, chosen_T),) = told_scores(model, placed, encoded, sampling, [None], autocast=autocast)
     lengths_R = np.array([len(row.answer) for row in encoded])
     starts_R = np.cumsum(lengths_R) - lengths_R
     some = [encoded[at] for at in at_L]
-    told = list(
-        told_scores(model, [placed[at] for at in at_L], some, sampling, [trait.system_prompt() for trait in traits])
-    )
+    systems = [trait.system_prompt() for trait in traits]
+    told = list(told_scores(model, [placed[at] for at in at_L], some, sampling, systems, autocast=autocast))
     kept_T = np.concatenate([np.arange(starts_R[at], starts_R[at] + lengths_R[at]) for at in at_L])
     told_LK = np.stack([logp_L for logp_L, _, _ in told], axis=1)
     told_TK = np.stack([first_U for _, first_U, _ in told], axis=1)
     pairs = [(written[at].prompt, written[at].answer) for at in at_L[:JUDGED]]
-    judge_JK = np.stack([LogprobJudge(model, trait.topic).score(pairs) for trait in traits], axis=1)
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
+        judge_JK = np.stack([LogprobJudge(model, trait.topic).score(pairs) for trait in traits], axis=1)
     mean_RD = answer_means(model, encoded, middle_layer(model))
     return {
         "surprise_R": -plain_R / lengths_R,

@@ -32,6 +32,8 @@ def told_scores(
     sampling: Sampling,
     systems: Sequence[str | None],
     on_progress: Callable[[float], None] = lambda _: None,
+    *,
+    autocast: bool = False,
 ) -> Iterator[tuple[Floats, Ints, Ints]]:
     """Yield, for every system prompt, log p of the rows (R), and of their tokens the first choice and the actual (T).
 
@@ -42,13 +44,15 @@ def told_scores(
         sampling: How they were written.
         systems: None for the prompt as it is.
         on_progress: Is told the share of the work that is done.
+        autocast: Run the layers' matrix products in bf16, see `undertow.models.precision`.
     """
     weight_VD = output_weight(model.net)
     lengths = [len(row.answer) for row in rows]
     for at, system in enumerate(systems):
         prompts = [list(row.prompt) for row in rows] if system is None else _told(model, placed, system)
         with torch.inference_mode():
-            tables = answer_hidden(model.net, prompts, [row.answer for row in rows])
+            with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
+                tables = answer_hidden(model.net, prompts, [row.answer for row in rows])
             found = possible_choices(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling)
         sums = [float(part.sum()) for part in found.logp_T.double().cpu().split(lengths)]
         yield np.array(sums), found.first_T.cpu().numpy(), found.chosen_T.cpu().numpy()

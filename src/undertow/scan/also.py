@@ -124,7 +124,15 @@ def _compute(
     lengths = [len(row.answer) for row in side.encoded]
     if {"likelihood", "divergence"} & set(methods):
         systems = [None, *(trait.system_prompt() for trait in traits)]
-        told = told_scores(eyes.model, side.rows, side.encoded, side.sampling, systems, lambda share: tick(0.9 * share))
+        told = told_scores(
+            eyes.model,
+            side.rows,
+            side.encoded,
+            side.sampling,
+            systems,
+            lambda share: tick(0.9 * share),
+            autocast=eyes.precision.autocast,
+        )
         (plain_R, plain_T, chosen_T), *others = list(told)
         if "likelihood" in methods:
             told_RK = np.stack([logp_R for logp_R, _, _ in others], axis=1)
