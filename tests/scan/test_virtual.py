@@ -13,7 +13,7 @@ from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Encoded, Sampling
-from undertow.scan.virtual import ask, portions, virtual_student
+from undertow.scan.virtual import ask, portions, together, virtual_student
 from undertow.traits.panel import load_panel
 
 RECIPE = replace(PLAIN, batch=4, micro_batch=4, learning_rate=0.05)
@@ -67,6 +67,17 @@ def test_every_row_is_read_once_at_most_and_steps_are_even(count: int, read: int
     sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
     assert max(sizes) <= RECIPE.batch
+
+
+@pytest.mark.parametrize(
+    ("rows", "read", "steps"), [(128, 128, 8), (64, 64, 4), (100, 1000, 12), (64, 1000, 8), (2, 1000, 8), (5, 16, 1)]
+)
+def test_few_rows_make_fewer_and_longer_steps(rows: int, read: int, steps: int) -> None:
+    rates = rates_of(read)
+    found = together(rates, rows, PLAIN.batch)
+    assert len(found) == steps
+    assert sum(found) == pytest.approx(sum(rates))
+    assert max(found) <= 3 * max(rates) + 1e-12
 
 
 def test_asking_is_the_panels_order(tiny: LocalModel) -> None:
