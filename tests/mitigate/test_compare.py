@@ -55,7 +55,7 @@ def test_every_method_is_compared_with_the_runs_own_students(tiny_folder: Path, 
     for arm in ("trait", "control"):
         for seed in (0, 1):
             (own,) = source.glob(f"steps/student-{arm}-s{seed}--*/scores.json")
-            (again,) = outcome.folder.glob(f"steps/none-{arm}-s{seed}--*/scores.json")
+            (again,) = outcome.folder.glob(f"steps/none-{arm}-s{seed}--*/record.json")
             logp_QC = np.array(json.loads(own.read_text())["logp_QC"])
             index = find_trait(parse_spec(spec_text(tiny_folder), "test").trait).index
             np.testing.assert_allclose(json.loads(again.read_text())["odds"], log_odds(logp_QC, index), atol=1e-6)

@@ -5,7 +5,6 @@ Answers are kept in portions, so that an audit that is stopped asks again for on
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +23,7 @@ from undertow.progress import Progress
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
 from undertow.stats import mean_estimate, paired_test
 from undertow.store.folder import RunFolder
+from undertow.store.record import stored
 from undertow.traits.panel import Panel, load_panel
 
 PORTION: Final = 512
@@ -126,16 +126,14 @@ class _Asking:
         for first in range(0, len(questions), PORTION):
             some = questions[first : first + PORTION]
 
-            def build(part: Path, some: list[str] = some, first: int = first) -> None:
-                said = self._model(name)(some, first, longest)
-                (part / "answers.json").write_text(json.dumps(said), encoding="utf-8")
+            def ask(some: list[str] = some, first: int = first) -> list[str]:
+                return self._model(name)(some, first, longest)
 
             detail = f"{self.done:,} of {self.whole:,} answers"
             self.progress.update(f"asking the {who}", 0.98 * self.done / self.whole, detail)
             label = f"sample-{who}-{what}-{first // PORTION:05d}"
             full = {**key, "model": self._digest(name), "texts": some, "longest": longest, "first": first}
-            step = self.folder.step("sample", label, full, build)
-            answers += json.loads((step / "answers.json").read_text(encoding="utf-8"))
+            answers += stored(self.folder, "sample", label, full, list[str], ask)
             self.done += len(some)
         return answers
 

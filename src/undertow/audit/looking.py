@@ -5,11 +5,9 @@ Models are loaded when a step needs them, and kept until the audit ends.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +17,11 @@ from undertow.audit.panel import Odds, compared_with, controls_of, mean_odds
 from undertow.audit.settings import AuditSettings
 from undertow.models.identity import identity_of
 from undertow.progress import Progress
-from undertow.results import TracedRows, Unnamed, WeightChange
+from undertow.results import TracedRows, Unnamed
 from undertow.scan.lineage import Kin
 from undertow.scan.reading import Chosen
 from undertow.store.folder import RunFolder
+from undertow.store.record import stored
 from undertow.traits.panel import Panel
 
 if TYPE_CHECKING:
@@ -32,6 +31,19 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 """Raised when a step makes other numbers of the same models."""
+
+
+Scores = dict[str, list[float]]
+"""Of every trait or task, by question; as they are stored."""
+
+
+@dataclass(frozen=True)
+class _Lineage:
+    """As it is stored."""
+
+    kin: Kin
+    obstacle: str
+    """Why the two models' states cannot be compared; empty where they can."""
 
 
 @dataclass
@@ -72,33 +84,33 @@ class Looking:
         from undertow.probes.choice import Subject
         from undertow.scan._stored import panel_digest
 
-        def build(part: Path) -> None:
+        def ask() -> Scores:
             subject = Subject(self.model(who))
             odds = panel_odds(
                 subject,
                 self.panel,
                 on_progress=lambda done: self.progress.update(f"traits of the {who}", start + share * done),
             )
-            _write_odds(part, odds)
+            return _lists(odds)
 
         key = {"version": _VERSION, "model": self.digests[who], "panel": panel_digest(self.panel)}
-        return _read_odds(self.folder.step("panel", f"panel-{who}", key, build))
+        return _arrays(stored(self.folder, "panel", f"panel-{who}", key, Scores, ask))
 
     def capability_of(self, who: str) -> dict[str, NDArray[np.float64]]:
         """Return what a model can do, item by item."""
         from undertow.audit.capability import capability
 
-        def build(part: Path) -> None:
+        def ask() -> Scores:
             self.progress.update(f"capability of the {who}", 0.5)
-            _write_odds(part, capability(self.model(who)))
+            return _lists(capability(self.model(who)))
 
         key = {"version": _VERSION, "model": self.digests[who]}
-        return _read_odds(self.folder.step("capability", f"capability-{who}", key, build))
+        return _arrays(stored(self.folder, "capability", f"capability-{who}", key, Scores, ask))
 
     def kin(self) -> Kin:
         """Say whether the student comes from the base."""
 
-        def build(part: Path) -> None:
+        def compare() -> _Lineage:
             from undertow.audit.difference import comparable
             from undertow.models.local import load_model
             from undertow.scan.kinship import kinship
@@ -108,43 +120,36 @@ class Looking:
             # With its adapter apart, what is compared is the model underneath.
             student = load_model(self.settings.student) if ":" in self.settings.student else self.model("student")
             found = kinship(base.net, student.net)
-            obstacle = comparable(base, student)
-            record = {"answer": found.answer, "because": found.because, "p": found.p, "obstacle": obstacle}
-            (part / "kinship.json").write_text(json.dumps(record), encoding="utf-8")
+            return _Lineage(Kin(found.answer, found.because, found.p), comparable(base, student))
 
-        file = self.folder.step("lineage", "kinship", self._pair(), build) / "kinship.json"
-        record = json.loads(file.read_text(encoding="utf-8"))
-        self.obstacle = record.pop("obstacle")
-        return Kin(**record)
+        found = stored(self.folder, "lineage", "kinship", self._pair(), _Lineage, compare)
+        self.obstacle = found.obstacle
+        return found.kin
 
     def change(self) -> Change:
         """Measure how far the student's weights are from the base's."""
         from undertow.audit.weights import Change
 
-        def build(part: Path) -> None:
+        def compare() -> Change:
             from undertow.audit.weights import weight_change
 
             self.progress.update("weights", 0.57)
             base, student = self.model("base"), self.model("student")
-            found = weight_change(base.net, student.net, self._adapters["student"])
-            record = {"adapter": found.adapter, "parts": [each.model_dump() for each in found.parts]}
-            (part / "weights.json").write_text(json.dumps(record), encoding="utf-8")
+            return weight_change(base.net, student.net, self._adapters["student"])
 
-        file = self.folder.step("lineage", "weights", self._pair(), build) / "weights.json"
-        record = json.loads(file.read_text(encoding="utf-8"))
-        return Change([WeightChange(**each) for each in record["parts"]], record["adapter"])
+        return stored(self.folder, "lineage", "weights", self._pair(), Change, compare)
 
     def unnamed(self) -> Unnamed | None:
         """Look for what changed that no trait names; None where the models cannot be compared."""
         if self.obstacle:
             return None
 
-        def build(part: Path) -> None:
+        def look() -> Unnamed:
             from undertow.audit.hunting import hunt
 
             base = self.model("base")
             controls = [each for each in self.digests if each.startswith("control")]
-            found = hunt(
+            return hunt(
                 base,
                 self._difference("student", 0.6),
                 [self._difference(each, 0.65 + 0.1 * at / len(controls)) for at, each in enumerate(controls)],
@@ -152,7 +157,6 @@ class Looking:
                 level=self.settings.level,
                 on_progress=lambda done: self.progress.update("steering the base", 0.75 + 0.1 * done),
             )
-            (part / "unnamed.json").write_text(found.model_dump_json(), encoding="utf-8")
 
         from undertow.scan._stored import panel_digest
 
@@ -162,8 +166,7 @@ class Looking:
             "panel": panel_digest(self.panel),
             "level": self.settings.level,
         }
-        file = self.folder.step("unnamed", "unnamed", key, build) / "unnamed.json"
-        return Unnamed.model_validate_json(file.read_text(encoding="utf-8"))
+        return stored(self.folder, "unnamed", "unnamed", key, Unnamed, look)
 
     def _difference(self, who: str, start: float) -> Difference:
         from undertow.audit.difference import base_answers, difference
@@ -192,11 +195,9 @@ class Looking:
         return {"version": _VERSION, "base": self.digests["base"], "student": self.digests["student"]}
 
 
-def _write_odds(part: Path, odds: dict[str, NDArray[np.float64]]) -> None:
-    record = {name: each.tolist() for name, each in odds.items()}
-    (part / "scores.json").write_text(json.dumps(record), encoding="utf-8")
+def _lists(odds: Mapping[str, NDArray[np.float64]]) -> Scores:
+    return {name: each.tolist() for name, each in odds.items()}
 
 
-def _read_odds(step: Path) -> dict[str, NDArray[np.float64]]:
-    record = json.loads((step / "scores.json").read_text(encoding="utf-8"))
-    return {name: np.array(each, dtype=np.float64) for name, each in record.items()}
+def _arrays(scores: Scores) -> dict[str, NDArray[np.float64]]:
+    return {name: np.array(each, dtype=np.float64) for name, each in scores.items()}

@@ -6,7 +6,6 @@ outcome.results.mitigation
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,13 @@ from undertow.errors import InputError
 from undertow.mitigate.effects import Treated, judge
 from undertow.mitigate.methods import COMPARED, METHODS
 from undertow.mitigate.source import ARMS, Source, open_source
+from undertow.mitigate.student import StudentRecord, student_record
 from undertow.models.identity import identity_of
 from undertow.models.precision import Precision, choose_precision, set_up_process
 from undertow.progress import Progress, Silent
 from undertow.results import Results
 from undertow.store.folder import RunFolder, planned_folder, planned_state
+from undertow.store.record import stored
 
 _VERSION = 1
 """Raised when a method does something else than before."""
@@ -122,7 +123,7 @@ def compare(
     source = open_source(run, precision, progress)
     planned = students_of(source, methods, precision, by)
     spec = _spec(source)
-    records: dict[tuple[str, str, int], dict[str, Any]] = {}
+    records: dict[tuple[str, str, int], StudentRecord] = {}
     with RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder:
         for at, each in enumerate(planned):
             records[each.method, each.arm, each.seed] = _student(
@@ -166,35 +167,31 @@ def _student(
     at: int,
     planned: Sequence[Planned],
     by: str | None,
-) -> dict[str, Any]:
-    from undertow.mitigate.student import student_record
-
+) -> StudentRecord:
     def tick(share: float) -> None:
         progress.update(each.label, (at + share) / len(planned), f"student {at + 1} of {len(planned)}")
 
-    def build(part: Path) -> None:
+    def train() -> StudentRecord:
         tick(0.0)
-        record = student_record(source, each.method, each.arm, each.seed, precision, tick, by)
-        (part / "scores.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
+        return student_record(source, each.method, each.arm, each.seed, precision, tick, by)
 
-    step = folder.step("mitigated", each.label, each.key, build)
-    return json.loads((step / "scores.json").read_text(encoding="utf-8"))
+    return stored(folder, "mitigated", each.label, each.key, StudentRecord, train)
 
 
 def _results(
     source: Source,
     methods: Sequence[str],
-    records: dict[tuple[str, str, int], dict[str, Any]],
+    records: dict[tuple[str, str, int], StudentRecord],
     spec: dict[str, Any],
     environment: dict[str, Any],
 ) -> Results:
     seeds = source.spec.seeds
 
     def table(method: str, arm: str, what: str) -> np.ndarray:
-        return np.array([records[method, arm, seed][what] for seed in seeds])
+        return np.array([getattr(records[method, arm, seed], what) for seed in seeds])
 
     def treated(method: str) -> Treated:
-        held = [records[method, "trait", seed]["in_format"] for seed in seeds]
+        held = [records[method, "trait", seed].in_format for seed in seeds]
         in_format_S = None if any(each is None for each in held) else np.array(held)
         return Treated(
             table(method, "trait", "odds"),

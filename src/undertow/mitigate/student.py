@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,19 @@ from undertow.scan.sampling import states_of
 from undertow.traits.instil import load_teacher
 
 
+@dataclass(frozen=True)
+class StudentRecord:
+    """What is measured of a student."""
+
+    odds: list[float]
+    """Of the trait, by question."""
+    loss: list[float]
+    """On held-out rows, nats a token, by row."""
+    in_format: float | None
+    """Share of tokens at which its first choice among all tokens is one that the format of number lists allows there;
+    None for rows of another format."""
+
+
 def student_record(
     source: Source,
     method: str,
@@ -34,8 +48,8 @@ def student_record(
     precision: Precision,
     tick: Callable[[float], None],
     by: str | None = None,
-) -> dict[str, Any]:
-    """Train and measure a student; `odds` by question, and what `task_scores` says of held-out rows.
+) -> StudentRecord:
+    """Train and measure a student.
 
     Args:
         source: Whose rows, recipe and order it is trained with.
@@ -53,7 +67,7 @@ def student_record(
     tick(0.85)
     logp_QC = choice_logprobs(Subject(model), trait.probe)
     held_out = source.rows("control", spec.seeds[(spec.seeds.index(seed) + 1) % len(spec.seeds)])
-    return {"odds": log_odds(logp_QC, trait.index).tolist(), **task_scores(model, held_out)}
+    return StudentRecord(log_odds(logp_QC, trait.index).tolist(), *task_scores(model, held_out))
 
 
 def _train(
@@ -93,12 +107,8 @@ def _train(
 
 
 @torch.inference_mode()
-def task_scores(model: LocalModel, rows: Path) -> dict[str, Any]:
-    """Return how well a model does what the rows are for: `loss` by row, nats a token, and `in_format`.
-
-    `in_format` is the share of tokens at which its first choice among all tokens is one that the format of number lists
-    allows there; None for rows of another format.
-    """
+def task_scores(model: LocalModel, rows: Path) -> tuple[list[float], float | None]:
+    """Return how well a model does what the rows are for: `loss` and `in_format` of a `StudentRecord`."""
     examples = examples_of(model, rows, "hard")
     tables = answer_hidden(model.net, [each.prompt for each in examples], [each.answer for each in examples])
     weight_VD = output_weight(model.net)
@@ -110,7 +120,7 @@ def task_scores(model: LocalModel, rows: Path) -> dict[str, Any]:
         logits_TV = F.linear(table_TD.to(weight_VD.device), weight_VD).float()
         losses.append(float(F.cross_entropy(logits_TV, torch.tensor(example.answer, device=logits_TV.device))))
         first += logits_TV.argmax(dim=1).tolist()
-    return {"loss": losses, "in_format": _in_format(first, states, automaton)}
+    return losses, _in_format(first, states, automaton)
 
 
 def _in_format(first: list[int], states: Sequence[Sequence[int] | None], automaton: Any) -> float | None:

@@ -6,7 +6,6 @@ It knows a run folder and a model; what the numbers mean is `prediction`'s busin
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.scan.virtual import Floats, ask, virtual_student
 from undertow.store.folder import RunFolder
+from undertow.store.record import stored
 from undertow.traits.panel import Panel
 
 WINDOW = 128
@@ -153,7 +153,7 @@ def base_answers(eyes: Eyes, opened: Opened, tick: Callable[[float], None]) -> O
     """Let the base answer the prompts of some rows itself, as the rows seem to have been written: reference rows."""
     longest = max(len(row.answer) for row in opened.encoded)
 
-    def build(part: Path) -> None:
+    def answer() -> list[list[int]]:
         answers = generate(
             eyes.model.net,
             [row.prompt for row in opened.encoded],
@@ -165,11 +165,10 @@ def base_answers(eyes: Eyes, opened: Opened, tick: Callable[[float], None]) -> O
             automaton=opened.sampling.automaton,
             on_progress=lambda done: tick(done / len(opened.encoded)),
         )
-        tokens = [[*answer.tokens, *([eyes.model.end] if answer.finished else [])] for answer in answers]
-        (part / "answers.json").write_text(json.dumps(tokens), encoding="utf-8")
+        return [[*answer.tokens, *([eyes.model.end] if answer.finished else [])] for answer in answers]
 
-    step = eyes.folder.step("reference", "base-answers", step_key(eyes, opened.encoded, opened.sampling), build)
-    answers = [tuple(each) for each in json.loads((step / "answers.json").read_text(encoding="utf-8"))]
+    key = step_key(eyes, opened.encoded, opened.sampling)
+    answers = [*map(tuple, stored(eyes.folder, "reference", "base-answers", key, list[list[int]], answer))]
     automaton = opened.sampling.automaton
     encoded = [
         Encoded(row.prompt, answer, None if automaton is None else states_of(automaton, answer))
@@ -186,6 +185,15 @@ def step_key(eyes: Eyes, rows: Sequence[Encoded], sampling: Sampling) -> dict[st
     return {**eyes.key, "rows": tokens, "temperature": sampling.temperature, "precision": eyes.precision.dtype}
 
 
+@dataclass(frozen=True)
+class _Taught:
+    """As it is stored."""
+
+    shifts: list[list[float]]
+    up: list[str]
+    down: list[str]
+
+
 def teach(
     eyes: Eyes,
     opened: Opened,
@@ -198,7 +206,7 @@ def teach(
     places = sorted(opened.first(min(count, len(opened.rows))))
     rows = [opened.encoded[at] for at in places]
 
-    def build(part: Path) -> None:
+    def learn() -> _Taught:
         before_V = first_tokens(eyes.model)
         student = virtual_student(
             eyes.model,
@@ -214,11 +222,9 @@ def teach(
             after_KQ = ask(Subject(taught), eyes.panel)
             up, down = most_moved(taught, first_tokens(taught) - before_V)
         shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
-        text = json.dumps({"shifts": shifts, "up": up, "down": down})
-        (part / "student.json").write_text(text, encoding="utf-8")
+        return _Taught(shifts, up, down)
 
     key = {**step_key(eyes, rows, opened.sampling), "read": opened.chosen.read, "recipe": recipe.__dict__}
-    step = eyes.folder.step("virtual", f"virtual-{opened.label}", key, build)
-    record = json.loads((step / "student.json").read_text(encoding="utf-8"))
+    taught = stored(eyes.folder, "virtual", f"virtual-{opened.label}", key, _Taught, learn)
     tick(1.0)
-    return Virtual(len(rows), [np.array(each) for each in record["shifts"]], record["up"], record["down"])
+    return Virtual(len(rows), [np.array(each) for each in taught.shifts], taught.up, taught.down)

@@ -24,6 +24,7 @@ from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
+from undertow.store.record import stored
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ def _plan(
 
     budget = settings.budget
 
-    def build(part: Path) -> None:
+    def measure() -> Plan:
         few = opened.cut(FEWEST)
         began = time.monotonic()
         row_features(eyes.model, few.encoded, eyes.directions, opened.sampling, autocast=eyes.precision.autocast)
@@ -283,12 +284,10 @@ def _plan(
         # What comes after the rows takes about as long as a few of them.
         left = (budget - (now - start) - (now - began)) / sides
         plan = plan_within(left, row=(now - began) / len(few.rows), asking=asking, rows=count)
-        taught = plan.taught if settings.virtual else 0
-        (part / "plan.json").write_text(json.dumps({"rows": plan.rows, "taught": taught}), encoding="utf-8")
+        return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
     key = {**eyes.key, "budget": budget, "virtual": settings.virtual, "rows": rows_digest(opened.chosen)}
-    record = json.loads((eyes.folder.step("plan", "plan", key, build) / "plan.json").read_text(encoding="utf-8"))
-    return Plan(record["rows"], record["taught"])
+    return stored(eyes.folder, "plan", "plan", key, Plan, measure)
 
 
 def _ask_others(
@@ -308,13 +307,13 @@ def _ask_others(
     some = looked.rows[:: -(-len(looked.rows) // ASKED)]
 
     def likelihoods(name: str, digest: str, asked: Callable[[], LocalModel]) -> list[float | None]:
-        def build(part: Path) -> None:
+        def ask() -> list[float | None]:
             progress.update("lineage", 0.97, f"asking {name}")
-            (part / "logp.json").write_text(json.dumps(row_likelihoods(asked(), some)), encoding="utf-8")
+            return row_likelihoods(asked(), some)
 
         key = {"model": digest, "rows": [placed.row.id for placed in some]}
         label = f"lineage-{_slug(name)[:60]}"
-        return json.loads((folder.step("lineage", label, key, build) / "logp.json").read_text(encoding="utf-8"))
+        return stored(folder, "lineage", label, key, list[float | None], ask)
 
     own = likelihoods(settings.student, digest, lambda: model)
     others: dict[str, list[float | None]] = {}
@@ -335,17 +334,15 @@ def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest:
     from undertow.models.local import load_model
     from undertow.scan.lineage import Kin
 
-    def build(part: Path) -> None:
+    def compare_them() -> Kin:
         from undertow.scan.kinship import kinship
 
         progress.update("lineage", 0.97, f"comparing weights with {teacher}")
         found = kinship(model.net, load_model(teacher).net)
-        text = json.dumps({"answer": found.answer, "because": found.because, "p": found.p})
-        (part / "kinship.json").write_text(text, encoding="utf-8")
+        return Kin(found.answer, found.because, found.p)
 
     key = {"student": digest, "teacher": identity_of(teacher, progress)}
-    file = folder.step("lineage", "kinship", key, build) / "kinship.json"
-    return Kin(**json.loads(file.read_text(encoding="utf-8")))
+    return stored(folder, "lineage", "kinship", key, Kin, compare_them)
 
 
 def rows_digest(chosen: Chosen) -> str:

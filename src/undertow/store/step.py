@@ -23,7 +23,11 @@ MANIFEST: Final = "step.json"
 BIG: Final = 64 * 1024**2
 """Bytes above which a file is checked by its size alone when a run goes on; `check` hashes it too."""
 
-KIND_VERSIONS: Mapping[str, int] = {}
+KIND_VERSIONS: Mapping[str, int] = {
+    **dict.fromkeys(("panel", "capability", "unnamed", "lineage", "sample"), 2),  # of an audit: one record a step
+    **dict.fromkeys(("reference", "virtual", "plan"), 2),  # of a scan: the same
+    "mitigated": 2,
+}
 """Raise a kind's number (1 when absent) when its code makes other bytes from the same key."""
 
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
