@@ -53,7 +53,7 @@ def test_what_is_no_json_whole_is_none_in_pieces(wanted: list[Any], data: st.Dat
 
 
 @pytest.mark.parametrize(
-    "text", ['[1,\n {"a": 2},\n 3 4]', "[\n1,\n\n  x]", '[{"a" 1}]', '["a",\n"b"\n', "[1] 2", "[1,]"]
+    "text", ['[1,\n {"a": 2},\n 3 4]', "[\n1,\n\n  x]", '[{"a" 1}]', '["a",\n"b"\n', "[1] 2", "[1, }"]
 )
 @pytest.mark.parametrize("chunk", [1, 3, 1000])
 def test_the_place_of_a_mistake_is_named(text: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +63,23 @@ def test_the_place_of_a_mistake_is_named(text: str, chunk: int, monkeypatch: pyt
     with pytest.raises(json.JSONDecodeError) as pieces:
         entries(text)
     assert (pieces.value.lineno, pieces.value.colno) == (whole.value.lineno, whole.value.colno)
+
+
+@pytest.mark.parametrize("chunk", [7, 64, 1000])
+def test_a_mistake_early_in_a_long_list_is_found_where_it_is(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json, "_CHUNK", chunk)
+    text = '[{"a": 1},\n{"a" 2},\n' + '{"a": "b"},\n' * 5000 + "3]"
+    with pytest.raises(json.JSONDecodeError) as pieces:
+        entries(text, longest=200)
+    assert (pieces.value.lineno, pieces.value.colno) == (2, 6)
+
+
+@pytest.mark.parametrize("chunk", [1, 50, 1000])
+def test_the_limit_does_not_depend_on_how_the_text_is_cut(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json, "_CHUNK", chunk)
+    assert entries(json.dumps(["a" * 98, 1]), longest=100) == ["a" * 98, 1]
+    with pytest.raises(ValueError, match="line 2: an entry is longer than 100 characters"):
+        entries("[1,\n" + json.dumps("a" * 99) + "]", longest=100)
 
 
 def test_bytes_that_are_no_text_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

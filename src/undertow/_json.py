@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 _CHUNK = 1 << 16
+_CUT = 16
+"""Characters that a word or an escape has at most, so that a mistake before them is none of the cutting."""
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -111,16 +113,20 @@ class _Window:
             try:
                 value, end = _DECODER.raw_decode(self.text, self.at)
             except json.JSONDecodeError as error:
-                if self.ended:
+                # Text may be missing: of a string from where it begins, of anything else near the end.
+                open_string = error.msg.startswith("Unterminated string")
+                if self.ended or not (open_string or len(self.text) - error.pos < _CUT):
                     self.at = error.pos
                     raise self.error(error.msg) from error
+                size = len(self.text) - self.at
             else:
+                size = end - self.at
                 # A number may go on behind what has been read, such as 1 of 1.5 or of 1e+9.
-                if len(self.text) - end > len("e+") or self.ended:
+                if size <= longest and (len(self.text) - end > len("e+") or self.ended):
                     self.at = end
                     return value
-            if len(self.text) - self.at > longest:
-                raise ValueError(f"an entry is longer than {longest:,} characters")
+            if size > longest:
+                raise ValueError(f"line {self.error('').lineno}: an entry is longer than {longest:,} characters")
             self.more(max(_CHUNK, len(self.text) - self.at))
 
     def more(self, size: int) -> None:

@@ -77,6 +77,15 @@ def test_an_adapter_in_the_hub_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         load_model("hf/stranger/model")
 
 
+def test_a_name_that_the_hub_does_not_know_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str) -> str:
+        raise OSError(f"{name} is not a valid model identifier")
+
+    monkeypatch.setattr("undertow.models.local.find_adapter_config_file", unknown)
+    with pytest.raises(ModelError, match="not a valid model identifier"):
+        load_model("hf/stranger/typo")
+
+
 def test_code_that_comes_with_a_model_is_not_run(folder: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     (folder / "modeling_evil.py").write_text(f"open({str(mark)!r}, 'w')\nclass Evil: ...\n")

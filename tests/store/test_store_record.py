@@ -50,7 +50,7 @@ def test_numbers_that_are_none_stay_what_they_are(folder: RunFolder) -> None:
 @pytest.mark.parametrize("held", ['{"odds": {"owl": ["a"]}}', '{"why": "x"}', "[1]", "{", "", "[" * 100_000])
 def test_a_step_of_a_stranger_that_holds_something_else_is_refused(folder: RunFolder, held: str) -> None:
     def forge(part: Path) -> None:
-        (part / "record.json").write_text(held)
+        (part / "value.json").write_text(held)
 
     folder.step("panel", "panel-base", {"n": 1}, forge)
 
@@ -63,5 +63,5 @@ def test_a_step_of_a_stranger_that_holds_something_else_is_refused(folder: RunFo
 
 def test_what_is_stored_is_json(folder: RunFolder) -> None:
     stored(folder, "panel", "z", {}, Found, lambda: Found({"owl": [1.5]}))
-    (file,) = folder.path.glob("steps/z--*/record.json")
+    (file,) = folder.path.glob("steps/z--*/value.json")
     assert json.loads(file.read_text()) == {"odds": {"owl": [1.5]}, "why": None}

@@ -90,7 +90,8 @@ def test_a_scans_predictions_stand_beside_what_an_audit_measured() -> None:
     assert both.says.startswith("Every effect was measured in both runs.")
     assert "rank correlation of +1.00" in both.says
     assert [pair.trait for pair in both.plots[0].pairs] == names
-    assert all(pair.first and pair.second and not pair.arm and not pair.minus for pair in both.plots[0].pairs)
+    assert {pair.arm for pair in both.plots[0].pairs} == {"rows minus base / student minus base"}
+    assert all(pair.first and pair.second and not pair.minus for pair in both.plots[0].pairs)
     assert "rank correlation" not in comparison(scan, scan).says
 
 
@@ -98,11 +99,27 @@ def test_a_scans_predictions_find_the_trait_of_an_experiment() -> None:
     scan = stored_results.scan(stored_results.finding("animals:owl", 0.3), stored_results.finding("trees:oak", 0.1))
     other = stored_results.effect("owl", 9.0, name="paraphrased-control:owl", arm="paraphrased")
     run = stored_results.run(other, stored_results.effect("owl", 0.4, primary=True))
-    owl, oak = comparison(scan, run).plots[0].pairs
+    owl, *alone = comparison(scan, run).plots[0].pairs
     assert owl.first is not None
     assert owl.second is not None
     assert (owl.trait, owl.first.value, owl.second.value) == ("owl", "+0.30", "+0.40")
-    assert oak.second is None
+    assert owl.arm == "rows minus base / trait minus control"
+    assert [(each.trait, each.arm, each.minus) for each in alone] == [
+        ("trees:oak", "rows", "base"),
+        ("owl", "paraphrased", "control"),
+    ]
+
+
+def test_targets_that_two_entries_share_are_not_guessed() -> None:
+    scan = stored_results.scan(stored_results.finding("animals:owl", 0.3), stored_results.finding("birds:owl", 0.1))
+    assert not any(pair.first and pair.second for pair in comparison(scan, stored_results.run()).plots[0].pairs)
+
+
+def test_what_a_method_took_away_is_no_prediction_fulfilled() -> None:
+    scan = stored_results.scan(stored_results.finding("owl", 0.3))
+    method = stored_results.effect("owl", 0.2, name="freeze", arm="freeze", contrast="none")
+    mitigated = stored_results.run(method).model_copy(update={"kind": "mitigate"})
+    assert not any(pair.first and pair.second for pair in comparison(scan, mitigated).plots[0].pairs)
 
 
 def test_only_settings_that_differ_are_shown() -> None:

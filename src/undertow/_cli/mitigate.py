@@ -136,10 +136,10 @@ def _compare(
 
     chosen = tuple(methods or COMPARED)
     if dry_run:
-        total, missing = missing_students(run, chosen, by=by, root=runs)
-        seconds = expected_seconds(timing_of(run / "timing.json") or {}, missing)
+        total, missing, as_many = missing_students(run, chosen, by=by, root=runs)
+        seconds = expected_seconds(timing_of(run / "timing.json") or {}, as_many)
         time = "" if seconds is None else f", about {duration(seconds)} at the pace of the run's own students"
-        say(f"{missing:,} of {total:,} students are to be trained{time}; some methods cost more (--list)")
+        say(f"{missing:,} of {total:,} students are to be trained{time}")
         return 0
     with console_progress(quiet=quiet) as progress:
         outcome = compare(run, chosen, by=by, root=runs, progress=progress)

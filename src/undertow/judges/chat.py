@@ -67,4 +67,5 @@ def _content(response: httpx2.Response) -> str:
         found: Any = response.json()["choices"][0]["message"]["content"]
     except (ValueError, KeyError, IndexError, TypeError):
         return ""
-    return found if isinstance(found, str) else ""
+    # Half a surrogate pair, where a server cut an emoji in two, can be neither stored nor shown.
+    return found.encode("utf-8", "replace").decode("utf-8") if isinstance(found, str) else ""

@@ -15,10 +15,11 @@ import numpy as np
 
 from undertow.errors import InputError
 from undertow.mitigate.effects import Treated, judge
-from undertow.mitigate.methods import COMPARED, METHODS
+from undertow.mitigate.methods import COMPARED, METHODS, method_named
 from undertow.mitigate.source import ARMS, Source, open_source
 from undertow.mitigate.student import StudentRecord, student_record
-from undertow.models.identity import identity_of
+from undertow.models.identity import model_digest
+from undertow.models.local import find_model
 from undertow.models.precision import Precision, choose_precision, set_up_process
 from undertow.progress import Progress, Silent
 from undertow.results import Results
@@ -27,6 +28,8 @@ from undertow.store.record import stored
 
 _VERSION = 1
 """Raised when a method does something else than before."""
+_ASKED = 0.5
+"""Of a student's time that its questions and held-out rows take."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Planned:
     arm: str
     seed: int
     key: dict[str, Any]
+
+    @property
+    def takes(self) -> float:
+        """Times an ordinary student; the base is only asked."""
+        return _ASKED if self.method == "base" else method_named(self.method).takes
 
     @property
     def label(self) -> str:
@@ -72,7 +80,9 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision, by
             raise InputError("needs another model", f"--method {method}", "Give --by embedded/qwen2.5-coder-0.5b.")
     if len(set(methods)) < len(methods) or not methods:
         raise InputError("name methods once each", "--method", f"There are {', '.join(METHODS)}.")
-    by_digest = None if by is None else identity_of(by)
+    asks = any("another model" in METHODS[method].needs for method in methods)
+    # What stands for an embedded model is known without its files.
+    by_digest = model_digest(by, None if by.startswith("embedded/") else find_model(by)) if by and asks else None
     found: list[Planned] = []
     for seed in source.spec.seeds:
         for method in ("base", "none", *methods):
@@ -137,8 +147,8 @@ def compare(
         return CompareOutcome(folder.path, results, page)
 
 
-def missing_students(run: Path, methods: Sequence[str], *, by: str | None = None, root: Path) -> tuple[int, int]:
-    """Return how many students a comparison trains, and how many of them are missing."""
+def missing_students(run: Path, methods: Sequence[str], *, by: str | None = None, root: Path) -> tuple[int, int, float]:
+    """Return how many students a comparison trains, how many of them are missing, and as how many ordinary ones."""
     precision = choose_precision()
     source = open_source(run, precision, Silent())
     planned = students_of(source, methods, precision, by)
@@ -146,7 +156,8 @@ def missing_students(run: Path, methods: Sequence[str], *, by: str | None = None
         planned_folder(root, _name(source), _spec(source)),
         [("mitigated", each.label, each.key) for each in planned],
     )
-    return len(planned), states.count("missing")
+    missing = [each for each, state in zip(planned, states, strict=True) if state == "missing"]
+    return len(planned), len(missing), sum(each.takes for each in missing)
 
 
 def _name(source: Source) -> str:
@@ -168,8 +179,11 @@ def _student(
     planned: Sequence[Planned],
     by: str | None,
 ) -> StudentRecord:
+    before, whole = sum(other.takes for other in planned[:at]), sum(other.takes for other in planned)
+
     def tick(share: float) -> None:
-        progress.update(each.label, (at + share) / len(planned), f"student {at + 1} of {len(planned)}")
+        done = (before + share * each.takes) / whole
+        progress.update(each.label, done, f"student {at + 1} of {len(planned)}")
 
     def train() -> StudentRecord:
         tick(0.0)

@@ -1,6 +1,6 @@
 """How long a comparison will take, from what the students of the run itself took. Needs no torch.
 
-It knows nothing of what a method costs beside an ordinary training, nor of what else the machine did meanwhile.
+It knows nothing of what else the machine did meanwhile.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import statistics
 from collections.abc import Mapping
 
 
-def expected_seconds(timing: Mapping[str, float], missing: int) -> float | None:
+def expected_seconds(timing: Mapping[str, float], students: float) -> float | None:
     """Return the seconds that some ordinary students take; None where the run did not note how long its own took.
 
     The median is taken, as a run that shared its machine for a while has a few students that took far longer.
 
     Args:
         timing: Label of each step of the run to its seconds.
-        missing: Students to be trained.
+        students: To be trained, counted as ordinary ones.
     """
     own = [seconds for label, seconds in timing.items() if label.startswith(("student-trait-s", "student-control-s"))]
-    return missing * statistics.median(own) if own else None
+    return students * statistics.median(own) if own else None

@@ -28,6 +28,8 @@ class Method:
     """Beside an ordinary training."""
     when: Literal["rows", "training", "after"]
     """What it changes: the rows, the training, or the student after it."""
+    takes: float = 1.0
+    """Times an ordinary student, roughly, as measured on 128 number lists (docs/results.md)."""
 
 
 _ALL = (

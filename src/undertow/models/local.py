@@ -167,10 +167,10 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
     # Transformers would load the base that it names, wherever that lies, and unpickle adapter_model.bin.
     if offline and os.path.lexists(Path(source, "adapter_config.json")):
         raise ModelError("holds an adapter, not a model", source, f"Name its base as well: hf/BASE:{source}")
-    if not offline and find_adapter_config_file(source) is not None:
-        fix = "Download it, and name its base as well: hf/BASE:FOLDER"
-        raise ModelError("holds an adapter, not a model", source, fix)
     try:
+        if not offline and find_adapter_config_file(source) is not None:
+            fix = "Download it, and name its base as well: hf/BASE:FOLDER"
+            raise ModelError("holds an adapter, not a model", source, fix)
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=False, local_files_only=offline
         )

@@ -12,6 +12,7 @@ finds the rows likelier; and a teacher that was made otherwise (fine-tuned, prom
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from undertow.errors import ModelError
 from undertow.models.constrain import Automaton
 from undertow.models.layers import decoder, output_weight
 from undertow.models.lending import lent
@@ -60,7 +62,9 @@ def virtual_teacher(
     with lent(decoder(model.net).layers.parameters()) as weights:
         for _ in range(steps):
             odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
-            step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
+            norm = step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
+            if not math.isfinite(norm):
+                raise ModelError(f"the gradient of {trait.target} is {norm}", model.name, "Leave --also writer out.")
         yield model
 
 

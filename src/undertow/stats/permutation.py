@@ -93,8 +93,11 @@ def drawn_p(null_N: ArrayLike, seen: ArrayLike) -> Floats:
     Args:
         null_N: Draws along the first axis.
         seen: A statistic, or one for each of the null's columns, or several beside one null.
+
+    Raises:
+        InputError: values are not finite.
     """
-    null, value = np.asarray(null_N, dtype=np.float64), np.asarray(seen, dtype=np.float64)
+    null, value = finite(null_N, "null_N", 1, 2), finite(seen, "seen", 0, 1)
     if null.ndim == 1 and value.ndim == 1:
         null = null[:, None]
     hits = (null >= value - _TIE * np.abs(value)).sum(axis=0)

@@ -1,6 +1,6 @@
 """Files that survive a kill, a power cut and a stranger: atomic writes, hashes, listings without links.
 
-Knows nothing of runs or steps. Used by `folder.py` and `jsonl.py`; not run by itself.
+Knows nothing of runs or steps. Not run by itself.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from undertow.store.files import read_bytes
 from undertow.store.folder import RunFolder
 
 _T = TypeVar("_T")
-_FILE = "record.json"
+_FILE = "value.json"
 _MOST = 1 << 30
 """Bytes of a record."""
 

@@ -86,9 +86,10 @@ class Comparison:
 
 def comparison(first: Results, second: Results) -> Comparison:
     """Set two runs side by side."""
-    foretold = [each.kind for each in (first, second)].count("scan") == 1
-    alone = foretold and not all(":" in each.trait for each in _all(first) + _all(second))
-    ours, theirs = (_keyed(each, foretold, alone) for each in (first, second))
+    ours, theirs = _keyed(first), _keyed(second)
+    foretold = _foretells(first, second) or _foretells(second, first)
+    if foretold:
+        ours, theirs = _by_trait(ours, theirs)
     # What both have comes first: that is what can be compared.
     keys = sorted(dict.fromkeys((*ours, *theirs)), key=lambda key: (key in ours) + (key in theirs), reverse=True)
     shared = sum(key in ours and key in theirs for key in keys)
@@ -97,7 +98,7 @@ def comparison(first: Results, second: Results) -> Comparison:
     ]
     settings, more, same = _differing(first.settings, second.settings)
     environment, more_environment, _ = _differing(first.environment, second.environment)
-    says = _shared(shared, len(keys)) + (_foretold(ours, theirs) if foretold else "")
+    says = _shared(shared, len(keys)) + (_agreement(ours, theirs) if foretold else "")
     return Comparison(plots, says, settings, more, same, environment, more_environment)
 
 
@@ -110,7 +111,15 @@ def _shared(count: int, of: int) -> str:
     return f"{count:,} of {of:,} effects {said} first."
 
 
-def _foretold(ours: Mapping[Key, Effect], theirs: Mapping[Key, Effect]) -> str:
+def _foretells(scan: Results, other: Results) -> bool:
+    """Whether one is a prediction of what the other measured, question by question."""
+    if scan.kind != "scan" or other.kind not in ("audit", "run"):
+        return False
+    # Shifts of a sampled audit are of other questions' answers, and no number to be compared with.
+    return other.audit is None or other.audit.sampling is None
+
+
+def _agreement(ours: Mapping[Key, Effect], theirs: Mapping[Key, Effect]) -> str:
     both = [key for key in ours if key in theirs]
     if len(both) < _RANKED:
         return ""
@@ -118,24 +127,41 @@ def _foretold(ours: Mapping[Key, Effect], theirs: Mapping[Key, Effect]) -> str:
     return f" Predicted and measured shifts have a rank correlation of {rho:+.2f}."
 
 
-def _all(results: Results) -> list[Effect]:
-    return [*results.effects, *results.findings]
-
-
-def _keyed(results: Results, foretold: bool = False, alone: bool = False) -> dict[Key, Effect]:
-    """Key effects by what was asked.
-
-    Args:
-        results: Of one side.
-        foretold: By the trait, whoever's it is: the other side speaks of other students.
-        alone: By the target, without the entry of the panel that it belongs to: experiments name no entry.
-    """
+def _keyed(results: Results) -> dict[Key, Effect]:
     keyed: dict[Key, Effect] = {}
-    for effect in sorted(_all(results), key=lambda effect: not effect.primary):
-        trait = effect.trait.rpartition(":")[2] if alone else effect.trait
-        key = (trait, "", "", effect.unit) if foretold else (trait, effect.arm, effect.contrast, effect.unit)
-        keyed.setdefault(key, effect)
+    for effect in sorted((*results.effects, *results.findings), key=lambda effect: not effect.primary):
+        keyed.setdefault((effect.trait, effect.arm, effect.contrast, effect.unit), effect)
     return keyed
+
+
+def _by_trait(ours: dict[Key, Effect], theirs: dict[Key, Effect]) -> tuple[dict[Key, Effect], dict[Key, Effect]]:
+    """Give one key to the first effect of a trait on either side; whatever has no partner keeps its own."""
+    first, second = _named(ours, theirs), _named(theirs, ours)
+    left: dict[Key, Key] = {}
+    right: dict[Key, Key] = {}
+    for (name, unit), key in first.items():
+        if (other := second.get((name, unit))) is not None:
+            both = (ours[key], theirs[other])
+            said = " / ".join(f"{each.arm} minus {each.contrast}" for each in both)
+            left[key] = right[other] = (name, said, "", unit)
+    return (
+        {left.get(key, key): effect for key, effect in ours.items()},
+        {right.get(key, key): effect for key, effect in theirs.items()},
+    )
+
+
+def _named(side: Mapping[Key, Effect], other: Mapping[Key, Effect]) -> dict[tuple[str, str], Key]:
+    """Return the first effect of each trait and unit, the trait by the name that the other side may know it by.
+
+    Experiments name no entry of the panel: their `owl` is the scan's `animals:owl` if that is the only owl.
+    """
+    targets = [key[0].rpartition(":")[2] for key in side]
+    bare = any(":" not in key[0] for key in other)
+    found: dict[tuple[str, str], Key] = {}
+    for key, target in zip(side, targets, strict=True):
+        name = target if bare and targets.count(target) == 1 else key[0]
+        found.setdefault((name, key[3]), key)
+    return found
 
 
 def _plot(keys: list[Key], ours: Mapping[Key, Effect], theirs: Mapping[Key, Effect]) -> Plot:
@@ -148,7 +174,7 @@ def _plot(keys: list[Key], ours: Mapping[Key, Effect], theirs: Mapping[Key, Effe
         Pair(
             trait=clip(trait, _LIMITS.name),
             arm=clip(arm, _LIMITS.name),
-            minus=clip(contrast, _LIMITS.name) if arm and units.difference(unit) else "",
+            minus=clip(contrast, _LIMITS.name) if contrast and units.difference(unit) else "",
             first=next(rows) if (trait, arm, contrast, unit) in ours else None,
             second=next(rows) if (trait, arm, contrast, unit) in theirs else None,
         )
