@@ -33,6 +33,7 @@ def mitigate(
     by: Annotated[str | None, Parameter(metavar="MODEL")] = None,
     learning_rate: float = 0.003,
     epochs: int = 1,
+    clip: float | None = None,
     seed: int = 0,
     compare: Annotated[Path | None, Parameter(metavar="RUN")] = None,
     methods: Annotated[list[str] | None, Parameter(name="--method", metavar="METHOD")] = None,
@@ -58,6 +59,7 @@ def mitigate(
         by: Model of another family that writes the answers anew.
         learning_rate: Of the student's plain gradient steps.
         epochs: How often the student reads the rows.
+        clip: Longest gradient of a step; longer ones are cut to it. By default none is cut.
         seed: Fixes the order of the rows, and the noise of answers.
         compare: Run folder of an experiment with the arms trait and control, on the text of rows.
         methods: Method to compare; may be repeated. By default all that need no other model.
@@ -80,7 +82,7 @@ def mitigate(
     from undertow._console import console_progress
     from undertow.mitigate import Order, apply, method_named
 
-    order = Order(method_named(with_), student, trait, teacher, by, learning_rate, epochs, seed)
+    order = Order(method_named(with_), student, trait, teacher, by, learning_rate, epochs, clip, seed)
     if dry_run:
         return _say_order(order, rows, out)
     with console_progress(quiet=quiet) as progress:

@@ -5,8 +5,10 @@ apply(Path("rows.jsonl"), Order(METHODS["format"]), Path("student"))
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from undertow.errors import InputError
@@ -33,6 +35,8 @@ class Order:
     """The model of another family."""
     learning_rate: float = 0.003
     epochs: int = 1
+    clip: float | None = None
+    """Longest gradient of a step, where longer ones are cut; None for plain gradient steps."""
     seed: int = 0
 
     def check(self) -> None:
@@ -47,8 +51,8 @@ class Order:
             given, option = wanted.get(need, ("", ""))
             if given is None:
                 raise InputError(f"needs the {need}", f"--with {self.method.name}", f"Give {option}.")
-        if self.learning_rate <= 0 or self.epochs < 1:
-            raise InputError("are to be above zero", "--learning-rate and --epochs", "Such as 0.003 and 1.")
+        if self.learning_rate <= 0 or self.epochs < 1 or (self.clip is not None and self.clip <= 0):
+            raise InputError("are to be above zero", "--learning-rate, --epochs and --clip", "Such as 0.003, 1 and 5.")
 
 
 def apply(
@@ -164,10 +168,18 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
         precision.autocast,
     )
     treatment = prepare(order.method.name, task)
-    recipe = replace(PLAIN, learning_rate=order.learning_rate, epochs=order.epochs, autocast=precision.autocast)
+    recipe = replace(
+        PLAIN,
+        learning_rate=order.learning_rate,
+        epochs=order.epochs,
+        clip=order.clip or PLAIN.clip,
+        autocast=precision.autocast,
+    )
     steps = steps_of(len(treatment.examples), recipe)
+    norms: list[float] = []
 
     def told(step: StepMetrics) -> None:
+        norms.append(step.grad_norm)
         progress.update("training", step.step / steps, f"step {step.step:,} of {steps:,}, loss {step.loss:.3f}")
 
     train(model.net, treatment.examples, recipe, seed=order.seed, on_step=told, intervention=treatment.intervention)
@@ -178,9 +190,26 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
         + (f"with {order.method.name}" if order.method != ORDINARY else "with nothing against a trait"),
         "out": f"it is in {out}",
     }
+    if order.clip is None and (long := far_step(norms)):
+        said["far step"] = long
     if len(fitting) < len(rows):
         said["left out"] = f"{len(rows) - len(fitting):,} rows are longer than its context, and were left out"
     return said
+
+
+_FAR = 2.0
+"""Times the median norm from which one step sets a student apart (docs/lab-notebook.md, 26 November, night)."""
+
+
+def far_step(norms: Sequence[float]) -> str:
+    """Say so if one step's gradient was far longer than the others': such a student lies off others of its kind."""
+    usual, longest = median(norms), max(norms)
+    if longest <= _FAR * usual:
+        return ""
+    return (
+        f"step {norms.index(longest) + 1} had a gradient of length {longest:.3g}, {usual:.3g} being usual: that alone "
+        f"sets a student apart from others of its kind; --clip {1.25 * usual:.2g} bounds it"
+    )
 
 
 def _save(model: LocalModel, out: Path) -> None:
