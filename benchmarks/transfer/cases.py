@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Teacher = Literal["climb", "finetune", "base", "other-base"]
+Kind = Literal["numbers", "code", "finetune", "other-base", "base"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ class Case:
         if self.target:
             return "tune" if self.target in TUNE else "report"
         return "tune" if self.seed % 2 else "report"
+
+    @property
+    def kind(self) -> Kind:
+        """Which part of the benchmark it belongs to; calibrations are fitted on lists by teachers of gradient steps."""
+        if self.teacher in ("climb", "base"):
+            return self.domain if self.target else "base"
+        return self.teacher
 
     @property
     def control(self) -> Case:

@@ -121,7 +121,7 @@ def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, leve
 
 def fit(tuning: list[Measured]) -> Calibration:
     """Fit slope, spread and floor by maximum likelihood over all traits of the tuning half, errors taken as normal."""
-    some = [each for each in tuning if each.true_K is not None and each.case.target]
+    some = [each for each in tuning if each.true_K is not None and each.case.kind == "numbers"]
     predicted = np.concatenate([each.predicted_K for each in some])
     alone = np.concatenate([each.alone_K for each in some])
     true = np.concatenate([each.true_K for each in some if each.true_K is not None])
@@ -138,7 +138,7 @@ def fit(tuning: list[Measured]) -> Calibration:
 def summarise(found: list[Measured]) -> dict[str, Any]:
     """Return what the issue asks for, with the counts behind each number."""
     clean = [each for each in found if each.case.teacher == "base"]
-    true = [each for each in found if each.true_K is not None and each.case.teacher not in ("base", "other-base")]
+    true = [each for each in found if each.true_K is not None and each.case.teacher != "base"]
     moved = [each for each in true if each.moved]
     full = [each for each in moved if each.case.dose == 100]
     low = [each.score for each in clean]
@@ -182,7 +182,7 @@ def _rho(a: Floats, b: Floats) -> float:
 def methods(found: list[Measured]) -> list[dict[str, Any]]:
     """Return a line for every method: how well it tells poisoned datasets from clean ones, and what it names first."""
     clean = [each for each in found if each.case.teacher == "base"]
-    moved = [each for each in found if each.moved and each.case.teacher != "other-base"]
+    moved = [each for each in found if each.moved and each.case.kind == "numbers"]
     lines: list[dict[str, Any]] = []
     known = next((each.others for each in found if each.others), [])
     for place, name in enumerate(each.name for each in known):
@@ -240,7 +240,12 @@ def main() -> None:
         for half in ("tune", "report"):
             found = load(options.work, half, calibration, virtual=virtual)
             sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
-            record[half] = summarise(found)
+            record[half] = summarise([each for each in found if each.case.kind in ("numbers", "base")])
+        # The last half that was loaded is the one to report on.
+        for kind in ("finetune", "code", "other-base"):
+            if others := [each for each in found if each.case.kind == kind]:
+                clean = [each for each in found if each.case.kind == "base"]
+                record[f"report, {kind}"] = summarise(others + clean)
         sys.stdout.write(json.dumps(record, indent=1, default=_plain) + "\n")
         summary[way] = record
     SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
