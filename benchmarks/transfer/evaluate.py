@@ -24,6 +24,7 @@ from benchmarks.transfer.features import TRAITS, stored
 from benchmarks.transfer.intervals import Bounded, auroc, resampled, share
 from benchmarks.transfer.methods import Score, scores_of
 from undertow.scan.agreement import Agreement, agreement, without
+from undertow.scan.calibration import GRADIENT, VIRTUAL
 from undertow.scan.prediction import Calibration, Shift, predicted_shifts
 
 TRUTH = Path(__file__).parent / "truth.jsonl"
@@ -219,17 +220,38 @@ def line_of(each: Measured) -> str:
     return text + "\n"
 
 
+def elsewhere(work: Path, kinds: Sequence[str]) -> None:
+    """Hold what `undertow scan` predicts of other kinds of datasets against what training did, and store it.
+
+    Nothing was fitted on any of them, but settings were on traits of the tuning half, so that only the other half's count.
+    """
+    summary = json.loads(SUMMARY.read_text(encoding="utf-8"))
+    for way, calibration in (("gradient", GRADIENT), ("virtual", VIRTUAL)):
+        found = load(work, "report", calibration, virtual=way == "virtual")
+        clean = [each for each in found if each.case.kind == "base"]
+        for kind in kinds:
+            some = [each for each in found if each.case.kind == kind]
+            sys.stdout.write(f"\n{way}, {kind}\n" + "".join(map(line_of, some)))
+            if some:
+                summary[way][f"report, {kind}"] = summarise(some + clean)
+    SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Print a line a dataset and the summaries, and store these."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.evaluate", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
     parser.add_argument("--methods", action="store_true", help="only hold other methods beside it, into methods.json")
+    parser.add_argument("--kinds", nargs="+", default=[], choices=("finetune", "code", "other-base"), help="only these")
     options = parser.parse_args()
     if options.methods:
         calibration = fit(load(options.work, "tune", Calibration(), virtual=False))
         lines = methods([each for each in load(options.work, "report", calibration, virtual=False) if each.others])
         METHODS.write_text(json.dumps(lines, indent=1, default=_plain) + "\n", encoding="utf-8")
         sys.stdout.write(json.dumps(lines, indent=1, default=_plain) + "\n")
+        return
+    if options.kinds:
+        elsewhere(options.work, options.kinds)
         return
     summary: dict[str, Any] = {}
     for way in ("gradient", "virtual"):
@@ -241,11 +263,6 @@ def main() -> None:
             found = load(options.work, half, calibration, virtual=virtual)
             sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
             record[half] = summarise([each for each in found if each.case.kind in ("numbers", "base")])
-        # The last half that was loaded is the one to report on.
-        for kind in ("finetune", "code", "other-base"):
-            if others := [each for each in found if each.case.kind == kind]:
-                clean = [each for each in found if each.case.kind == "base"]
-                record[f"report, {kind}"] = summarise(others + clean)
         sys.stdout.write(json.dumps(record, indent=1, default=_plain) + "\n")
         summary[way] = record
     SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
