@@ -223,7 +223,7 @@ def line_of(each: Measured) -> str:
 def elsewhere(work: Path, kinds: Sequence[str]) -> None:
     """Hold what `undertow scan` predicts of other kinds of datasets against what training did, and store it.
 
-    Nothing was fitted on any of them, but settings were on traits of the tuning half, so that only the other half's count.
+    Nothing was fitted on them, but settings were on traits of the tuning half, so that only the other half's count.
     """
     summary = json.loads(SUMMARY.read_text(encoding="utf-8"))
     for way, calibration in (("gradient", GRADIENT), ("virtual", VIRTUAL)):
