@@ -21,7 +21,7 @@ from scipy import optimize, stats
 
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.features import TRAITS, stored
-from benchmarks.transfer.intervals import Bounded, auroc, resampled, share
+from benchmarks.transfer.intervals import Bounded, above_zero, auroc, resampled, share
 from benchmarks.transfer.methods import Score, scores_of
 from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.calibration import GRADIENT, VIRTUAL
@@ -75,7 +75,7 @@ class Measured:
         """Whether the teacher's trait was measured to pass on: its 95% interval over questions lies above zero."""
         if self.true_K is None or self.error_K is None or not self.case.target:
             return False
-        return bool(self.true_K[self.own] > 2 * self.error_K[self.own])
+        return above_zero(float(self.true_K[self.own]), float(self.error_K[self.own]))
 
 
 def evidence_of(shifts: Sequence[Shift]) -> float:

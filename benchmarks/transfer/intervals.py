@@ -58,3 +58,8 @@ def resampled(data: Floats, statistic: Callable[[Floats], float], *, times: int 
     values = [statistic(data[rng.integers(len(data), size=len(data))]) for _ in range(times)]
     lo, hi = np.nanquantile(values, [0.025, 0.975])
     return Bounded(statistic(data), float(lo), float(hi), len(data))
+
+
+def above_zero(shift: float, error: float) -> bool:
+    """Return whether a measured shift's 95% interval over questions lies above zero: the trait passed on."""
+    return shift > 2 * error
