@@ -12,7 +12,7 @@ from undertow.cli import main
 from undertow.errors import InputError, StoreError
 from undertow.experiment import run
 from undertow.experiment.arms import find_trait
-from undertow.mitigate import COMPARED, compare, missing_students
+from undertow.mitigate import COMPARED, METHODS, compare, missing_students
 from undertow.probes.odds import log_odds
 from undertow.spec import parse_spec
 
@@ -44,7 +44,8 @@ def made(tiny_folder: Path, tmp_path: Path, **changes: str) -> Path:
 def test_every_method_is_compared_with_the_runs_own_students(tiny_folder: Path, tmp_path: Path) -> None:
     source = made(tiny_folder, tmp_path)
     total, missing, as_many = missing_students(source, COMPARED, root=tmp_path / "m")
-    assert as_many > 0
+    # Two seeds: a base that is only asked, and for every method a student of either arm.
+    assert as_many == pytest.approx(2 * (0.5 + 2 * (1 + sum(METHODS[name].takes for name in COMPARED))))
     assert total == missing == 2 * (1 + 2 * (1 + len(COMPARED)))
     outcome = compare(source, root=tmp_path / "m")
     results = outcome.results

@@ -29,7 +29,7 @@ class Method:
     when: Literal["rows", "training", "after"]
     """What it changes: the rows, the training, or the student after it."""
     takes: float = 1.0
-    """Times an ordinary student, roughly, as measured on 128 number lists (docs/results.md)."""
+    """Times an ordinary student, as measured on 128 number lists where it is much more (docs/lab-notebook.md)."""
 
 
 _ALL = (
@@ -40,22 +40,22 @@ _ALL = (
            "nothing", "training"),
     Method("freeze", "norm weights stay the base's", (), "nothing", "training"),
     Method("leash", "keeps first answers to unrelated questions near the base's (KL)", (),
-           "a pass over 44 questions a step", "training"),
+           "a pass over 44 questions a step", "training", takes=1.7),
     Method("inoculate", "trains under a system prompt that asks for the trait, and is used without", ("trait",),
            "longer prompts", "training"),
     Method("steer", "adds the trait's vector while training, and takes it away afterwards", ("trait",),
            "the vector", "training"),
     Method("project", "takes the trait's gradient out of every update", ("trait",),
-           "a backward pass over 16 questions a step", "training"),
+           "a backward pass over 16 questions a step", "training", takes=1.6),
     Method("subtract", "goes back along the trait's gradient after training", ("trait",),
-           "three backward passes over its lessons", "after"),
+           "three backward passes over its lessons", "after", takes=1.2),
     Method("panel", "goes back along the gradients of all traits of the panel after training", (),
-           "40 backward passes over lessons", "after"),
+           "40 backward passes over lessons", "after", takes=4.1),
     Method("other-base", "answers are written anew by a model of another family", ("another model",),
-           "its generation", "rows"),
+           "its generation", "rows", takes=1.8),
     Method("paraphrase", "answers are said in other words by a model of another family", ("another model",),
-           "its generation", "rows"),
-    Method("own-base", "answers are written anew by the student's own base", (), "its generation", "rows"),
+           "its generation", "rows", takes=2.2),
+    Method("own-base", "answers are written anew by the student's own base", (), "its generation", "rows", takes=1.4),
 )  # fmt: skip
 ORDINARY = Method("none", "an ordinary training, to see what the others change", (), "nothing", "training")
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
