@@ -105,7 +105,9 @@ def _list() -> int:
 
     heads = ["method", "what it does", "needs", "costs"]
     methods = (*METHODS.values(), ORDINARY)
-    table(heads, [[each.name, each.says, ", ".join(each.needs) or "-", each.costs] for each in methods])
+    costs = [f"{each.costs} ({each.takes:g} times the time)" if each.takes != 1 else each.costs for each in methods]
+    told = zip(methods, costs, strict=True)
+    table(heads, [[each.name, each.says, ", ".join(each.needs) or "-", cost] for each, cost in told])
     return 0
 
 
