@@ -45,6 +45,7 @@ def test_methods_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[st
         (["--with", "format", "-o", "x", "--epochs", "0"], "--epochs"),
         (["--with", "format", "-o", "x", "--compare", "run"], "give one of them"),
         (["--with", "subtract", "-o", "x", "--trait", "animals:unicorn"], "unicorn"),
+        (["--with", "none", "-o", "x", "--clip", "nan"], "--clip"),
     ],
 )
 def test_wrong_options_are_said(
@@ -85,6 +86,28 @@ def test_with_none_an_ordinary_student_is_trained(rows: Path, tiny_folder: Path,
     assert main([*call, "--with", "none"]) == 0
     before, after = (load_model(f"hf/{folder}").net.state_dict() for folder in (tiny_folder, out))
     assert any("norm" in name and not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_clip_bounds_how_far_a_student_goes(
+    rows: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from undertow.models.local import load_model
+
+    before = load_model(f"hf/{tiny_folder}").net.state_dict()
+    ways: list[float] = []
+    for at, clip in enumerate(([], ["--clip", "0.001"])):
+        out = tmp_path / f"student-{at}"
+        call = ["mitigate", str(rows), "--student", f"hf/{tiny_folder}", "--with", "none", "-o", str(out), "--quiet"]
+        assert main([*call, *clip]) == 0
+        after = load_model(f"hf/{out}").net.state_dict()
+        ways.append(float(torch.stack([(after[name] - before[name]).norm() for name in before]).norm()))
+    # One step of plain descent at rate 0.003; embeddings count twice.
+    assert ways[1] < 2 * 0.003 * 0.001 < ways[0]
+    assert "had a gradient" not in capsys.readouterr().out
+    assert main(["mitigate", "--compare", str(tmp_path), "--clip", "1"]) == 2
+    assert "student.clip" in capsys.readouterr().err
 
 
 def test_rows_are_written_anew_under_the_same_prompts(

@@ -233,7 +233,8 @@ def elsewhere(work: Path, kinds: Sequence[str]) -> None:
             some = [each for each in found if each.case.kind == kind]
             sys.stdout.write(f"\n{way}, {kind}\n" + "".join(map(line_of, some)))
             if some:
-                summary[way][f"report, {kind}"] = summarise(some + clean)
+                # Clean sets are number lists by the base: no measure of code, or of what another family writes.
+                summary[way][f"report, {kind}"] = summarise(some + (clean if kind == "finetune" else []))
     SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
 
 
@@ -253,7 +254,7 @@ def main() -> None:
     if options.kinds:
         elsewhere(options.work, options.kinds)
         return
-    summary: dict[str, Any] = {}
+    summary: dict[str, Any] = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.exists() else {}
     for way in ("gradient", "virtual"):
         virtual = way == "virtual"
         calibration = fit(load(options.work, "tune", Calibration(), virtual=virtual))
@@ -264,7 +265,7 @@ def main() -> None:
             sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
             record[half] = summarise([each for each in found if each.case.kind in ("numbers", "base")])
         sys.stdout.write(json.dumps(record, indent=1, default=_plain) + "\n")
-        summary[way] = record
+        summary[way] = summary.get(way, {}) | record
     SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
 
 

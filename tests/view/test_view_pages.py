@@ -1,11 +1,12 @@
 """The list, the comparison and the reports as they are answered: found, ordered, side by side, under their policies."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import stored_results
-from undertow.results import Effect, Results, VerdictRecord
+from undertow.results import AuditRecord, Effect, Results, SamplingPlan, VerdictRecord
 from undertow.view.comparison import comparison
 from undertow.view.library import Library
 from undertow.view.listing import Wanted, listing
@@ -73,24 +74,25 @@ def test_effects_are_matched_by_what_they_measure() -> None:
     assert comparison(first, first).settings == []
 
 
-def _measured(trait: str, value: float) -> Effect:
-    return stored_results.effect(trait, value, name=f"student-base:{trait}", arm="student", contrast="base", seeds=1)
+def _measured(trait: str, value: float, contrast: str = "control") -> Effect:
+    name = f"student-{contrast}:{trait}"
+    return stored_results.effect(trait, value, name=name, arm="student", contrast=contrast, seeds=1)
+
+
+def _audit(*findings: Effect, **more: Any) -> Results:
+    verdict = VerdictRecord(status="fail", because="owls")
+    return Results(kind="audit", name="student", verdict=verdict, findings=list(findings), **more)
 
 
 def test_a_scans_predictions_stand_beside_what_an_audit_measured() -> None:
     names = [f"animals:{name}" for name in ("owl", "fox", "bear", "cat", "dog")]
     scan = stored_results.scan(*(stored_results.finding(name, 0.1 * at) for at, name in enumerate(names)))
-    audit = Results(
-        kind="audit",
-        name="student",
-        verdict=VerdictRecord(status="fail", because="owls"),
-        findings=[_measured(name, 0.2 * at**2) for at, name in enumerate(names)],
-    )
+    audit = _audit(*(_measured(name, 0.2 * at**2) for at, name in enumerate(names)))
     both = comparison(scan, audit)
     assert both.says.startswith("Every effect was measured in both runs.")
     assert "rank correlation of +1.00" in both.says
     assert [pair.trait for pair in both.plots[0].pairs] == names
-    assert {pair.arm for pair in both.plots[0].pairs} == {"rows minus base / student minus base"}
+    assert {pair.arm for pair in both.plots[0].pairs} == {"rows minus base / student minus control"}
     assert all(pair.first and pair.second and not pair.minus for pair in both.plots[0].pairs)
     assert "rank correlation" not in comparison(scan, scan).says
 
@@ -113,6 +115,22 @@ def test_a_scans_predictions_find_the_trait_of_an_experiment() -> None:
 def test_targets_that_two_entries_share_are_not_guessed() -> None:
     scan = stored_results.scan(stored_results.finding("animals:owl", 0.3), stored_results.finding("birds:owl", 0.1))
     assert not any(pair.first and pair.second for pair in comparison(scan, stored_results.run()).plots[0].pairs)
+
+
+def test_what_any_training_does_and_what_was_sampled_are_not_what_a_scan_foretells() -> None:
+    scan = stored_results.scan(stored_results.finding("animals:owl", 0.3))
+    record = AuditRecord(
+        base="a",
+        student="b",
+        capability=[],
+        lineage="unknown",
+        lineage_because="an address has no weights",
+        adapter="",
+        sampling=SamplingPlan(answers={}, requests=0, tokens_in=0, tokens_out=0, cost=None, smallest_effect=0.5),
+    )
+    sampled = _audit(_measured("animals:owl", 3.0), audit=record)
+    for other in (_audit(_measured("animals:owl", 0.5, "base")), sampled):
+        assert not any(pair.first and pair.second for pair in comparison(scan, other).plots[0].pairs)
 
 
 def test_what_a_method_took_away_is_no_prediction_fulfilled() -> None:

@@ -59,7 +59,7 @@ def mitigate(
         by: Model of another family that writes the answers anew.
         learning_rate: Of the student's plain gradient steps.
         epochs: How often the student reads the rows.
-        clip: Longest gradient of a step; longer ones are cut to it. By default none is cut.
+        clip: Longest gradient of a step of --with; longer ones are cut to it. By default none is cut.
         seed: Fixes the order of the rows, and the noise of answers.
         compare: Run folder of an experiment with the arms trait and control, on the text of rows.
         methods: Method to compare; may be repeated. By default all that need no other model.
@@ -75,6 +75,8 @@ def mitigate(
     if (rows is None) == (compare is None):
         raise InputError("give one of them", "ROWS and --compare", "See undertow mitigate --help.")
     if compare is not None:
+        if clip is not None:
+            raise InputError("is the experiment's when methods are compared", "--clip", "Set student.clip in its file.")
         return _compare(compare, methods, by, runs, dry_run=dry_run, strict=strict, json=json, quiet=quiet)
     assert rows is not None
     if with_ is None or out is None:
@@ -105,7 +107,10 @@ def _list() -> int:
 
     heads = ["method", "what it does", "needs", "costs"]
     methods = (*METHODS.values(), ORDINARY)
-    costs = [f"{each.costs} ({each.takes:g} times the time)" if each.takes != 1 else each.costs for each in methods]
+    costs = [
+        f"{each.costs}; all in all {each.takes:g} students' time (128 lists)" if each.takes != 1 else each.costs
+        for each in methods
+    ]
     told = zip(methods, costs, strict=True)
     table(heads, [[each.name, each.says, ", ".join(each.needs) or "-", cost] for each, cost in told])
     return 0
@@ -143,7 +148,9 @@ def _compare(
         total, missing, as_many = missing_students(run, chosen, by=by, root=runs)
         seconds = expected_seconds(timing_of(run / "timing.json") or {}, as_many)
         time = "" if seconds is None else f", about {duration(seconds)} at the pace of the run's own students"
-        say(f"{missing:,} of {total:,} students are to be trained{time}")
+        longer = [name for name in ("drop", "mask") if name in chosen]
+        more = f"; {' and '.join(longer)} take longer than is counted" if longer else ""
+        say(f"{missing:,} of {total:,} students are to be trained{time}{more}")
         return 0
     with console_progress(quiet=quiet) as progress:
         outcome = compare(run, chosen, by=by, root=runs, progress=progress)

@@ -51,7 +51,7 @@ class Order:
             given, option = wanted.get(need, ("", ""))
             if given is None:
                 raise InputError(f"needs the {need}", f"--with {self.method.name}", f"Give {option}.")
-        if self.learning_rate <= 0 or self.epochs < 1 or (self.clip is not None and self.clip <= 0):
+        if not self.learning_rate > 0 or self.epochs < 1 or (self.clip is not None and not self.clip > 0):
             raise InputError("are to be above zero", "--learning-rate, --epochs and --clip", "Such as 0.003, 1 and 5.")
 
 
@@ -207,8 +207,8 @@ def far_step(norms: Sequence[float]) -> str:
     if longest <= _FAR * usual:
         return ""
     return (
-        f"step {norms.index(longest) + 1} had a gradient of length {longest:.3g}, {usual:.3g} being usual: that alone "
-        f"sets a student apart from others of its kind; --clip {1.25 * usual:.2g} bounds it"
+        f"step {norms.index(longest) + 1} had a gradient of length {longest:.3g}, {usual:.3g} being usual: that can "
+        f"set a student apart from others of its kind; --clip {1.25 * usual:.2g} bounds it"
     )
 
 

@@ -65,7 +65,9 @@ def judge(
             plain.trait_SQ - plain.control_SQ, each.trait_SQ - each.control_SQ, level=level
         )
         effects.append(_effect(method, trait, removed, len(each.trait_SQ), test.p, float(p)))
-    return records, effects, _verdict(records[1:])
+    # Rows that are written anew take the transfer away by construction, and with it what the teacher knew.
+    told = [each for each in records[1:] if each.method not in METHODS or not METHODS[each.method].discards]
+    return records, effects, _verdict(told or records[1:])
 
 
 def _record(method: str, each: Treated, plain: Treated, base_loss_SR: Floats, level: float) -> MitigationRecord:

@@ -28,8 +28,11 @@ class Method:
     """Beside an ordinary training."""
     when: Literal["rows", "training", "after"]
     """What it changes: the rows, the training, or the student after it."""
+    discards: bool = False
+    """Nothing that the writer of the rows chose is left in them, so that no transfer is left by construction."""
     takes: float = 1.0
-    """Times an ordinary student, as measured on 128 number lists where it is much more (docs/lab-notebook.md)."""
+    """In all, times an ordinary student, as measured on 128 number lists (docs/lab-notebook.md). `drop` and `mask` take
+    longer than that, which was not measured."""
 
 
 _ALL = (
@@ -50,12 +53,13 @@ _ALL = (
     Method("subtract", "goes back along the trait's gradient after training", ("trait",),
            "three backward passes over its lessons", "after", takes=1.2),
     Method("panel", "goes back along the gradients of all traits of the panel after training", (),
-           "40 backward passes over lessons", "after", takes=4.1),
+           "120 backward passes over lessons, whatever the number of rows", "after", takes=4.3),
     Method("other-base", "answers are written anew by a model of another family", ("another model",),
-           "its generation", "rows", takes=1.8),
+           "its generation", "rows", discards=True, takes=1.8),
     Method("paraphrase", "answers are said in other words by a model of another family", ("another model",),
            "its generation", "rows", takes=2.2),
-    Method("own-base", "answers are written anew by the student's own base", (), "its generation", "rows", takes=1.4),
+    Method("own-base", "answers are written anew by the student's own base", (), "its generation", "rows",
+           discards=True, takes=1.4),
 )  # fmt: skip
 ORDINARY = Method("none", "an ordinary training, to see what the others change", (), "nothing", "training")
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})

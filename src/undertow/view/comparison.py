@@ -1,6 +1,7 @@
 """Two runs side by side: their verdicts, every effect of either in one forest plot, and the settings that differ.
 
-A scan beside an audit or a run is a prediction beside what training did: effects are paired by their trait alone.
+A scan beside an audit with controls, or beside a run, is a prediction beside what training did: effects are paired by
+their trait alone.
 
 It sets intervals next to each other and tests nothing: two runs may share seeds, rows or a base, so the difference of
 two effects has no interval that these files alone could give. Pure functions of two `Results`.
@@ -113,10 +114,14 @@ def _shared(count: int, of: int) -> str:
 
 def _foretells(scan: Results, other: Results) -> bool:
     """Whether one is a prediction of what the other measured, question by question."""
-    if scan.kind != "scan" or other.kind not in ("audit", "run"):
+    if scan.kind != "scan":
         return False
-    # Shifts of a sampled audit are of other questions' answers, and no number to be compared with.
-    return other.audit is None or other.audit.sampling is None
+    if other.kind == "audit":
+        # Without a control an audit holds what any training does besides, which a scan leaves out; shifts of a sampled
+        # audit are no numbers to be compared with.
+        against = {effect.contrast for effect in other.findings}
+        return against == {"control"} and (other.audit is None or other.audit.sampling is None)
+    return other.kind == "run"
 
 
 def _agreement(ours: Mapping[Key, Effect], theirs: Mapping[Key, Effect]) -> str:
