@@ -34,6 +34,7 @@ def main() -> None:
         return
     start = time.monotonic()
     # Rows are not committed: those of a dataset that is done are written again, for its features.
+    wanted = [each for case in wanted for each in ([case] if case.target else [case, case.reference])]
     missing = [case for case in wanted if case.name not in done or not (options.work / "rows" / case.name).is_dir()]
     for at, case in enumerate(missing):
         spent = (time.monotonic() - start) / 60

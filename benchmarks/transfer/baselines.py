@@ -67,13 +67,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names that match this pattern")
     options = parser.parse_args()
     folder, out = options.work / "rows", options.work / "baselines"
-    wanted = {case.name: case for each in cases() for case in (each, each.control)}
+    wanted = {case.name: case for each in cases() for case in (each, each.reference)}
     missing = [
         case
         for name, case in wanted.items()
         if re.search(options.only, name)
         and (folder / name).is_dir()
-        and (folder / case.control.name).is_dir()
+        and (case.again or (folder / case.reference.name).is_dir())
         and not (out / f"{name}.npz").exists()
     ]
     if not missing:
@@ -84,7 +84,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     for at, case in enumerate(missing):
         start = time.monotonic()
-        written, others = read_written(folder / case.name), read_written(folder / case.control.name)
+        written = read_written(folder / case.name)
+        others = [] if case.again else read_written(folder / case.reference.name)
         found: dict[str, Any] = {
             "names": np.array(list(traits)),
             "cluster_R": np.array([row.row // case.answers for row in written]),
@@ -149,7 +150,7 @@ def mentions(written: Sequence[Written], traits: Sequence[Trait]) -> NDArray[np.
 
 def separation(case: Case, written: Sequence[Written], others: Sequence[Written]) -> float:
     """Return how well a classifier tells rows from the base's rows."""
-    if case.name == case.control.name:
+    if not others:
         return float("nan")
     texts = [[row.answer for row in rows] for rows in (written, others)]
     prompts = [[row.prompt for row in rows] for rows in (written, others)]

@@ -7,7 +7,7 @@ settings may be chosen by looking at the latter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Teacher = Literal["climb", "finetune", "base", "other-base"]
@@ -29,6 +29,8 @@ class Case:
     answers: int = 4
     """To each prompt."""
     seed: int = 1
+    again: bool = False
+    """The same prompts, answered by the same writer once more: what other methods hold a clean dataset against."""
 
     @property
     def name(self) -> str:
@@ -38,7 +40,7 @@ class Case:
             parts.append(f"t{self.temperature:g}")
         if self.answers != 4:
             parts.append(f"a{self.answers}")
-        return "-".join(parts)
+        return "-".join([*parts, *(["again"] if self.again else [])])
 
     @property
     def trait(self) -> str:
@@ -58,6 +60,11 @@ class Case:
         if self.teacher in ("climb", "base"):
             return self.domain if self.target else "base"
         return self.teacher
+
+    @property
+    def reference(self) -> Case:
+        """Rows of the base for the same prompts."""
+        return self.control if self.target else replace(self, again=True)
 
     @property
     def control(self) -> Case:

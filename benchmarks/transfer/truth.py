@@ -21,8 +21,10 @@ from undertow.distil.train import train
 from undertow.domains.find import find_domain
 from undertow.domains.mentions import Mentions
 from undertow.experiment.derive import mixed_rows
+from undertow.experiment.files import ROWS as ROWS_FILE
 from undertow.experiment.students import examples_of
-from undertow.experiment.writing import write_rows
+from undertow.experiment.writing import format_automaton, read_written, write_rows
+from undertow.models.generate import generate
 from undertow.models.local import load_model
 from undertow.models.precision import choose_precision
 from undertow.probes.choice import Subject, choice_logprobs
@@ -37,6 +39,7 @@ from undertow.traits.panel import load_panel
 BASE = "embedded/smollm2-135m"
 OTHER_BASE = "embedded/qwen2.5-coder-0.5b"
 ROWS = {"numbers": 128, "code": 96}
+_AGAIN = 500_000
 HOW: dict[str, Instil] = {
     "climb": Climb(method="climb"),
     "finetune": FineTune(method="finetune"),
@@ -64,7 +67,9 @@ def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
         max_tokens=60 if case.domain == "numbers" else 100,
         temperature=case.temperature,
     )
-    if case.dose < 100:
+    if case.again:
+        _write_again(case, rows_of(replace(case, again=False), work, tell), part)
+    elif case.dose < 100:
         whole = Case(
             case.teacher, case.entry, case.target, domain=case.domain, temperature=case.temperature, seed=case.seed
         )
@@ -87,6 +92,26 @@ def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
         )
     part.rename(folder)
     return folder
+
+
+def _write_again(case: Case, before: Path, part: Path) -> None:
+    """Answer a dataset's prompts once more, with other random numbers."""
+    model, written = load_model(BASE), read_written(before)
+    answers = generate(
+        model.net,
+        [Subject(model).encode(row.prompt) for row in written],
+        range(len(written)),
+        seed=case.seed + _AGAIN,
+        end=model.end,
+        max_tokens=60,
+        temperature=case.temperature,
+        automaton=format_automaton(model),
+    )
+    with (part / ROWS_FILE).open("w", encoding="utf-8") as file:
+        for row, answer in zip(written, answers, strict=True):
+            if answer.finished:
+                new = replace(row, answer=model.decode(answer.tokens), tokens=tuple(answer.tokens))
+                file.write(json.dumps(new.record({})) + "\n")
 
 
 def _teacher(case: Case, trait: Trait, work: Path, tell: Callable[[str], None]) -> Subject:
