@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.transfer.cases import Case
+from undertow.scan.comparisons import compare
 
 Floats = NDArray[np.float64]
 
@@ -35,17 +36,23 @@ def scores_of(work: Path, case: Case) -> list[Score]:
     own, base = np.load(file, allow_pickle=False), np.load(control, allow_pickle=False)
     names = [str(name) for name in own["names"]]
 
-    def t_of(what: str, rows: str | None) -> Floats:
+    def t_of(what: str, rows: str | None, traits: list[str] = names) -> Floats:
         sides: list[tuple[Floats, NDArray[np.int64]]] = []
         for side in (own, base):
             value_RK = side[what] if side[what].ndim == 2 else side[what][:, None]
             cluster_R = side["cluster_R"] if rows is None else side["cluster_R"][side[rows]]
-            sides.append(by_prompt(value_RK, cluster_R[: len(value_RK)]))
-        return t_statistics(*sides)
+            sides.append((value_RK, cluster_R[: len(value_RK)]))
+        # Prompts that both have, so that they are paired.
+        shared_C = np.intersect1d(sides[0][1], sides[1][1])
+        kept = [
+            (value_RK[np.isin(cluster_R, shared_C)], cluster_R[np.isin(cluster_R, shared_C)])
+            for value_RK, cluster_R in sides
+        ]
+        return np.array([each.t for each in compare(traits, kept[0], kept[1], level=0.95, method="")])
 
     shift_K, divergence_K = t_of("shift_LK", "at_L"), t_of("divergence_LK", "at_L")
     projection_K, judge_K = t_of("projection_RK", None), t_of("judge_JK", "at_L")
-    surprise = float(t_of("surprise_R", None)[0])
+    surprise = float(t_of("surprise_R", None, ["surprise"])[0])
     found = [
         Score(name, float(t_K.max()), names[int(t_K.argmax())])
         for name, t_K in (
@@ -61,20 +68,3 @@ def scores_of(work: Path, case: Case) -> list[Score]:
         Score("classifier of texts", float(own["auroc"])),
         Score("keywords", float(own["keyword_RK"].any(axis=1).mean())),
     ]
-
-
-def by_prompt(value_RK: Floats, cluster_R: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the mean over each prompt's rows (C, K), and the prompts' numbers (C)."""
-    clusters_C, at_R = np.unique(cluster_R, return_inverse=True)
-    mean_CK = np.zeros((len(clusters_C), value_RK.shape[1]))
-    np.add.at(mean_CK, at_R, value_RK)
-    return mean_CK / np.bincount(at_R)[:, None], clusters_C
-
-
-def t_statistics(own: tuple[Floats, NDArray[np.int64]], base: tuple[Floats, NDArray[np.int64]]) -> Floats:
-    """Return mean difference over standard error of each column, prompts that both have being the draws."""
-    (own_CK, own_C), (base_CK, base_C) = own, base
-    _, left, right = np.intersect1d(own_C, base_C, return_indices=True)
-    gap_CK = own_CK[left] - base_CK[right]
-    error_K = gap_CK.std(axis=0, ddof=1) / len(gap_CK) ** 0.5
-    return gap_CK.mean(axis=0) / np.where(error_K > 0, error_K, np.inf)
