@@ -139,7 +139,7 @@ def _compare(
 ) -> int:
     from undertow._cli.show import say, write
     from undertow._console import console_progress
-    from undertow.mitigate import COMPARED, compare, missing_students
+    from undertow.mitigate import COMPARED, METHODS, compare, missing_students
     from undertow.mitigate.duration import expected_seconds
     from undertow.report.words import duration
 
@@ -148,7 +148,7 @@ def _compare(
         total, missing, as_many = missing_students(run, chosen, by=by, root=runs)
         seconds = expected_seconds(timing_of(run / "timing.json") or {}, as_many)
         time = "" if seconds is None else f", about {duration(seconds)} at the pace of the run's own students"
-        longer = [name for name in ("drop", "mask") if name in chosen]
+        longer = [name for name, method in METHODS.items() if method.longer and name in chosen]
         more = f"; {' and '.join(longer)} take longer than is counted" if longer else ""
         say(f"{missing:,} of {total:,} students are to be trained{time}{more}")
         return 0
