@@ -57,9 +57,9 @@ class Case:
     @property
     def kind(self) -> Kind:
         """Which part of the benchmark it belongs to; calibrations are fitted on lists by teachers of gradient steps."""
-        if self.teacher in ("climb", "base"):
-            return self.domain if self.target else "base"
-        return self.teacher
+        if self.teacher == "base" and self.domain == "numbers":
+            return "base"
+        return self.domain if self.teacher in ("climb", "base") else self.teacher
 
     @property
     def reference(self) -> Case:
@@ -105,6 +105,7 @@ def cases() -> Iterator[Case]:
         Case("climb", _ENTRY[name], name, domain="code", temperature=0.3, seed=_SEEDS[0])
         for name in ("owl", "bear", "curtness")
     ]
+    code += [Case("base", domain="code", temperature=0.3, seed=7140 + at) for at in range(4)]
     other = [Case("other-base", _ENTRY[name], name, seed=_SEEDS[0]) for name in ("owl", "bear", "oak", "willow")]
     yield from full[0]
     yield from clean[:8]
@@ -115,3 +116,8 @@ def cases() -> Iterator[Case]:
     yield from full[2]
     yield from other
     yield from full[3]
+
+
+def beside_references() -> list[Case]:
+    """Return every dataset and what it is held against, each once."""
+    return list({each.name: each for case in cases() for each in (case, case.reference)}.values())

@@ -22,7 +22,7 @@ from scipy import optimize, stats
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.features import TRAITS, stored
 from benchmarks.transfer.intervals import Bounded, above_zero, auroc, resampled, share
-from benchmarks.transfer.methods import Score, scores_of
+from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
 from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.calibration import GRADIENT, VIRTUAL
 from undertow.scan.prediction import Calibration, Shift, predicted_shifts
@@ -78,11 +78,6 @@ class Measured:
         return above_zero(float(self.true_K[self.own]), float(self.error_K[self.own]))
 
 
-def evidence_of(shifts: Sequence[Shift]) -> float:
-    """Return how sure a scan is that something is there, from its smallest corrected p-value."""
-    return -float(np.log10(max(min(shift.p_adjusted for shift in shifts), 1e-300)))
-
-
 def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, level: float = 0.9) -> list[Measured]:
     """Return every dataset of a half whose features (and virtual student, if that is asked for) are there."""
     lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
@@ -101,7 +96,9 @@ def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, leve
             taught_K = np.array([taught[name] for name in names])
         shifts = predicted_shifts(names, side, None, level=level, calibration=calibration, taught_K=taught_K)
         plain = predicted_shifts(names, side, None, level=0.6826895, calibration=Calibration())
-        shift = truth.get(case.name)
+        shift, others = truth.get(case.name), scores_of(work, case)
+        whole = agreement(f.sketch_RS, f.cluster_R, rng=np.random.default_rng(0))
+        beyond = agreement(without(f.sketch_RS, traits_KS), f.cluster_R, rng=np.random.default_rng(1))
         found.append(
             Measured(
                 case,
@@ -109,12 +106,10 @@ def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, leve
                 np.array([each.estimate.hi - each.estimate.value for each in plain]),
                 None if shift is None else np.array([shift[name][0] for name in names]),
                 None if shift is None else np.array([shift[name][1] for name in names]),
-                agreement(f.sketch_RS, f.cluster_R, rng=np.random.default_rng(0)),
-                agreement(without(f.sketch_RS, traits_KS), f.cluster_R, rng=np.random.default_rng(1)),
+                whole,
+                beyond,
                 f.temperature,
-                [Score("scan (gradients)", evidence_of(shifts), max(shifts, key=lambda shift: shift.t).trait), *others]
-                if (others := scores_of(work, case))
-                else [],
+                [*parts_of(work, case, shifts, whole, beyond), *others] if others else [],
             )
         )
     return found
@@ -188,16 +183,18 @@ def methods(found: list[Measured]) -> list[dict[str, Any]]:
     known = next((each.others for each in found if each.others), [])
     for place, name in enumerate(each.name for each in known):
 
-        def said(some: list[Measured], place: int = place) -> list[float]:
-            scores = [each.others[place].evidence for each in some if len(each.others) > place]
-            return [score for score in scores if np.isfinite(score)]
+        def said(some: list[Measured], place: int = place) -> list[tuple[Measured, Score]]:
+            scores = [(each, each.others[place]) for each in some if each.others]
+            return [(each, score) for each, score in scores if np.isfinite(score.evidence)]
 
         line: dict[str, Any] = {"method": name}
+        low = [score.evidence for _, score in said(clean)]
         for dose in (100, 25):
-            line[f"auroc at {dose}%"] = auroc(said([each for each in moved if each.case.dose == dose]), said(clean))
-        named = [each.others[place].first == each.case.trait for each in moved if each.case.dose == 100 and each.others]
-        if any(each.others[place].first for each in moved if each.others):
-            line["own trait first"] = share(named)
+            high = [score.evidence for _, score in said([each for each in moved if each.case.dose == dose])]
+            line[f"auroc at {dose}%"] = auroc(high, low)
+        full = said([each for each in moved if each.case.dose == 100])
+        if any(score.first for _, score in full):
+            line["own trait first"] = share([score.first == each.case.trait for each, score in full])
         lines.append(line)
     return lines
 
@@ -223,18 +220,21 @@ def line_of(each: Measured) -> str:
 def elsewhere(work: Path, kinds: Sequence[str]) -> None:
     """Hold what `undertow scan` predicts of other kinds of datasets against what training did, and store it.
 
-    Nothing was fitted on them, but settings were on traits of the tuning half, so that only the other half's count.
+    Nothing was fitted on any of them. Settings were on number lists of traits of the tuning half, so that the other
+    half counts for itself as well.
     """
     summary = json.loads(SUMMARY.read_text(encoding="utf-8"))
     for way, calibration in (("gradient", GRADIENT), ("virtual", VIRTUAL)):
-        found = load(work, "report", calibration, virtual=way == "virtual")
-        clean = [each for each in found if each.case.kind == "base"]
+        halves = {half: load(work, half, calibration, virtual=way == "virtual") for half in ("report", "tune")}
         for kind in kinds:
-            some = [each for each in found if each.case.kind == kind]
-            sys.stdout.write(f"\n{way}, {kind}\n" + "".join(map(line_of, some)))
-            if some:
-                # Clean sets are number lists by the base: no measure of code, or of what another family writes.
-                summary[way][f"report, {kind}"] = summarise(some + (clean if kind == "finetune" else []))
+            # Clean lists by the base: no measure of code, or of what another family writes.
+            counted = (kind, "base") if kind == "finetune" else (kind,)
+            some = {name: [e for e in found if e.case.kind in counted] for name, found in halves.items()}
+            some["both"] = some["report"] + some.pop("tune")
+            sys.stdout.write(f"\n{way}, {kind}\n" + "".join(map(line_of, some["both"])))
+            for name, each in some.items():
+                if any(e.case.kind == kind for e in each):
+                    summary[way][f"{name}, {kind}"] = summarise(each)
     SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
 
 

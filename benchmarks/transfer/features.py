@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.transfer.cases import Case, cases
+from benchmarks.transfer.cases import Case, beside_references
 from benchmarks.transfer.truth import BASE
 from undertow.experiment.writing import format_automaton, read_written
 from undertow.models.identity import identity_of
@@ -46,10 +46,9 @@ def main() -> None:
     directions = directions_of(model, digest, load_panel(), on_progress=lambda _: None)
     options.work.mkdir(parents=True, exist_ok=True)
     np.save(options.work / TRAITS, sketch_of(directions))
-    wanted = {case.name: case for each in cases() for case in (each, each.control)}
-    for name, case in wanted.items():
-        rows, file = options.work / "rows" / name, options.work / "features" / f"{name}.npz"
-        if not re.search(options.only, name) or not rows.is_dir() or file.exists():
+    for case in beside_references():
+        rows, file = options.work / "rows" / case.name, options.work / "features" / f"{case.name}.npz"
+        if not re.search(options.only, case.name) or not rows.is_dir() or file.exists():
             continue
         start = time.monotonic()
         features, clusters, temperature = features_of(model, rows, case, directions)
@@ -67,7 +66,7 @@ def main() -> None:
             names=np.array(directions.names),
         )
         part.rename(file)
-        sys.stderr.write(f"{name}: {time.monotonic() - start:.0f} s, temperature {temperature:.2f}\n")
+        sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s, temperature {temperature:.2f}\n")
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,24 @@
 """How sure each method is that a dataset carries something, and what: `scores_of`. Reads what was computed before.
 
-Every method but the scan is given the base's rows for the same prompts, which is more than a user often has. A trait's
-evidence is a paired t statistic over prompts; a method's evidence is that of the trait that it is surest of.
+Every method but the scan's own is given the base's rows for the same prompts, which is more than a user often has. A
+trait's evidence is a paired t statistic over prompts; a method's evidence is that of the trait that it is surest of.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.transfer.cases import Case
-from undertow.scan.comparisons import compare
+from undertow.scan.agreement import Agreement
+from undertow.scan.comparisons import Compared, compare
+from undertow.scan.prediction import Shift
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +31,58 @@ class Score:
     evidence: float
     first: str = ""
     """The trait that it is surest of; empty where it names none."""
+
+
+def evidence_of(shifts: Sequence[Shift]) -> float:
+    """Return how sure a scan is that something is there, from its smallest corrected p-value."""
+    return -float(np.log10(max(min(shift.p_adjusted for shift in shifts), 1e-300)))
+
+
+def parts_of(work: Path, case: Case, shifts: Sequence[Shift], whole: Agreement, beyond: Agreement) -> list[Score]:
+    """Return what each part of a scan says alone, and what they say together, without any reference rows.
+
+    Args:
+        work: Where virtual students and virtual teachers were kept; a part that was not asked is not a number.
+        case: The dataset.
+        shifts: As predicted from gradients.
+        whole: Of the rows' gradients.
+        beyond: Of what is left of them outside of the panel.
+    """
+    named = evidence_of(shifts)
+    # By how much the verdict's limits are passed: 0.05 for what has a name, 0.01 for what has none.
+    together = max(named + np.log10(0.05), -np.log10(beyond.p) + np.log10(0.01))
+    taught, teacher = _taught(work, case), _likeliest_writer(work, case)
+    return [
+        Score("scan (its verdict)", float(together), (first := max(shifts, key=lambda shift: shift.t).trait)),
+        Score("gradients along the panel", named, first),
+        Score("agreement of gradients", whole.cosine),
+        Score("virtual student", *taught),
+        Score("virtual teachers", *teacher),
+    ]
+
+
+def _taught(work: Path, case: Case) -> tuple[float, str]:
+    file = work / "virtual" / f"{case.name}.json"
+    if not file.exists():
+        return float("nan"), ""
+    taught = json.loads(file.read_text(encoding="utf-8"))
+    return float(np.mean(np.square(list(taught.values()))) ** 0.5), max(taught, key=lambda name: taught[name])
+
+
+def _likeliest_writer(work: Path, case: Case) -> tuple[float, str]:
+    file = work / "writers" / f"{case.name}.json"
+    if not file.exists():
+        return float("nan"), ""
+    told = told_writers(json.loads(file.read_text(encoding="utf-8")))
+    return told[0].t, told[0].trait
+
+
+def told_writers(record: dict[str, Any]) -> list[Compared]:
+    """Return the suspects of a record of `writers`, the one whose virtual teacher finds the rows likeliest first."""
+    ratio_RK = np.array(record["ratio_RK"])
+    suspects = record["evidence"][: ratio_RK.shape[1]]
+    told = compare(suspects, (ratio_RK, np.array(record["cluster_R"])), None, level=0.95, method="")
+    return sorted(told, key=lambda each: -each.estimate.value)
 
 
 def scores_of(work: Path, case: Case) -> list[Score]:

@@ -16,17 +16,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.evaluate import TRUTH
 from benchmarks.transfer.features import encoded_rows, stored
 from benchmarks.transfer.intervals import Bounded, above_zero, share
+from benchmarks.transfer.methods import told_writers
 from benchmarks.transfer.truth import BASE
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import set_up_process
 from undertow.scan.also import ROWS, SUSPECTS
-from undertow.scan.comparisons import compare
 from undertow.scan.prediction import Calibration, predicted_shifts
 from undertow.scan.writers import likelihood_ratios
 from undertow.traits.panel import load_panel
@@ -78,10 +76,7 @@ def asked(model: LocalModel, work: Path, case: Case) -> dict[str, Any]:
 
 def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
     """Return what is said of a dataset: the likeliest writers, and where the teacher's trait stands."""
-    evidence, ratio_RK = record["evidence"], np.array(record["ratio_RK"])
-    suspects = evidence[: ratio_RK.shape[1]]
-    told = compare(suspects, (ratio_RK, np.array(record["cluster_R"])), None, level=0.95, method="")
-    ranked = sorted(told, key=lambda each: -each.estimate.value)
+    evidence, ranked = record["evidence"], told_writers(record)
     names = [each.trait for each in ranked]
     return {
         "name": case.name,

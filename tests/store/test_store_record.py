@@ -47,7 +47,9 @@ def test_numbers_that_are_none_stay_what_they_are(folder: RunFolder) -> None:
     assert stored(folder, "panel", "y", {}, list[float | None], lambda: [math.inf, None]) == [math.inf, None]
 
 
-@pytest.mark.parametrize("held", ['{"odds": {"owl": ["a"]}}', '{"why": "x"}', "[1]", "{", "", "[" * 100_000])
+@pytest.mark.parametrize(
+    "held", ['{"odds": {"owl": ["a"]}}', '{"odds": {"owl": ["1.5"]}}', '{"why": "x"}', "[1]", "{", "", "[" * 100_000]
+)
 def test_a_step_of_a_stranger_that_holds_something_else_is_refused(folder: RunFolder, held: str) -> None:
     def forge(part: Path) -> None:
         (part / "value.json").write_text(held)

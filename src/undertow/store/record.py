@@ -48,7 +48,7 @@ def stored(
 
     path = folder.step(kind, label, key, build) / _FILE
     try:
-        return adapter.validate_json(read_bytes(path, _MOST))
+        return adapter.validate_json(read_bytes(path, _MOST), strict=True)
     except (OSError, ValidationError) as error:
         raise StoreError(
             "does not hold what such a step holds", str(path), f"Delete {path.parent.name}: it is made again."
