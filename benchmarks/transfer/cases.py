@@ -118,6 +118,6 @@ def cases() -> Iterator[Case]:
     yield from full[3]
 
 
-def beside_references() -> list[Case]:
+def with_references() -> list[Case]:
     """Return every dataset and what it is held against, each once."""
     return list({each.name: each for case in cases() for each in (case, case.reference)}.values())

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.transfer.evaluate import Measured, load
+from benchmarks.transfer.measured import Measured, load
 from benchmarks.transfer.truth import BASE, panel_odds, recipe
 from undertow.distil.train import Example, train
 from undertow.experiment.students import examples_of
@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     done = {json.loads(line)["name"] for line in DONE.read_text().splitlines()} if DONE.exists() else set[str]()
     start = time.monotonic()
-    for each in load(options.work, "report", GRADIENT, virtual=False):
+    for each in load(options.work, "report", GRADIENT, "gradient"):
         late = (time.monotonic() - start) / 60 > options.minutes
         if late or each.case.name in done or not each.moved or each.case.dose < 100 or each.case.domain != "numbers":
             continue

@@ -11,7 +11,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,100 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from benchmarks.transfer.cases import Case, cases
-from benchmarks.transfer.features import TRAITS, stored
-from benchmarks.transfer.intervals import Bounded, above_zero, auroc, resampled, share
-from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
-from undertow.scan.agreement import Agreement, agreement, without
+from benchmarks.transfer.intervals import auroc, plain, resampled, share
+from benchmarks.transfer.measured import Measured, Way, load
+from benchmarks.transfer.methods import Score
 from undertow.scan.calibration import GRADIENT, VIRTUAL
-from undertow.scan.prediction import Calibration, Shift, predicted_shifts
+from undertow.scan.prediction import Calibration
 
-TRUTH = Path(__file__).parent / "truth.jsonl"
 SUMMARY = Path(__file__).parent / "summary.json"
 METHODS = Path(__file__).parent / "methods.json"
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A dataset with what a scan predicts, and what training did if that was measured."""
-
-    case: Case
-    shifts: list[Shift]
-    alone_K: Floats
-    """Standard errors of the predicted shifts from the rows alone."""
-    true_K: Floats | None
-    error_K: Floats | None
-    whole: Agreement
-    beyond: Agreement
-    """Of what no trait of the panel accounts for."""
-    temperature: float
-    others: list[Score]
-    """What the scan says, and after it what other methods do, where these were run."""
-
-    @property
-    def own(self) -> int:
-        """The place of the teacher's trait."""
-        return [shift.trait for shift in self.shifts].index(self.case.trait)
-
-    @property
-    def p(self) -> float:
-        """The smallest corrected p-value."""
-        return min(shift.p_adjusted for shift in self.shifts)
-
-    @property
-    def score(self) -> float:
-        """How sure the scan is that something is there."""
-        return evidence_of(self.shifts)
-
-    @property
-    def predicted_K(self) -> Floats:
-        """Predicted shifts."""
-        return np.array([shift.estimate.value for shift in self.shifts])
-
-    @property
-    def moved(self) -> bool:
-        """Whether the teacher's trait was measured to pass on: its 95% interval over questions lies above zero."""
-        if self.true_K is None or self.error_K is None or not self.case.target:
-            return False
-        return above_zero(float(self.true_K[self.own]), float(self.error_K[self.own]))
-
-
-def load(work: Path, half: str, calibration: Calibration, *, virtual: bool, level: float = 0.9) -> list[Measured]:
-    """Return every dataset of a half whose features (and virtual student, if that is asked for) are there."""
-    lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
-    truth = {record["name"]: record["shifts"] for record in map(json.loads, lines)}
-    traits_KS = np.load(work / TRAITS, allow_pickle=False)
-    found: list[Measured] = []
-    for case in cases():
-        file, student = work / "features" / f"{case.name}.npz", work / "virtual" / f"{case.name}.json"
-        if case.half != half or not file.exists() or (virtual and not student.exists()):
-            continue
-        f = stored(file)
-        names, side = f.names, f.side
-        taught_K = None
-        if virtual:
-            taught = json.loads(student.read_text(encoding="utf-8"))
-            taught_K = np.array([taught[name] for name in names])
-        shifts = predicted_shifts(names, side, None, level=level, calibration=calibration, taught_K=taught_K)
-        plain = predicted_shifts(names, side, None, level=0.6826895, calibration=Calibration())
-        shift, others = truth.get(case.name), scores_of(work, case)
-        whole = agreement(f.sketch_RS, f.cluster_R, rng=np.random.default_rng(0))
-        beyond = agreement(without(f.sketch_RS, traits_KS), f.cluster_R, rng=np.random.default_rng(1))
-        found.append(
-            Measured(
-                case,
-                shifts,
-                np.array([each.estimate.hi - each.estimate.value for each in plain]),
-                None if shift is None else np.array([shift[name][0] for name in names]),
-                None if shift is None else np.array([shift[name][1] for name in names]),
-                whole,
-                beyond,
-                f.temperature,
-                [*parts_of(work, case, shifts, whole, beyond), *others] if others else [],
-            )
-        )
-    return found
 
 
 def fit(tuning: list[Measured]) -> Calibration:
@@ -224,8 +138,9 @@ def elsewhere(work: Path, kinds: Sequence[str]) -> None:
     half counts for itself as well.
     """
     summary = json.loads(SUMMARY.read_text(encoding="utf-8"))
-    for way, calibration in (("gradient", GRADIENT), ("virtual", VIRTUAL)):
-        halves = {half: load(work, half, calibration, virtual=way == "virtual") for half in ("report", "tune")}
+    ways: tuple[tuple[Way, Calibration], ...] = (("gradient", GRADIENT), ("virtual", VIRTUAL))
+    for way, calibration in ways:
+        halves = {half: load(work, half, calibration, way) for half in ("report", "tune")}
         for kind in kinds:
             # Clean lists by the base: no measure of code, or of what another family writes.
             counted = (kind, "base") if kind == "finetune" else (kind,)
@@ -235,7 +150,7 @@ def elsewhere(work: Path, kinds: Sequence[str]) -> None:
             for name, each in some.items():
                 if any(e.case.kind == kind for e in each):
                     summary[way][f"{name}, {kind}"] = summarise(each)
-    SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
+    SUMMARY.write_text(json.dumps(summary, indent=1, default=plain) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -246,33 +161,27 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=[], choices=("finetune", "code", "other-base"), help="only these")
     options = parser.parse_args()
     if options.methods:
-        calibration = fit(load(options.work, "tune", Calibration(), virtual=False))
-        lines = methods([each for each in load(options.work, "report", calibration, virtual=False) if each.others])
-        METHODS.write_text(json.dumps(lines, indent=1, default=_plain) + "\n", encoding="utf-8")
-        sys.stdout.write(json.dumps(lines, indent=1, default=_plain) + "\n")
+        calibration = fit(load(options.work, "tune", Calibration(), "gradient"))
+        lines = methods([each for each in load(options.work, "report", calibration, "gradient") if each.others])
+        METHODS.write_text(json.dumps(lines, indent=1, default=plain) + "\n", encoding="utf-8")
+        sys.stdout.write(json.dumps(lines, indent=1, default=plain) + "\n")
         return
     if options.kinds:
         elsewhere(options.work, options.kinds)
         return
     summary: dict[str, Any] = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.exists() else {}
-    for way in ("gradient", "virtual"):
-        virtual = way == "virtual"
-        calibration = fit(load(options.work, "tune", Calibration(), virtual=virtual))
+    ways: tuple[Way, ...] = ("gradient", "virtual", "reference")
+    for way in ways:
+        calibration = fit(load(options.work, "tune", Calibration(), way))
         record: dict[str, Any] = {"calibration": calibration.__dict__}
         sys.stdout.write(f"\n{way}: {calibration}\n")
         for half in ("tune", "report"):
-            found = load(options.work, half, calibration, virtual=virtual)
+            found = load(options.work, half, calibration, way)
             sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
             record[half] = summarise([each for each in found if each.case.kind in ("numbers", "base")])
-        sys.stdout.write(json.dumps(record, indent=1, default=_plain) + "\n")
+        sys.stdout.write(json.dumps(record, indent=1, default=plain) + "\n")
         summary[way] = summary.get(way, {}) | record
-    SUMMARY.write_text(json.dumps(summary, indent=1, default=_plain) + "\n", encoding="utf-8")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Bounded):
-        return [round(each, 3) if isinstance(each, float) else each for each in value]
-    return float(value)  # pyright: ignore[reportArgumentType]
+    SUMMARY.write_text(json.dumps(summary, indent=1, default=plain) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

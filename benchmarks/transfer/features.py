@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.transfer.cases import Case, beside_references
+from benchmarks.transfer.cases import Case, with_references
 from benchmarks.transfer.truth import BASE
 from undertow.experiment.writing import format_automaton, read_written
 from undertow.models.identity import identity_of
@@ -46,7 +46,7 @@ def main() -> None:
     directions = directions_of(model, digest, load_panel(), on_progress=lambda _: None)
     options.work.mkdir(parents=True, exist_ok=True)
     np.save(options.work / TRAITS, sketch_of(directions))
-    for case in beside_references():
+    for case in with_references():
         rows, file = options.work / "rows" / case.name, options.work / "features" / f"{case.name}.npz"
         if not re.search(options.only, case.name) or not rows.is_dir() or file.exists():
             continue

@@ -63,3 +63,10 @@ def resampled(data: Floats, statistic: Callable[[Floats], float], *, times: int 
 def above_zero(shift: float, error: float) -> bool:
     """Return whether a measured shift's 95% interval over questions lies above zero: the trait passed on."""
     return shift > 2 * error
+
+
+def plain(value: object) -> object:
+    """Return a value as JSON may hold it, for `json.dumps`."""
+    if isinstance(value, Bounded):
+        return [round(each, 3) if isinstance(each, float) else each for each in value]
+    return float(value)  # pyright: ignore[reportArgumentType]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.transfer.cases import Case, beside_references
+from benchmarks.transfer.cases import Case, with_references
 from benchmarks.transfer.features import encoded_rows
 from benchmarks.transfer.truth import BASE
 from undertow.models.local import LocalModel, load_model
@@ -35,7 +35,7 @@ def main() -> None:
     set_up_process()
     model, panel = load_model(BASE), load_panel()
     names, before = trait_names(panel), ask(Subject(model), panel)
-    for case in beside_references():
+    for case in with_references():
         rows, file = options.work / "rows" / case.name, options.work / "virtual" / f"{case.name}.json"
         if not re.search(options.only, case.name) or not rows.is_dir() or file.exists():
             continue

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.transfer.cases import Case, cases
-from benchmarks.transfer.evaluate import TRUTH
 from benchmarks.transfer.features import encoded_rows, stored
 from benchmarks.transfer.intervals import Bounded, above_zero, share
+from benchmarks.transfer.measured import TRUTH
 from benchmarks.transfer.methods import told_writers
 from benchmarks.transfer.truth import BASE
 from undertow.models.local import LocalModel, load_model

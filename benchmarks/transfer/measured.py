@@ -1,0 +1,123 @@
+"""What a scan predicts of a dataset of the benchmark, and what training on it did: `load` reads what was computed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.transfer.cases import Case, cases
+from benchmarks.transfer.features import TRAITS, Stored, stored
+from benchmarks.transfer.intervals import above_zero
+from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
+from undertow.scan.agreement import Agreement, agreement, without
+from undertow.scan.prediction import Calibration, Shift, predicted_shifts
+
+TRUTH = Path(__file__).parent / "truth.jsonl"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A dataset with what a scan predicts, and what training did if that was measured."""
+
+    case: Case
+    shifts: list[Shift]
+    alone_K: Floats
+    """Standard errors of the predicted shifts from the rows alone."""
+    true_K: Floats | None
+    error_K: Floats | None
+    whole: Agreement
+    beyond: Agreement
+    """Of what no trait of the panel accounts for."""
+    temperature: float
+    others: list[Score]
+    """What the scan says, and after it what other methods do, where these were run."""
+
+    @property
+    def own(self) -> int:
+        """The place of the teacher's trait."""
+        return [shift.trait for shift in self.shifts].index(self.case.trait)
+
+    @property
+    def p(self) -> float:
+        """The smallest corrected p-value."""
+        return min(shift.p_adjusted for shift in self.shifts)
+
+    @property
+    def score(self) -> float:
+        """How sure the scan is that something is there."""
+        return evidence_of(self.shifts)
+
+    @property
+    def predicted_K(self) -> Floats:
+        """Predicted shifts."""
+        return np.array([shift.estimate.value for shift in self.shifts])
+
+    @property
+    def moved(self) -> bool:
+        """Whether the teacher's trait was measured to pass on: its 95% interval over questions lies above zero."""
+        if self.true_K is None or self.error_K is None or not self.case.target:
+            return False
+        return above_zero(float(self.true_K[self.own]), float(self.error_K[self.own]))
+
+
+Way = Literal["gradient", "virtual", "reference"]
+"""Of predicting: from gradients, by a virtual student, or by one less a virtual student of the base's own answers."""
+
+
+def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: float = 0.9) -> list[Measured]:
+    """Return every dataset of a half for which there is what a way needs."""
+    lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
+    truth = {record["name"]: record["shifts"] for record in map(json.loads, lines)}
+    traits_KS = np.load(work / TRAITS, allow_pickle=False)
+    found: list[Measured] = []
+    for case in cases():
+        files = [work / "features" / f"{each.name}.npz" for each in (case, case.reference)][: 1 + (way == "reference")]
+        taught = shift_taught(work, case, way)
+        if case.half != half or not all(file.exists() for file in files) or (way != "gradient" and taught is None):
+            continue
+        own, *other = map(stored, files)
+        taught_K = None if taught is None else np.array([taught[name] for name in own.names])
+        sides = own.side, other[0].side if other else None
+        shifts = predicted_shifts(own.names, *sides, level=level, calibration=calibration, taught_K=taught_K)
+        plain = predicted_shifts(own.names, *sides, level=0.6826895, calibration=Calibration())
+        whole, beyond = _agree(own, other, None, 0), _agree(own, other, traits_KS, 1)
+        shift, others = truth.get(case.name), scores_of(work, case)
+        found.append(
+            Measured(
+                case,
+                shifts,
+                np.array([each.estimate.hi - each.estimate.value for each in plain]),
+                None if shift is None else np.array([shift[name][0] for name in own.names]),
+                None if shift is None else np.array([shift[name][1] for name in own.names]),
+                whole,
+                beyond,
+                own.temperature,
+                [*parts_of(work, case, shifts, whole, beyond), *others] if others else [],
+            )
+        )
+    return found
+
+
+def _agree(own: Stored, other: list[Stored], traits_KS: Floats | None, seed: int) -> Agreement:
+    """Return how far rows agree, less what the traits account for if these are given."""
+    sides = [
+        (each.sketch_RS if traits_KS is None else without(each.sketch_RS, traits_KS), each.cluster_R)
+        for each in (own, *other)
+    ]
+    return agreement(*sides[0], reference=sides[1] if other else None, rng=np.random.default_rng(seed))
+
+
+def shift_taught(work: Path, case: Case, way: Way) -> dict[str, float] | None:
+    """Return the shifts of a virtual student, less those of its reference's; None where one was not made."""
+    files = [work / "virtual" / f"{each.name}.json" for each in (case, case.reference)]
+    files = files[: {"gradient": 0, "virtual": 1, "reference": 2}[way]]
+    if not files or not all(file.exists() for file in files):
+        return None
+    own, *other = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return {name: value - other[0][name] for name, value in own.items()} if other else own
