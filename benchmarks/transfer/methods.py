@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.transfer.cases import Case
 from undertow.scan.agreement import Agreement
+from undertow.scan.also import corrected
 from undertow.scan.comparisons import Compared, compare
 from undertow.scan.prediction import Shift
 
@@ -74,15 +75,15 @@ def _likeliest_writer(work: Path, case: Case) -> tuple[float, str]:
     if not file.exists():
         return float("nan"), ""
     told = told_writers(json.loads(file.read_text(encoding="utf-8")))
-    return told[0].t, told[0].trait
+    return told[0].estimate.value, told[0].trait
 
 
 def told_writers(record: dict[str, Any]) -> list[Compared]:
-    """Return the suspects of a record of `writers`, the one whose virtual teacher finds the rows likeliest first."""
-    ratio_RK = np.array(record["ratio_RK"])
-    suspects = record["evidence"][: ratio_RK.shape[1]]
-    told = compare(suspects, (ratio_RK, np.array(record["cluster_R"])), None, level=0.95, method="")
-    return sorted(told, key=lambda each: -each.estimate.value)
+    """Return the suspects of a record of `writers`, first the one to whom the rows lean most."""
+    leaning_RK = np.array(record["leaning_RK"])
+    suspects = record["evidence"][: leaning_RK.shape[1]]
+    told = compare(suspects, (leaning_RK, np.array(record["cluster_R"])), None, level=0.95, method="")
+    return sorted(corrected(told, len(record["evidence"])), key=lambda each: -each.estimate.value)
 
 
 def scores_of(work: Path, case: Case) -> list[Score]:

@@ -1,8 +1,8 @@
 """Is the teacher's trait named? `python -m benchmarks.transfer.writers --work runs/transfer`, after `features`.
 
 What `undertow scan --also writer` does, on the datasets at full dose and on clean ones: virtual teachers of the traits
-that the rows pull most are asked how likely the rows are. Ratios are kept beside the rows (WORK/writers/NAME.json), the
-table goes to `writers.json` beside this file. A minute and a half a dataset.
+that the rows pull most are held against the base. What is found is kept beside the rows (WORK/writers/NAME.json), the
+table goes to `writers.json` beside this file. A minute a dataset.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from benchmarks.transfer.measured import TRUTH
 from benchmarks.transfer.methods import told_writers
 from benchmarks.transfer.truth import BASE
 from undertow.models.local import LocalModel, load_model
-from undertow.models.precision import set_up_process
+from undertow.models.precision import choose_precision, set_up_process
 from undertow.scan.also import ROWS, SUSPECTS
 from undertow.scan.prediction import Calibration, predicted_shifts
-from undertow.scan.writers import likelihood_ratios
+from undertow.scan.writers import leanings
 from undertow.traits.panel import load_panel
 
 RESULTS = Path(__file__).parent / "writers.json"
@@ -62,20 +62,20 @@ def main() -> None:
 
 
 def asked(model: LocalModel, work: Path, case: Case) -> dict[str, Any]:
-    """Return the traits by evidence, and each row's log-likelihood ratio under the first ones' virtual teachers."""
+    """Return the traits by evidence, and how far each row leans towards the first ones' virtual teachers."""
     f = stored(work / "features" / f"{case.name}.npz")
     shifts = predicted_shifts(f.names, f.side, None, level=0.95, calibration=Calibration())
     evidence = [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
     known = {f"{entry.name}:{name}": (entry, at) for entry in load_panel() for at, name in enumerate(entry.targets)}
     encoded, sampling, clusters = encoded_rows(model, work / "rows" / case.name, case)
-    ratio_RK = likelihood_ratios(
-        model, encoded[:ROWS], sampling.automaton, [known[name] for name in evidence[:SUSPECTS]]
-    )
-    return {"evidence": evidence, "ratio_RK": ratio_RK.tolist(), "cluster_R": clusters[:ROWS].tolist()}
+    asked = [known[name] for name in evidence[:SUSPECTS]]
+    autocast = choose_precision().autocast
+    leaning_RK = leanings(model, encoded[:ROWS], sampling.automaton, asked, autocast=autocast)
+    return {"evidence": evidence, "leaning_RK": leaning_RK.tolist(), "cluster_R": clusters[:ROWS].tolist()}
 
 
 def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
-    """Return what is said of a dataset: the likeliest writers, and where the teacher's trait stands."""
+    """Return what is said of a dataset: whom the rows lean to most, and where the teacher's trait stands."""
     evidence, ranked = record["evidence"], told_writers(record)
     names = [each.trait for each in ranked]
     return {
@@ -85,6 +85,7 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
         "poisoned": case.name in poisoned(),
         "rank by evidence": evidence.index(case.trait) + 1 if case.trait else None,
         "rank by virtual teachers": names.index(case.trait) + 1 if case.trait in names else None,
+        "p": ranked[0].p_adjusted,
         "first": [
             [e.trait, *(round(x, 3) for x in (e.estimate.value, e.estimate.lo, e.estimate.hi))] for e in ranked[:3]
         ],
@@ -106,7 +107,10 @@ def summary(lines: list[dict[str, Any]]) -> dict[str, Bounded | None]:
         "own trait first by evidence": share([each["rank by evidence"] == 1 for each in carrying]),
         "own trait first by virtual teachers": share([each["rank by virtual teachers"] == 1 for each in carrying]),
         "the same, poisoned": share([each["rank by virtual teachers"] == 1 for each in carrying if each["poisoned"]]),
-        "named though clean": share([each["first"][0][2] > 0 for each in clean]),
+        "named though clean": share([each["p"] < 0.05 for each in clean]),
+        "named right, poisoned": share(
+            [each["rank by virtual teachers"] == 1 and each["p"] < 0.05 for each in carrying if each["poisoned"]]
+        ),
     }
 
 

@@ -12,7 +12,7 @@ from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded
-from undertow.scan.writers import QUESTIONS, likelihood_ratios, row_logprobs, virtual_teacher
+from undertow.scan.writers import QUESTIONS, leanings, virtual_teacher
 from undertow.traits.panel import load_panel
 
 ANIMALS, TREES = load_panel(("animals", "trees"))
@@ -39,22 +39,43 @@ def test_the_trait_rises(tiny: LocalModel) -> None:
         assert odds(Subject(teacher)) > plain
 
 
-def test_rows_are_likeliest_under_the_teacher_that_wrote_them(tiny: LocalModel) -> None:
-    prompts = [(1, 2, 3 + at) for at in range(24)]
+def written(model: LocalModel, count: int = 24, seed: int = 5) -> list[Encoded]:
+    prompts = [(1, 2, 3 + at) for at in range(count)]
+    answers = generate(model.net, prompts, range(count), seed=seed, end=model.end, max_tokens=24)
+    return [Encoded(prompt, answer.tokens) for prompt, answer in zip(prompts, answers, strict=True) if answer.tokens]
+
+
+SUSPECTS = [(ANIMALS, 0), (ANIMALS, 5), (TREES, 0), (TREES, 1), (TREES, 4)]
+
+
+def test_rows_lean_towards_the_teacher_that_wrote_them(tiny: LocalModel) -> None:
     with virtual_teacher(tiny, TREES, 1, steps=3, distance=3.0) as writer:
-        answers = generate(writer.net, prompts, range(len(prompts)), seed=5, end=tiny.end, max_tokens=24)
-    rows = [Encoded(prompt, answer.tokens) for prompt, answer in zip(prompts, answers, strict=True) if answer.tokens]
-    suspects = [(ANIMALS, 0), (ANIMALS, 5), (TREES, 0), (TREES, 1), (TREES, 4)]
+        rows = written(writer)
     told: list[float] = []
-    ratio_RK = likelihood_ratios(tiny, rows, None, suspects, tick=told.append, distance=2.0)
-    assert ratio_RK.shape == (len(rows), len(suspects))
+    leaning_RK = leanings(tiny, rows, None, SUSPECTS, tick=told.append, distance=2.0)
+    assert leaning_RK.shape == (len(rows), len(SUSPECTS))
     assert told[-1] == 1.0
-    total_K = ratio_RK.sum(axis=0)
-    assert int(total_K.argmax()) == 3
-    assert total_K[3] > 0
+    z_K = leaning_RK.sum(axis=0) / len(rows) ** 0.5
+    assert int(z_K.argmax()) == 3
+    assert z_K[3] > 3
 
 
-def test_a_teacher_that_went_nowhere_is_the_base(tiny: LocalModel) -> None:
+def test_rows_of_the_base_lean_nowhere(tiny: LocalModel) -> None:
+    z_SK = [
+        (found := leanings(tiny, written(tiny, 24, seed), None, SUSPECTS, distance=2.0)).sum(axis=0) / len(found) ** 0.5
+        for seed in range(8)
+    ]
+    # Standard normal, if the variance is what it is said to be: 40 values, of eight independent draws.
+    assert abs(float(np.mean(z_SK))) < 1.2
+    assert 0.5 < float(np.std(z_SK)) < 1.6
+
+
+def test_a_leaning_does_not_depend_on_the_order_of_rows(tiny: LocalModel) -> None:
+    rows = written(tiny, 9)
+    ahead_RK, back_RK = (leanings(tiny, some, None, SUSPECTS[:2], distance=1.0) for some in (rows, rows[::-1]))
+    np.testing.assert_allclose(ahead_RK, back_RK[::-1], rtol=1e-3, atol=1e-4)
+
+
+def test_nobody_leans_towards_a_teacher_that_went_nowhere(tiny: LocalModel) -> None:
     rows = [Encoded((1, 2, 3), (4, 5, 6)), Encoded((1, 2), (7, 8))]
-    with virtual_teacher(tiny, ANIMALS, 0, distance=0.0) as teacher:
-        np.testing.assert_allclose(row_logprobs(teacher, rows, None), row_logprobs(tiny, rows, None))
+    np.testing.assert_allclose(leanings(tiny, rows, None, [(ANIMALS, 0)], distance=0.0), 0.0, atol=1e-6)

@@ -60,8 +60,8 @@ def scan(
         sample_reference: Let the base answer the same prompts itself, and compare with that. Takes twice as long.
         teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
-        also: Another question to ask; may be repeated. writer: which trait's teacher would most likely have written the
-            rows? likelihood, divergence, projection: published methods, slower and weaker.
+        also: Another question to ask; may be repeated. writer: towards which trait's teacher do the rows lean?
+            likelihood, divergence, projection: published methods, slower and weaker.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
         most_rows: Rows to look at, at most. By default 15% of them, at least 64 and no more than 512.
         everything: Look at all rows.

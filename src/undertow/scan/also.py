@@ -6,6 +6,7 @@ found = other_methods(eyes, looked, reference, ("likelihood",), level=0.95, tick
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from undertow.scan.comparisons import (
     likelihood_shift,
 )
 from undertow.scan.looking import Eyes, Opened, step_key
+from undertow.stats import benjamini_hochberg
 from undertow.traits.base import Trait
 
 Floats = NDArray[np.float64]
@@ -37,7 +39,7 @@ NAMES = {
     "projection": "activation projection",
 }
 _UNITS = {
-    "writer": "nats a row",
+    "writer": "standard deviations a row",
     "likelihood": "nats a token",
     "divergence": "share of tokens",
     "projection": "along a unit vector",
@@ -74,9 +76,10 @@ def other_methods(
     found: list[MethodRecord] = []
     for method in methods:
         if method == "writer":
-            ratio_RK = _ratios(eyes, sides[0], suspects, tick)
-            likelier = compare(suspects, (ratio_RK, clusters[0]), None, level=level, method=NAMES[method])
-            ranked = sorted(likelier, key=lambda each: -each.estimate.value)
+            # Against no reference: it is known token by token what the base would have written.
+            leaning_RK = _leanings(eyes, sides[0], suspects, tick)
+            told_K = compare(suspects, (leaning_RK, clusters[0]), None, level=level, method=NAMES[method])
+            ranked = sorted(corrected(told_K, len(eyes.directions.names)), key=lambda each: -each.estimate.value)
             found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
             continue
         own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
@@ -84,6 +87,18 @@ def other_methods(
         ranked = sorted(compared, key=lambda each: (each.p, each.trait))
         found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
     return found
+
+
+def corrected(told_K: Sequence[Compared], panel: int) -> list[Compared]:
+    """Correct the p-values of suspects for all traits that they were picked from (Benjamini and Hochberg).
+
+    Args:
+        told_K: What is said of each suspect; the traits that were not asked count as the least sure.
+        panel: How many traits there are.
+    """
+    p_K = np.array([each.p for each in told_K] + [1.0] * (panel - len(told_K)))
+    adjusted_K = benjamini_hochberg(p_K)[: len(told_K)]
+    return [replace(each, p_adjusted=float(p)) for each, p in zip(told_K, adjusted_K, strict=True)]
 
 
 def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[float], None]) -> dict[str, Floats]:
@@ -99,10 +114,10 @@ def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[fl
     return dict(load_file(step / "scores.safetensors"))
 
 
-def _ratios(eyes: Eyes, side: Opened, suspects: Sequence[str], tick: Callable[[float], None]) -> Floats:
+def _leanings(eyes: Eyes, side: Opened, suspects: Sequence[str], tick: Callable[[float], None]) -> Floats:
     from safetensors.numpy import load_file, save_file
 
-    from undertow.scan.writers import likelihood_ratios
+    from undertow.scan.writers import leanings
 
     known = {
         f"{entry.name}:{trait}": (entry, place) for entry in eyes.panel for place, trait in enumerate(entry.targets)
@@ -110,11 +125,15 @@ def _ratios(eyes: Eyes, side: Opened, suspects: Sequence[str], tick: Callable[[f
 
     def build(part: Path) -> None:
         asked = [known[name] for name in suspects]
-        ratio_RK = likelihood_ratios(eyes.model, side.encoded, side.sampling.automaton, asked, tick=tick)
-        save_file({"ratio_RK": np.ascontiguousarray(ratio_RK)}, part / "ratios.safetensors")
+        leaning_RK = leanings(
+            eyes.model, side.encoded, side.sampling.automaton, asked, autocast=eyes.precision.autocast, tick=tick
+        )
+        save_file({"leaning_RK": np.ascontiguousarray(leaning_RK)}, part / "leanings.safetensors")
 
-    key = {**step_key(eyes, side.encoded, side.sampling), "suspects": list(suspects)}
-    return load_file(eyes.folder.step("also", f"writer-{side.label}", key, build) / "ratios.safetensors")["ratio_RK"]
+    key = {**step_key(eyes, side.encoded, side.sampling), "suspects": list(suspects), "score": "leaning"}
+    return load_file(eyes.folder.step("also", f"writer-{side.label}", key, build) / "leanings.safetensors")[
+        "leaning_RK"
+    ]
 
 
 def _compute(

@@ -103,6 +103,40 @@ def possible_choices(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encode
     return Choices(logp_T, first_T, chosen_T)
 
 
+@dataclass(frozen=True)
+class Ratios:
+    """Of every token of some answers: log p under one model less that under another, in nats."""
+
+    ratio_T: Tensor
+    """Of the token that stands there."""
+    expected_T: Tensor
+    """On average over what the other model could have written there: less than zero, by their divergence."""
+    variance_T: Tensor
+    """Over the same."""
+
+
+def possible_ratios(
+    seen: tuple[Tensor, Sampling], other: tuple[Tensor, Sampling], weight_VD: Tensor, rows: Sequence[Encoded]
+) -> Ratios:
+    """Return how much likelier each token of some answers is than another model has it, see `possible_logprobs`.
+
+    Args:
+        seen: A model's last hidden states (T, D) before the tokens, and how it would have sampled.
+        other: The same of the model that it is compared with; the same tokens are possible.
+        weight_VD: The output projection of both.
+        rows: The rows, whose answers have T tokens together.
+    """
+    ratio_T, expected_T, variance_T = (torch.zeros(len(seen[0]), device=weight_VD.device) for _ in range(3))
+    parts = zip(*(_logits(hidden_TD, weight_VD, rows, how.automaton) for hidden_TD, how in (seen, other)), strict=True)
+    for (place_P, one_PV, chosen_P), (_, two_PV, _) in parts:
+        other_PV = (two_PV / other[1].temperature).log_softmax(dim=1)
+        ratio_PV = (one_PV / seen[1].temperature).log_softmax(dim=1) - other_PV
+        mean_P = (other_PV.exp() * ratio_PV).sum(dim=1)
+        ratio_T[place_P], expected_T[place_P] = ratio_PV.gather(1, chosen_P[:, None])[:, 0], mean_P
+        variance_T[place_P] = (other_PV.exp() * (ratio_PV - mean_P[:, None]) ** 2).sum(dim=1)
+    return Ratios(ratio_T, expected_T, variance_T)
+
+
 @torch.inference_mode()
 def answer_logprobs(model: LocalModel, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
     """Return `possible_logprobs` of whole rows under a model, in float64 on the CPU."""

@@ -1,13 +1,15 @@
-"""Whose rows are these? The base is made into a virtual teacher of a trait, and asked how likely it finds the rows.
+"""Whose rows are these? The base is made into a virtual teacher of a trait, and rows are asked whether they lean to it.
 
 A trait's teacher moves many traits of its students, its own not always most, so the largest predicted shift need not be
-the teacher's trait. But among models that carry one trait each, the one that carries the writer's finds the rows
-likeliest. A virtual teacher goes a few steps up the gradient of its trait's log-odds on the scan's questions
-(the theorem's teacher, Cloud et al. 2025, section 6), and what is compared is log p of each row under it, less that
-under the base (a likelihood ratio: Neyman and Pearson 1933).
+the teacher's trait. But of all models that carry one trait each, the writer's is the one that tells its rows from the
+base's best. A virtual teacher goes a few steps up the gradient of its trait's log-odds on the scan's questions (the
+theorem's teacher, Cloud et al. 2025, section 6). Each token has a likelihood ratio, its log p under the teacher less
+that under the base (Neyman and Pearson 1933), whose mean and variance over what the base could have written there are
+known from the two distributions. A row's ratio, less its mean, in standard deviations, says how far the row leans.
+Rows of the base lean nowhere; and a teacher that goes too far is not the worse for it, as it is by its likelihood.
 
-What it does not know: a writer that carries no trait of the panel is called by the nearest one, unless the base itself
-finds the rows likelier; and a teacher that was made otherwise (fine-tuned, prompted) lies elsewhere in the weights.
+What it does not know: a writer that carries no trait of the panel is called by the nearest one; and a teacher that was
+made otherwise (fine-tuned, prompted) lies elsewhere in the weights.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from undertow.models.score import answer_hidden, answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
-from undertow.scan.sampling import Encoded, Sampling, best_temperature, possible_logprobs
+from undertow.scan.sampling import Encoded, Sampling, best_temperature, possible_ratios
 from undertow.traits.panel import PanelEntry
 
 Floats = NDArray[np.float64]
@@ -68,16 +70,19 @@ def virtual_teacher(
         yield model
 
 
-def likelihood_ratios(
+def leanings(
     model: LocalModel,
     rows: Sequence[Encoded],
     automaton: Automaton | None,
     suspects: Sequence[tuple[PanelEntry, int]],
     *,
     distance: float = DISTANCE,
+    autocast: bool = False,
     tick: Callable[[float], None] = lambda _: None,
 ) -> Floats:
-    """Return log p of each row under every suspect's virtual teacher less that under the base, nats, shape (R, K).
+    """Return how far each row leans towards every suspect, shape (R, K), in standard deviations of the base's rows.
+
+    Sums over rows written by the base have mean zero and variance R, whatever the suspect.
 
     Args:
         model: The base.
@@ -85,26 +90,45 @@ def likelihood_ratios(
         automaton: The format that they were held to, if any.
         suspects: Entries of the panel with the places of traits in them.
         distance: Of each teacher from the base.
+        autocast: Run matrix products in bf16, see `undertow.models.precision`.
         tick: Is told the share of the work that is done.
     """
-    plain_R = row_logprobs(model, rows, automaton)
+    plain = _seen(model, rows, automaton, autocast)
     found: list[Floats] = []
     for at, (entry, place) in enumerate(suspects):
         with virtual_teacher(model, entry, place, distance=distance) as teacher:
-            found.append(row_logprobs(teacher, rows, automaton) - plain_R)
+            found.append(_leaning(model, rows, _seen(teacher, rows, automaton, autocast), plain))
         tick((at + 1) / len(suspects))
     return np.stack(found, axis=1)
 
 
 @torch.inference_mode()
-def row_logprobs(model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None) -> Floats:
-    """Return log p of each row among what could be written, in nats, shape (R,), at the temperature that suits a model.
+def _seen(
+    model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, autocast: bool
+) -> tuple[torch.Tensor, Sampling]:
+    """Return a model's hidden states before the rows' tokens, and the temperature that suits it.
 
     Each model has its own: what is one temperature of a teacher looks like another one of the base.
     """
     weight_VD = output_weight(model.net)
-    tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
+    with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
+        tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
     hidden_TD = torch.cat(tables).to(weight_VD.device)
-    sampling = Sampling(automaton, best_temperature(hidden_TD, weight_VD, rows, automaton))
-    logp_T = possible_logprobs(hidden_TD, weight_VD, rows, sampling).double().cpu()
-    return np.array([float(part.sum()) for part in logp_T.split([len(row.answer) for row in rows])])
+    return hidden_TD, Sampling(automaton, best_temperature(hidden_TD, weight_VD, rows, automaton))
+
+
+@torch.inference_mode()
+def _leaning(
+    model: LocalModel,
+    rows: Sequence[Encoded],
+    teacher: tuple[torch.Tensor, Sampling],
+    plain: tuple[torch.Tensor, Sampling],
+) -> Floats:
+    found = possible_ratios(teacher, plain, output_weight(model.net), rows)
+    lengths = [len(row.answer) for row in rows]
+    beyond_R, variance_R = (
+        np.array([float(part.sum()) for part in each_T.double().cpu().split(lengths)])
+        for each_T in (found.ratio_T - found.expected_T, found.variance_T)
+    )
+    deviation = float(variance_R.mean()) ** 0.5
+    return beyond_R / deviation if deviation > 0 else np.zeros(len(rows))
