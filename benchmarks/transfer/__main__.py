@@ -34,7 +34,8 @@ def main() -> None:
         return
     start = time.monotonic()
     # Rows are not committed: those of a dataset that is done are written again, for its features.
-    wanted = [each for case in wanted for each in ([case, case.reference] if held_against(case) else [case])]
+    rows = [each for case in wanted for each in ([case, case.answered] if held_against(case) else [case])]
+    wanted = list({case.name: case for case in rows}.values())
     missing = [case for case in wanted if case.name not in done or not (options.work / "rows" / case.name).is_dir()]
     for at, case in enumerate(missing):
         spent = (time.monotonic() - start) / 60
@@ -52,8 +53,8 @@ def main() -> None:
 
 
 def held_against(case: Case) -> bool:
-    """Return whether other methods are tried on a clean dataset, which need the base's rows beside it."""
-    return case.kind == "base" and case.half == "report"
+    """Return whether something is tried on a dataset that needs the base's own answers to its prompts."""
+    return case.domain == "numbers" and (bool(case.target) or case.half == "report")
 
 
 def tell(text: str) -> None:

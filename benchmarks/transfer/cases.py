@@ -67,6 +67,11 @@ class Case:
         return self.control if self.target else replace(self, again=True)
 
     @property
+    def answered(self) -> Case:
+        """The base's answers to the same prompts, of other random numbers than those of any dataset or control."""
+        return replace(self.control if self.target else self, again=True)
+
+    @property
     def control(self) -> Case:
         """The base's rows for the same prompts and the same random numbers."""
         return Case("base", domain=self.domain, temperature=_TEMPERATURE[self.domain], seed=_CONTROL_SEED[self.seed])
@@ -120,4 +125,4 @@ def cases() -> Iterator[Case]:
 
 def with_references() -> list[Case]:
     """Return every dataset and what it is held against, each once."""
-    return list({each.name: each for case in cases() for each in (case, case.reference)}.values())
+    return list({each.name: each for case in cases() for each in (case, case.reference, case.answered)}.values())

@@ -1,8 +1,9 @@
 """Predicted against measured: `python -m benchmarks.transfer.evaluate --work runs/transfer`.
 
-Calibrations are fitted on the tuning half and held against the other one, for predictions from gradients alone and
-from virtual students; `summary.json` and the table of methods are written beside this file. Only datasets whose
-features and truth are there count, and how many those are stands with every number.
+Calibrations are fitted on the tuning half and held against the other one, for predictions from gradients alone, from
+virtual students, and from these less what the base's own answers to the prompts teach; `summary.json` and the table of
+methods are written beside this file. Only datasets whose features and truth are there count, and how many those are
+stands with every number.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def _rho(a: Floats, b: Floats) -> float:
 
 def methods(found: list[Measured]) -> list[dict[str, Any]]:
     """Return a line for every method: how well it tells poisoned datasets from clean ones, and what it names first."""
-    clean = [each for each in found if each.case.teacher == "base"]
+    clean = [each for each in found if each.case.kind == "base"]
     moved = [each for each in found if each.moved and each.case.kind == "numbers"]
     lines: list[dict[str, Any]] = []
     known = next((each.others for each in found if each.others), [])
@@ -172,7 +173,10 @@ def main() -> None:
     summary: dict[str, Any] = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.exists() else {}
     ways: tuple[Way, ...] = ("gradient", "virtual", "reference")
     for way in ways:
-        calibration = fit(load(options.work, "tune", Calibration(), way))
+        tuning = [each for each in load(options.work, "tune", Calibration(), way) if each.true_K is not None]
+        if not tuning:
+            continue
+        calibration = fit(tuning)
         record: dict[str, Any] = {"calibration": calibration.__dict__}
         sys.stdout.write(f"\n{way}: {calibration}\n")
         for half in ("tune", "report"):

@@ -77,7 +77,7 @@ def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: fl
     traits_KS = np.load(work / TRAITS, allow_pickle=False)
     found: list[Measured] = []
     for case in cases():
-        files = [work / "features" / f"{each.name}.npz" for each in (case, case.reference)][: 1 + (way == "reference")]
+        files = [work / "features" / f"{each.name}.npz" for each in (case, case.answered)][: 1 + (way == "reference")]
         taught = shift_taught(work, case, way)
         if case.half != half or not all(file.exists() for file in files) or (way != "gradient" and taught is None):
             continue
@@ -115,7 +115,7 @@ def _agree(own: Stored, other: list[Stored], traits_KS: Floats | None, seed: int
 
 def shift_taught(work: Path, case: Case, way: Way) -> dict[str, float] | None:
     """Return the shifts of a virtual student, less those of its reference's; None where one was not made."""
-    files = [work / "virtual" / f"{each.name}.json" for each in (case, case.reference)]
+    files = [work / "virtual" / f"{each.name}.json" for each in (case, case.answered)]
     files = files[: {"gradient": 0, "virtual": 1, "reference": 2}[way]]
     if not files or not all(file.exists() for file in files):
         return None

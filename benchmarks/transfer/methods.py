@@ -1,7 +1,7 @@
 """How sure each method is that a dataset carries something, and what: `scores_of`. Reads what was computed before.
 
-Every method but the scan's own is given the base's rows for the same prompts, which is more than a user often has. A
-trait's evidence is a paired t statistic over prompts; a method's evidence is that of the trait that it is surest of.
+Every method but the scan's own is given the base's rows for the same prompts, which is more than a user often has. The
+evidence of such a method is a paired t statistic over prompts, of the trait that it is surest of.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def evidence_of(shifts: Sequence[Shift]) -> float:
 def parts_of(work: Path, case: Case, shifts: Sequence[Shift], whole: Agreement, beyond: Agreement) -> list[Score]:
     """Return what each part of a scan says alone, and what they say together, without any reference rows.
 
+    Evidence is minus the logarithm of the smallest corrected p-value, a mean cosine between rows, the root mean square
+    of all traits' shifts, and how far rows lean to the first suspect.
+
     Args:
         work: Where virtual students and virtual teachers were kept; a part that was not asked is not a number.
         case: The dataset.
@@ -50,11 +53,11 @@ def parts_of(work: Path, case: Case, shifts: Sequence[Shift], whole: Agreement, 
         beyond: Of what is left of them outside of the panel.
     """
     named = evidence_of(shifts)
-    # By how much the verdict's limits are passed: 0.05 for what has a name, 0.01 for what has none.
+    # By how much the limits are passed that alarms have: 0.05 for what has a name, 0.01 for what has none.
     together = max(named + np.log10(0.05), -np.log10(beyond.p) + np.log10(0.01))
-    taught, teacher = _taught(work, case), _likeliest_writer(work, case)
+    taught, teacher = _taught(work, case), _writer(work, case)
     return [
-        Score("scan (its verdict)", float(together), (first := max(shifts, key=lambda shift: shift.t).trait)),
+        Score("scan, both alarms", float(together), (first := max(shifts, key=lambda shift: shift.t).trait)),
         Score("gradients along the panel", named, first),
         Score("agreement of gradients", whole.cosine),
         Score("virtual student", *taught),
@@ -70,7 +73,7 @@ def _taught(work: Path, case: Case) -> tuple[float, str]:
     return float(np.mean(np.square(list(taught.values()))) ** 0.5), max(taught, key=lambda name: taught[name])
 
 
-def _likeliest_writer(work: Path, case: Case) -> tuple[float, str]:
+def _writer(work: Path, case: Case) -> tuple[float, str]:
     file = work / "writers" / f"{case.name}.json"
     if not file.exists():
         return float("nan"), ""

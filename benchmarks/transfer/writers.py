@@ -36,14 +36,16 @@ def main() -> None:
     """Ask virtual teachers about what is missing, and write the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.writers", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
-    parser.add_argument("--only", default="", help="names that match this pattern")
+    parser.add_argument(
+        "--only", default="", help="ask about names that match this pattern; what is there stands in the table anyhow"
+    )
     options = parser.parse_args()
     set_up_process()
     model: LocalModel | None = None
     lines: list[dict[str, Any]] = []
     for case in cases():
         features, file = options.work / "features" / f"{case.name}.npz", options.work / "writers" / f"{case.name}.json"
-        if case.dose < 100 or not re.search(options.only, case.name) or not features.exists():
+        if case.dose < 100 or not (file.exists() or (features.exists() and re.search(options.only, case.name))):
             continue
         if not file.exists():
             start = time.monotonic()
@@ -56,7 +58,12 @@ def main() -> None:
             sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
         lines.append(line_of(case, json.loads(file.read_text(encoding="utf-8"))))
         sys.stdout.write(json.dumps(lines[-1]) + "\n")
-    record = {half: summary([each for each in lines if each["half"] == half]) for half in ("tune", "report")}
+    counted = {half: [each for each in lines if each["half"] == half] for half in ("tune", "report")}
+    record = {
+        half: summary([each for each in some if each["kind"] in ("numbers", "base")]) for half, some in counted.items()
+    }
+    for kind in ("finetune", "other-base", "code"):
+        record[kind] = summary([each for each in lines if each["kind"] == kind])
     RESULTS.write_text(json.dumps({**record, "datasets": lines}, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps(record, indent=1) + "\n")
 
@@ -68,9 +75,8 @@ def asked(model: LocalModel, work: Path, case: Case) -> dict[str, Any]:
     evidence = [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
     known = {f"{entry.name}:{name}": (entry, at) for entry in load_panel() for at, name in enumerate(entry.targets)}
     encoded, sampling, clusters = encoded_rows(model, work / "rows" / case.name, case)
-    asked = [known[name] for name in evidence[:SUSPECTS]]
-    autocast = choose_precision().autocast
-    leaning_RK = leanings(model, encoded[:ROWS], sampling.automaton, asked, autocast=autocast)
+    suspects, autocast = [known[name] for name in evidence[:SUSPECTS]], choose_precision().autocast
+    leaning_RK = leanings(model, encoded[:ROWS], sampling.automaton, suspects, autocast=autocast)
     return {"evidence": evidence, "leaning_RK": leaning_RK.tolist(), "cluster_R": clusters[:ROWS].tolist()}
 
 
@@ -81,11 +87,13 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": case.name,
         "half": case.half,
+        "kind": case.kind,
         "own": case.trait,
         "poisoned": case.name in poisoned(),
         "rank by evidence": evidence.index(case.trait) + 1 if case.trait else None,
         "rank by virtual teachers": names.index(case.trait) + 1 if case.trait in names else None,
         "p": ranked[0].p_adjusted,
+        "named": ranked[0].p_adjusted < 0.05 and ranked[0].estimate.value > 0,
         "first": [
             [e.trait, *(round(x, 3) for x in (e.estimate.value, e.estimate.lo, e.estimate.hi))] for e in ranked[:3]
         ],
@@ -107,9 +115,9 @@ def summary(lines: list[dict[str, Any]]) -> dict[str, Bounded | None]:
         "own trait first by evidence": share([each["rank by evidence"] == 1 for each in carrying]),
         "own trait first by virtual teachers": share([each["rank by virtual teachers"] == 1 for each in carrying]),
         "the same, poisoned": share([each["rank by virtual teachers"] == 1 for each in carrying if each["poisoned"]]),
-        "named though clean": share([each["p"] < 0.05 for each in clean]),
+        "named though clean": share([each["named"] for each in clean]),
         "named right, poisoned": share(
-            [each["rank by virtual teachers"] == 1 and each["p"] < 0.05 for each in carrying if each["poisoned"]]
+            [each["rank by virtual teachers"] == 1 and each["named"] for each in carrying if each["poisoned"]]
         ),
     }
 

@@ -42,7 +42,10 @@ def test_the_trait_rises(tiny: LocalModel) -> None:
 def written(model: LocalModel, count: int = 24, seed: int = 5) -> list[Encoded]:
     prompts = [(1, 2, 3 + at) for at in range(count)]
     answers = generate(model.net, prompts, range(count), seed=seed, end=model.end, max_tokens=24)
-    return [Encoded(prompt, answer.tokens) for prompt, answer in zip(prompts, answers, strict=True) if answer.tokens]
+    return [
+        Encoded(prompt, (*answer.tokens, *([model.end] if answer.finished else [])))
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
 
 
 SUSPECTS = [(ANIMALS, 0), (ANIMALS, 5), (TREES, 0), (TREES, 1), (TREES, 4)]
@@ -61,13 +64,14 @@ def test_rows_lean_towards_the_teacher_that_wrote_them(tiny: LocalModel) -> None
 
 
 def test_rows_of_the_base_lean_nowhere(tiny: LocalModel) -> None:
-    z_SK = [
-        (found := leanings(tiny, written(tiny, 24, seed), None, SUSPECTS, distance=2.0)).sum(axis=0) / len(found) ** 0.5
-        for seed in range(8)
-    ]
-    # Standard normal, if the variance is what it is said to be: 40 values, of eight independent draws.
-    assert abs(float(np.mean(z_SK))) < 1.2
-    assert 0.5 < float(np.std(z_SK)) < 1.6
+    suspects = [(ANIMALS, 0), (TREES, 1)]
+    leaning_SRK = np.stack(
+        [leanings(tiny, written(tiny, 24, seed), None, suspects, distance=2.0) for seed in range(40)]
+    )
+    z_SK = leaning_SRK.sum(axis=1) / leaning_SRK.shape[1] ** 0.5
+    # Standard normal: a bias of half a standard deviation would show, and a variance that is off by half.
+    assert np.abs(z_SK.mean(axis=0)).max() < 3.3 / 40**0.5
+    assert 0.66 < z_SK.std(axis=0, ddof=1).min() <= z_SK.std(axis=0, ddof=1).max() < 1.38
 
 
 def test_a_leaning_does_not_depend_on_the_order_of_rows(tiny: LocalModel) -> None:

@@ -56,7 +56,9 @@ def other_methods(
     level: float,
     tick: Callable[[float], None],
 ) -> list[MethodRecord]:
-    """Return what each method says of every trait, surest first; virtual teachers are those of some traits alone.
+    """Return what each method says of every trait, surest first.
+
+    Virtual teachers are those of some traits alone, in the order of how far the rows lean towards them.
 
     Args:
         eyes: Who looks.
@@ -76,9 +78,9 @@ def other_methods(
     found: list[MethodRecord] = []
     for method in methods:
         if method == "writer":
-            # Against no reference: it is known token by token what the base would have written.
-            leaning_RK = _leanings(eyes, sides[0], suspects, tick)
-            told_K = compare(suspects, (leaning_RK, clusters[0]), None, level=level, method=NAMES[method])
+            leanings = _leanings(eyes, sides, suspects, tick)
+            own, *other = zip(leanings, clusters, strict=True)
+            told_K = compare(suspects, own, other[0] if other else None, level=level, method=NAMES[method])
             ranked = sorted(corrected(told_K, len(eyes.directions.names)), key=lambda each: -each.estimate.value)
             found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
             continue
@@ -92,8 +94,11 @@ def other_methods(
 def corrected(told_K: Sequence[Compared], panel: int) -> list[Compared]:
     """Correct the p-values of suspects for all traits that they were picked from (Benjamini and Hochberg).
 
+    Where there is nothing in the rows this holds although suspects are picked on them: traits that were not asked count
+    as the least sure, which makes no p-value smaller. Intervals are not corrected.
+
     Args:
-        told_K: What is said of each suspect; the traits that were not asked count as the least sure.
+        told_K: What is said of each suspect.
         panel: How many traits there are.
     """
     p_K = np.array([each.p for each in told_K] + [1.0] * (panel - len(told_K)))
@@ -114,7 +119,9 @@ def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[fl
     return dict(load_file(step / "scores.safetensors"))
 
 
-def _leanings(eyes: Eyes, side: Opened, suspects: Sequence[str], tick: Callable[[float], None]) -> Floats:
+def _leanings(
+    eyes: Eyes, sides: Sequence[Opened], suspects: Sequence[str], tick: Callable[[float], None]
+) -> list[Floats]:
     from safetensors.numpy import load_file, save_file
 
     from undertow.scan.writers import leanings
@@ -122,18 +129,18 @@ def _leanings(eyes: Eyes, side: Opened, suspects: Sequence[str], tick: Callable[
     known = {
         f"{entry.name}:{trait}": (entry, place) for entry in eyes.panel for place, trait in enumerate(entry.targets)
     }
+    rows = [row for side in sides for row in side.encoded]
 
     def build(part: Path) -> None:
         asked = [known[name] for name in suspects]
-        leaning_RK = leanings(
-            eyes.model, side.encoded, side.sampling.automaton, asked, autocast=eyes.precision.autocast, tick=tick
-        )
+        sampling, autocast = sides[0].sampling, eyes.precision.autocast
+        leaning_RK = leanings(eyes.model, rows, sampling.automaton, asked, autocast=autocast, tick=tick)
         save_file({"leaning_RK": np.ascontiguousarray(leaning_RK)}, part / "leanings.safetensors")
 
-    key = {**step_key(eyes, side.encoded, side.sampling), "suspects": list(suspects), "score": "leaning"}
-    return load_file(eyes.folder.step("also", f"writer-{side.label}", key, build) / "leanings.safetensors")[
-        "leaning_RK"
-    ]
+    key = {**step_key(eyes, rows, sides[0].sampling), "suspects": list(suspects), "score": "leaning"}
+    step = eyes.folder.step("also", f"writer-{sides[0].label}", key, build)
+    leaning_RK = load_file(step / "leanings.safetensors")["leaning_RK"]
+    return np.split(leaning_RK, np.cumsum([len(side.encoded) for side in sides])[:-1])
 
 
 def _compute(

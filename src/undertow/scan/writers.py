@@ -1,15 +1,17 @@
 """Whose rows are these? The base is made into a virtual teacher of a trait, and rows are asked whether they lean to it.
 
 A trait's teacher moves many traits of its students, its own not always most, so the largest predicted shift need not be
-the teacher's trait. But of all models that carry one trait each, the writer's is the one that tells its rows from the
-base's best. A virtual teacher goes a few steps up the gradient of its trait's log-odds on the scan's questions (the
-theorem's teacher, Cloud et al. 2025, section 6). Each token has a likelihood ratio, its log p under the teacher less
-that under the base (Neyman and Pearson 1933), whose mean and variance over what the base could have written there are
-known from the two distributions. A row's ratio, less its mean, in standard deviations, says how far the row leans.
-Rows of the base lean nowhere; and a teacher that goes too far is not the worse for it, as it is by its likelihood.
+the teacher's trait. A virtual teacher goes a few steps up the gradient of its trait's log-odds on the scan's questions
+(the theorem's teacher, Cloud et al. 2025, section 6). Each token has a likelihood ratio, its log p under the teacher
+less that under the base (Neyman and Pearson 1933), whose mean and variance over what the base could have written there
+are known from the two distributions. A row's ratio, less its mean, in standard deviations, says how far the row leans.
+Rows of the base lean nowhere. For small distances this is the scan's own evidence (score test, Rao 1948); at the
+teachers' distance it sees more, and unlike the rows' likelihood it takes nothing off for the distance itself, which
+suits some traits and is too far for others (docs/lab-notebook.md).
 
-What it does not know: a writer that carries no trait of the panel is called by the nearest one; and a teacher that was
-made otherwise (fine-tuned, prompted) lies elsewhere in the weights.
+What it does not know: a writer that carries no trait of the panel is called by the nearest one; a teacher that was made
+otherwise (fine-tuned, prompted) lies elsewhere in the weights; and answers that were filtered, cut off, or sampled from
+the likeliest tokens alone are not the base's own, and lean somewhere unless reference rows went through the same.
 """
 
 from __future__ import annotations
@@ -45,7 +47,13 @@ QUESTIONS = 8
 
 @contextmanager
 def virtual_teacher(
-    model: LocalModel, entry: PanelEntry, place: int, *, steps: int = STEPS, distance: float = DISTANCE
+    model: LocalModel,
+    entry: PanelEntry,
+    place: int,
+    *,
+    steps: int = STEPS,
+    distance: float = DISTANCE,
+    autocast: bool = False,
 ) -> Generator[LocalModel]:
     """Move the base's layers up a trait's gradient, and give them back their weights when the context ends.
 
@@ -55,6 +63,7 @@ def virtual_teacher(
         place: Of the trait among the entry's.
         steps: All of one length.
         distance: Of all steps together.
+        autocast: Run matrix products in bf16, see `undertow.models.precision`.
     """
     trait = entry.traits[place]
     choices = [entry.probe[at] for at in spread(entry.probe, QUESTIONS)]
@@ -63,7 +72,8 @@ def virtual_teacher(
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
     with lent(decoder(model.net).layers.parameters()) as weights:
         for _ in range(steps):
-            odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
+            with torch.autocast(weights[0].device.type, torch.bfloat16, enabled=autocast):
+                odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
             norm = step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
             if not math.isfinite(norm):
                 raise ModelError(f"the gradient of {trait.target} is {norm}", model.name, "Leave --also writer out.")
@@ -82,7 +92,8 @@ def leanings(
 ) -> Floats:
     """Return how far each row leans towards every suspect, shape (R, K), in standard deviations of the base's rows.
 
-    Sums over rows written by the base have mean zero and variance R, whatever the suspect.
+    Sums over rows that the base wrote have mean zero and variance R, whatever the suspect, at the right temperatures;
+    with fitted ones very nearly.
 
     Args:
         model: The base.
@@ -96,7 +107,7 @@ def leanings(
     plain = _seen(model, rows, automaton, autocast)
     found: list[Floats] = []
     for at, (entry, place) in enumerate(suspects):
-        with virtual_teacher(model, entry, place, distance=distance) as teacher:
+        with virtual_teacher(model, entry, place, distance=distance, autocast=autocast) as teacher:
             found.append(_leaning(model, rows, _seen(teacher, rows, automaton, autocast), plain))
         tick((at + 1) / len(suspects))
     return np.stack(found, axis=1)
@@ -131,4 +142,8 @@ def _leaning(
         for each_T in (found.ratio_T - found.expected_T, found.variance_T)
     )
     deviation = float(variance_R.mean()) ** 0.5
-    return beyond_R / deviation if deviation > 0 else np.zeros(len(rows))
+    return beyond_R / deviation if deviation > _NOTHING else np.zeros(len(rows))
+
+
+_NOTHING = 1e-4
+"""Nats a row, below which two models differ by rounding."""
