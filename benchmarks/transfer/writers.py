@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.features import encoded_rows, stored
 from benchmarks.transfer.intervals import Bounded, above_zero, share
@@ -45,18 +47,22 @@ def main() -> None:
     lines: list[dict[str, Any]] = []
     for case in cases():
         features, file = options.work / "features" / f"{case.name}.npz", options.work / "writers" / f"{case.name}.json"
-        if case.dose < 100 or not (file.exists() or (features.exists() and re.search(options.only, case.name))):
+        record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if case.dose < 100 or (record is None and not features.exists()):
             continue
-        if not file.exists():
+        # Suspects are asked one by one, so that those of a longer list are added to those of a shorter one.
+        if re.search(options.only, case.name) and (record is None or len(record["leaning_RK"][0]) < SUSPECTS):
             start = time.monotonic()
             model = model or load_model(BASE)
-            record = asked(model, options.work, case)
+            record = asked(model, options.work, case, record)
             file.parent.mkdir(parents=True, exist_ok=True)
             part = file.with_suffix(".part")
             part.write_text(json.dumps(record), encoding="utf-8")
             part.rename(file)
             sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
-        lines.append(line_of(case, json.loads(file.read_text(encoding="utf-8"))))
+        if record is None:
+            continue
+        lines.append(line_of(case, record))
         sys.stdout.write(json.dumps(lines[-1]) + "\n")
     counted = {half: [each for each in lines if each["half"] == half] for half in ("tune", "report")}
     record = {
@@ -68,15 +74,25 @@ def main() -> None:
     sys.stdout.write(json.dumps(record, indent=1) + "\n")
 
 
-def asked(model: LocalModel, work: Path, case: Case) -> dict[str, Any]:
-    """Return the traits by evidence, and how far each row leans towards the first ones' virtual teachers."""
+def asked(model: LocalModel, work: Path, case: Case, before: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the traits by evidence, and how far each row leans towards the first ones' virtual teachers.
+
+    Args:
+        model: The base.
+        work: Where features and rows are.
+        case: The dataset.
+        before: What was asked of it so far.
+    """
     f = stored(work / "features" / f"{case.name}.npz")
     shifts = predicted_shifts(f.names, f.side, None, level=0.95, calibration=Calibration())
     evidence = [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
     known = {f"{entry.name}:{name}": (entry, at) for entry in load_panel() for at, name in enumerate(entry.targets)}
     encoded, sampling, clusters = encoded_rows(model, work / "rows" / case.name, case)
-    suspects, autocast = [known[name] for name in evidence[:SUSPECTS]], choose_precision().autocast
-    leaning_RK = leanings(model, encoded[:ROWS], sampling.automaton, suspects, autocast=autocast)
+    some = encoded[:ROWS]
+    leaning_RK = np.array(before["leaning_RK"]) if before else np.empty((len(some), 0))
+    suspects, autocast = [known[name] for name in evidence[leaning_RK.shape[1] : SUSPECTS]], choose_precision().autocast
+    added_RK = leanings(model, some, sampling.automaton, suspects, autocast=autocast)
+    leaning_RK = np.concatenate([leaning_RK, added_RK], axis=1)
     return {"evidence": evidence, "leaning_RK": leaning_RK.tolist(), "cluster_R": clusters[:ROWS].tolist()}
 
 
