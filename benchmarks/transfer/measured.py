@@ -66,8 +66,14 @@ class Measured:
         return above_zero(float(self.true_K[self.own]), float(self.error_K[self.own]))
 
 
-Way = Literal["gradient", "virtual", "reference"]
-"""Of predicting: from gradients, by a virtual student, or by one less a virtual student of the base's own answers."""
+Way = Literal["gradient", "virtual", "reference", "coupled"]
+"""Of predicting: from gradients, by a virtual student, by one less a virtual student of the base's own answers, or of
+those that share the dataset's random numbers."""
+
+
+def beside(case: Case, way: Way) -> list[Case]:
+    """Return a dataset and what a way holds it against."""
+    return [case, *{"reference": [case.answered], "coupled": [case.reference]}.get(way, [])]
 
 
 def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: float = 0.9) -> list[Measured]:
@@ -77,7 +83,7 @@ def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: fl
     traits_KS = np.load(work / TRAITS, allow_pickle=False)
     found: list[Measured] = []
     for case in cases():
-        files = [work / "features" / f"{each.name}.npz" for each in (case, case.answered)][: 1 + (way == "reference")]
+        files = [work / "features" / f"{each.name}.npz" for each in beside(case, way)]
         taught = shift_taught(work, case, way)
         if case.half != half or not all(file.exists() for file in files) or (way != "gradient" and taught is None):
             continue
@@ -115,9 +121,8 @@ def _agree(own: Stored, other: list[Stored], traits_KS: Floats | None, seed: int
 
 def shift_taught(work: Path, case: Case, way: Way) -> dict[str, float] | None:
     """Return the shifts of a virtual student, less those of its reference's; None where one was not made."""
-    files = [work / "virtual" / f"{each.name}.json" for each in (case, case.answered)]
-    files = files[: {"gradient": 0, "virtual": 1, "reference": 2}[way]]
-    if not files or not all(file.exists() for file in files):
+    files = [work / "virtual" / f"{each.name}.json" for each in beside(case, way)]
+    if way == "gradient" or not all(file.exists() for file in files):
         return None
     own, *other = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     return {name: value - other[0][name] for name, value in own.items()} if other else own
