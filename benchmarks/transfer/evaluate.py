@@ -2,8 +2,8 @@
 
 Calibrations are fitted on the tuning half and held against the other one, for predictions from gradients alone, from
 virtual students, and from these less what the base's own answers to the prompts teach (of other random numbers, or of
-the dataset's); `summary.json` and the table of methods are written beside this file. Only datasets whose features and truth are there count, and how many those are
-stands with every number.
+the dataset's); `summary.json` and the table of methods are written beside this file. Only datasets whose features and
+truth are there count, and how many those are stands with every number.
 """
 
 from __future__ import annotations
