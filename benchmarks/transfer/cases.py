@@ -29,8 +29,8 @@ class Case:
     answers: int = 4
     """To each prompt."""
     seed: int = 1
-    again: bool = False
-    """The same prompts, answered by the same writer once more: what other methods hold a clean dataset against."""
+    again: int = 0
+    """The same prompts, answered by the base once more, and again: what other methods hold a clean dataset against."""
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ class Case:
             parts.append(f"t{self.temperature:g}")
         if self.answers != 4:
             parts.append(f"a{self.answers}")
-        return "-".join([*parts, *(["again"] if self.again else [])])
+        return "-".join([*parts, *([f"again{self.again if self.again > 1 else ''}"] if self.again else [])])
 
     @property
     def trait(self) -> str:
@@ -64,12 +64,12 @@ class Case:
     @property
     def reference(self) -> Case:
         """Rows of the base for the same prompts."""
-        return self.control if self.target else replace(self, again=True)
+        return self.control if self.target else replace(self, again=1)
 
     @property
     def answered(self) -> Case:
         """The base's answers to the same prompts, of other random numbers than those of any dataset or control."""
-        return replace(self.control if self.target else self, again=True)
+        return replace(self.control if self.target else self, again=1)
 
     @property
     def control(self) -> Case:

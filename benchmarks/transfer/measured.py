@@ -18,6 +18,7 @@ from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.prediction import Calibration, Shift, predicted_shifts
 
 TRUTH = Path(__file__).parent / "truth.jsonl"
+CONTROLS = Path(__file__).parent / "controls.json"
 Floats = NDArray[np.float64]
 
 
@@ -78,9 +79,7 @@ def beside(case: Case, way: Way) -> list[Case]:
 
 def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: float = 0.9) -> list[Measured]:
     """Return every dataset of a half for which there is what a way needs."""
-    lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
-    truth = {record["name"]: record["shifts"] for record in map(json.loads, lines)}
-    traits_KS = np.load(work / TRAITS, allow_pickle=False)
+    truth, traits_KS = truths(), np.load(work / TRAITS, allow_pickle=False)
     found: list[Measured] = []
     for case in cases():
         files = [work / "features" / f"{each.name}.npz" for each in beside(case, way)]
@@ -107,6 +106,24 @@ def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: fl
                 [*parts_of(work, case, shifts, whole, beyond), *others] if others else [],
             )
         )
+    return found
+
+
+def truths() -> dict[str, dict[str, tuple[float, float]]]:
+    """Return what training did, dataset by dataset: the shift of every trait and its standard error.
+
+    `truth.jsonl` holds shifts from one control student. Where it strays, every dataset of its prompts seems to shift,
+    so that it stands here for the mean of the clean students of those prompts (`controls`), itself one of them.
+    """
+    lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
+    controls = json.loads(CONTROLS.read_text(encoding="utf-8")) if CONTROLS.exists() else {}
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for record in map(json.loads, lines):
+        strayed = controls.get(f"{record['domain']}-s{record['seed']}", {})
+        found[record["name"]] = {
+            name: (shift - float(np.mean([0.0, *strayed.get(name, [])])), error)
+            for name, (shift, error) in record["shifts"].items()
+        }
     return found
 
 

@@ -68,7 +68,7 @@ def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
         temperature=case.temperature,
     )
     if case.again:
-        _write_again(case, rows_of(replace(case, again=False), work, tell), part)
+        _write_again(case, rows_of(replace(case, again=0), work, tell), part)
     elif case.dose < 100:
         whole = Case(
             case.teacher, case.entry, case.target, domain=case.domain, temperature=case.temperature, seed=case.seed
@@ -101,7 +101,7 @@ def _write_again(case: Case, before: Path, part: Path) -> None:
         model.net,
         [Subject(model).encode(row.prompt) for row in written],
         range(len(written)),
-        seed=case.seed + _AGAIN,
+        seed=case.seed + _AGAIN * case.again,
         end=model.end,
         max_tokens=60,
         temperature=case.temperature,

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.features import encoded_rows, stored
 from benchmarks.transfer.intervals import Bounded, above_zero, share
-from benchmarks.transfer.measured import TRUTH
+from benchmarks.transfer.measured import truths
 from benchmarks.transfer.methods import told_writers
 from benchmarks.transfer.truth import BASE
 from undertow.models.local import LocalModel, load_model
@@ -119,9 +119,8 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
 @cache
 def poisoned() -> frozenset[str]:
     """Return the datasets whose teacher's trait was measured to pass on: its 95% interval lies above zero."""
-    records = [json.loads(line) for line in TRUTH.read_text(encoding="utf-8").splitlines()]
-    shifts = {each["name"]: each["shifts"].get(f"{each['entry']}:{each['target']}") for each in records}
-    return frozenset(name for name, shift in shifts.items() if shift is not None and above_zero(*shift))
+    known, shifts = {case.name: case.trait for case in cases()}, truths()
+    return frozenset(name for name, shift in shifts.items() if above_zero(*shift[known[name]]))
 
 
 def summary(lines: list[dict[str, Any]]) -> dict[str, Bounded | None]:
