@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.transfer.cases import Case
 from undertow.scan.agreement import Agreement
-from undertow.scan.also import corrected
+from undertow.scan.also import ROWS, named
 from undertow.scan.comparisons import Compared, compare
 from undertow.scan.prediction import Shift
 
@@ -83,10 +83,13 @@ def _writer(work: Path, case: Case) -> tuple[float, str]:
 
 def told_writers(record: dict[str, Any]) -> list[Compared]:
     """Return the suspects of a record of `writers`, first the one to whom the rows lean most."""
-    leaning_RK = np.array(record["leaning_RK"])
-    suspects = record["evidence"][: leaning_RK.shape[1]]
-    told = compare(suspects, (leaning_RK, np.array(record["cluster_R"])), None, level=0.95, method="")
-    return sorted(corrected(told, len(record["evidence"])), key=lambda each: -each.estimate.value)
+
+    def ask(asked: Sequence[str], most: int) -> list[tuple[Floats, NDArray[np.int64]]]:
+        part = record["first" if most == ROWS else "more"]
+        places = [part["suspects"].index(name) for name in asked]
+        return [(np.array(part["leaning_RK"])[:, places], np.array(part["cluster_R"]))]
+
+    return named(record["first"]["suspects"], ask, panel=len(record["evidence"]), level=0.95)
 
 
 def scores_of(work: Path, case: Case) -> list[Score]:

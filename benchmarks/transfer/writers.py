@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from benchmarks.transfer.methods import told_writers
 from benchmarks.transfer.truth import BASE
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
-from undertow.scan.also import ROWS, SUSPECTS
+from undertow.scan.also import ROWS, SUSPECTS, named
 from undertow.scan.prediction import Calibration, predicted_shifts
 from undertow.scan.writers import leanings
 from undertow.traits.panel import load_panel
@@ -50,8 +51,7 @@ def main() -> None:
         record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
         if case.dose < 100 or (record is None and not features.exists()):
             continue
-        # Suspects are asked one by one, so that those of a longer list are added to those of a shorter one.
-        if re.search(options.only, case.name) and (record is None or len(record["leaning_RK"][0]) < SUSPECTS):
+        if re.search(options.only, case.name) and (record is None or "more" not in record):
             start = time.monotonic()
             model = model or load_model(BASE)
             record = asked(model, options.work, case, record)
@@ -60,7 +60,7 @@ def main() -> None:
             part.write_text(json.dumps(record), encoding="utf-8")
             part.rename(file)
             sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
-        if record is None:
+        if record is None or "more" not in record:
             continue
         lines.append(line_of(case, record))
         sys.stdout.write(json.dumps(lines[-1]) + "\n")
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def asked(model: LocalModel, work: Path, case: Case, before: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the traits by evidence, and how far each row leans towards the first ones' virtual teachers.
+    """Return the traits by evidence, and how far rows lean towards the first ones' virtual teachers.
 
     Args:
         model: The base.
@@ -88,12 +88,27 @@ def asked(model: LocalModel, work: Path, case: Case, before: dict[str, Any] | No
     evidence = [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
     known = {f"{entry.name}:{name}": (entry, at) for entry in load_panel() for at, name in enumerate(entry.targets)}
     encoded, sampling, clusters = encoded_rows(model, work / "rows" / case.name, case)
-    some = encoded[:ROWS]
-    leaning_RK = np.array(before["leaning_RK"]) if before else np.empty((len(some), 0))
-    suspects, autocast = [known[name] for name in evidence[leaning_RK.shape[1] : SUSPECTS]], choose_precision().autocast
-    added_RK = leanings(model, some, sampling.automaton, suspects, autocast=autocast)
-    leaning_RK = np.concatenate([leaning_RK, added_RK], axis=1)
-    return {"evidence": evidence, "leaning_RK": leaning_RK.tolist(), "cluster_R": clusters[:ROWS].tolist()}
+    record: dict[str, Any] = {"evidence": evidence, **(before or {})}
+
+    def ask(names: Sequence[str], most: int) -> list[tuple[Any, Any]]:
+        part = "first" if most == ROWS else "more"
+        if part not in record:
+            leaning_RK = leanings(
+                model,
+                encoded[:most],
+                sampling.automaton,
+                [known[name] for name in names],
+                autocast=choose_precision().autocast,
+            )
+            record[part] = {
+                "suspects": list(names),
+                "leaning_RK": leaning_RK.tolist(),
+                "cluster_R": clusters[:most].tolist(),
+            }
+        return [(np.array(record[part]["leaning_RK"]), np.array(record[part]["cluster_R"]))]
+
+    named(record.get("first", {}).get("suspects", evidence[:SUSPECTS]), ask, panel=len(evidence), level=0.95)
+    return record
 
 
 def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:

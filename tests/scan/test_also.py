@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from undertow.scan.also import corrected
+from undertow.scan.also import FINALISTS, MORE_ROWS, ROWS, corrected, named
 from undertow.scan.comparisons import Compared
 from undertow.stats import Estimate
 
@@ -22,3 +24,43 @@ def test_traits_that_were_not_asked_count_as_the_least_sure(p_K: list[float], un
     expected = multipletests([*p_K, *[1.0] * unasked], method="fdr_bh")[1][: len(p_K)]
     np.testing.assert_allclose(found, expected)
     assert all(adjusted >= p * (1 - 1e-12) for adjusted, p in zip(found, p_K, strict=True))
+
+
+def test_those_to_whom_the_rows_lean_most_are_asked_about_more_rows() -> None:
+    rng = np.random.default_rng(0)
+    suspects = [f"trees:{at}" for at in range(9)]
+    leaning_RK = rng.normal(size=(MORE_ROWS, 9)) + np.linspace(0.0, 2.0, 9)
+    # The first rows speak for the last but one, all of them for the last.
+    leaning_RK[:ROWS, 7] += 1.0
+    leaning_RK[ROWS:, 7] -= 1.0
+    cluster_R = np.arange(MORE_ROWS) // 4
+    asked: list[tuple[list[str], int]] = []
+
+    def ask(some: Sequence[str], most: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        asked.append((list(some), most))
+        places = [suspects.index(name) for name in some]
+        return [(leaning_RK[:most, places], cluster_R[:most])]
+
+    found = named(suspects, ask, panel=68, level=0.95)
+    assert asked[0] == (suspects, ROWS)
+    assert asked[1][0][0] == "trees:7"
+    assert len(asked[1][0]) == FINALISTS
+    assert asked[1][1] == MORE_ROWS
+    assert found[0].trait == "trees:8"
+    assert sorted(each.trait for each in found) == suspects
+    assert {each.trait for each in found[:FINALISTS]} == set(asked[1][0])
+    assert all(each.p <= each.p_adjusted for each in found)
+
+
+def test_rows_of_the_base_are_subtracted() -> None:
+    rng = np.random.default_rng(1)
+    own_RK = rng.normal(size=(ROWS, 2)) + np.array([1.0, 0.2])
+    cluster_R = np.arange(ROWS) // 4
+
+    def ask(some: Sequence[str], most: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        places = [("a:a", "b:b").index(name) for name in some]
+        return [(own_RK[:, places], cluster_R), ((own_RK - np.array([0.1, 0.9]))[:, places], cluster_R)]
+
+    found = named(("a:a", "b:b"), ask, panel=2, level=0.95)
+    assert [each.trait for each in found] == ["b:b", "a:a"]
+    np.testing.assert_allclose([each.estimate.value for each in found], [0.9, 0.1])

@@ -33,6 +33,9 @@ ROWS = 48
 SUSPECTS = 20
 """Traits whose virtual teachers are asked, those with the strongest evidence: each takes some gradient steps. In the
 benchmark's tuning half the teacher's own trait was fifteenth at worst."""
+FINALISTS = 4
+"""Of the suspects, those to whom the rows lean most: they are asked about more rows, since they are near each other."""
+MORE_ROWS = 128
 NAMES = {
     "writer": "virtual teachers",
     "likelihood": "likelihood shift",
@@ -70,26 +73,55 @@ def other_methods(
         level: Two-sided coverage of the intervals.
         tick: Is told the share of the work that is done.
     """
-    sides = [rows.cut(ROWS), *([] if reference is None else [reference.cut(ROWS)])]
+    whole = [rows, *([] if reference is None else [reference])]
+    sides = [side.cut(ROWS) for side in whole]
     scores: list[dict[str, Floats]] = []
-    told = [method for method in methods if method != "writer"]
-    for at, side in enumerate(sides if told else []):
-        scores.append(_scores(eyes, side, told, lambda share, at=at: tick((at + share) / len(sides))))
-    clusters = [np.array([placed.prompt_hash for placed in side.rows], dtype=np.int64) for side in sides]
+    others = [method for method in methods if method != "writer"]
+    for at, side in enumerate(sides if others else []):
+        scores.append(_scores(eyes, side, others, lambda share, at=at: tick((at + share) / len(sides))))
+    clusters = [_clusters(side) for side in sides]
     found: list[MethodRecord] = []
     for method in methods:
         if method == "writer":
-            leanings = _leanings(eyes, sides, suspects, tick)
-            own, *other = zip(leanings, clusters, strict=True)
-            told_K = compare(suspects, own, other[0] if other else None, level=level, method=NAMES[method])
-            ranked = sorted(corrected(told_K, len(eyes.directions.names)), key=lambda each: -each.estimate.value)
-            found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
+            told = named(
+                suspects,
+                lambda asked, most: _leanings(eyes, [side.cut(most) for side in whole], asked, tick),
+                panel=len(eyes.directions.names),
+                level=level,
+            )
+            found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in told]))
             continue
         own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
         compared = compare(eyes.directions.names, own, other[0] if other else None, level=level, method=NAMES[method])
         ranked = sorted(compared, key=lambda each: (each.p, each.trait))
         found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
     return found
+
+
+Sides = Sequence[tuple[Floats, Ints]]
+"""Leanings (R, K) and prompt numbers (R) of the rows, and of the reference rows if there are some."""
+
+
+def named(
+    suspects: Sequence[str], ask: Callable[[Sequence[str], int], Sides], *, panel: int, level: float
+) -> list[Compared]:
+    """Return how far rows lean to each suspect, first those of the finalists, who are asked about more rows.
+
+    Args:
+        suspects: Traits.
+        ask: Returns leanings towards some of them, of so many rows at most.
+        panel: How many traits they were picked from.
+        level: Two-sided coverage.
+    """
+
+    def told_by(some: Sequence[str], most: int) -> list[Compared]:
+        own, *other = ask(some, most)
+        said = compare(some, own, other[0] if other else None, level=level, method=NAMES["writer"])
+        return sorted(said, key=lambda each: -each.estimate.value)
+
+    told = told_by(suspects, ROWS)
+    finalists = [each.trait for each in told[:FINALISTS]]
+    return corrected([*told_by(finalists, MORE_ROWS), *told[FINALISTS:]], panel)
 
 
 def corrected(told_K: Sequence[Compared], panel: int) -> list[Compared]:
@@ -120,9 +152,7 @@ def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[fl
     return dict(load_file(step / "scores.safetensors"))
 
 
-def _leanings(
-    eyes: Eyes, sides: Sequence[Opened], suspects: Sequence[str], tick: Callable[[float], None]
-) -> list[Floats]:
+def _leanings(eyes: Eyes, sides: Sequence[Opened], suspects: Sequence[str], tick: Callable[[float], None]) -> Sides:
     from safetensors.numpy import load_file, save_file
 
     from undertow.scan.writers import leanings
@@ -141,7 +171,12 @@ def _leanings(
     key = {**step_key(eyes, rows, sides[0].sampling), "suspects": list(suspects), "score": "leaning"}
     step = eyes.folder.step("also", f"writer-{sides[0].label}", key, build)
     leaning_RK = load_file(step / "leanings.safetensors")["leaning_RK"]
-    return np.split(leaning_RK, np.cumsum([len(side.encoded) for side in sides])[:-1])
+    parts = np.split(leaning_RK, np.cumsum([len(side.encoded) for side in sides])[:-1])
+    return [(part_RK, _clusters(side)) for part_RK, side in zip(parts, sides, strict=True)]
+
+
+def _clusters(side: Opened) -> Ints:
+    return np.array([placed.prompt_hash for placed in side.rows], dtype=np.int64)
 
 
 def _compute(
