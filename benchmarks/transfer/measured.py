@@ -67,14 +67,13 @@ class Measured:
         return above_zero(float(self.true_K[self.own]), float(self.error_K[self.own]))
 
 
-Way = Literal["gradient", "virtual", "reference", "coupled"]
-"""Of predicting: from gradients, by a virtual student, by one less a virtual student of the base's own answers, or of
-those that share the dataset's random numbers."""
+Way = Literal["gradient", "virtual", "reference"]
+"""Of predicting: from gradients, by a virtual student, or by one less a virtual student of the base's own answers."""
 
 
 def beside(case: Case, way: Way) -> list[Case]:
     """Return a dataset and what a way holds it against."""
-    return [case, *{"reference": [case.answered], "coupled": [case.reference]}.get(way, [])]
+    return [case, case.answered] if way == "reference" else [case]
 
 
 def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: float = 0.9) -> list[Measured]:

@@ -77,7 +77,10 @@ def _writer(work: Path, case: Case) -> tuple[float, str]:
     file = work / "writers" / f"{case.name}.json"
     if not file.exists():
         return float("nan"), ""
-    told = told_writers(json.loads(file.read_text(encoding="utf-8")))
+    record = json.loads(file.read_text(encoding="utf-8"))
+    if "more" not in record:
+        return float("nan"), ""
+    told = told_writers(record)
     return told[0].estimate.value, told[0].trait
 
 
