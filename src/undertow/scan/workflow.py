@@ -187,7 +187,8 @@ def _carry_out(
     if settings.sample_reference:
         # Rows whose answer the base leaves empty are left out of the reference alone.
         sides.append(base_answers(eyes, sides[0], lambda done: progress.update("the base's own answers", _DIRECTIONS)))
-    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * len(sides))
+    end = _ROWS_WITH_OTHERS if settings.also else _ROWS_ALONE
+    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * len(sides), end)
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
     taught = [_taught(eyes, side, plan.taught, before_KQ, bar) for side in sides] if plan.taught else []
     methods = _also(eyes, settings, sides, looked) if settings.also else []
@@ -208,18 +209,20 @@ def _carry_out(
 
 _DIRECTIONS = 0.3
 """Share of the bar for finding the traits' directions, where they are not in the cache."""
+_ROWS_ALONE, _ROWS_WITH_OTHERS = 0.97, 0.5
+"""Where the bar stands when the rows are done: other methods take about as long again, or longer."""
 
 
 class _Bar:
     """Shares the progress bar out among rows that are looked at and rows that are taught."""
 
-    def __init__(self, progress: Progress, looked_at: int, taught: int) -> None:
-        self.progress, self.looked_at, self.taught = progress, looked_at, taught
+    def __init__(self, progress: Progress, looked_at: int, taught: int, end: float) -> None:
+        self.progress, self.looked_at, self.taught, self.end = progress, looked_at, taught, end
         self.done = 0.0
 
     def tell(self, stage: str, count: float, detail: str) -> None:
         share = (self.done + count) / max(self.looked_at + self.taught, 1)
-        self.progress.update(stage, _DIRECTIONS + (0.97 - _DIRECTIONS) * share, detail)
+        self.progress.update(stage, _DIRECTIONS + (self.end - _DIRECTIONS) * share, detail)
 
 
 def _looked(eyes: Eyes, opened: Opened, bar: _Bar) -> Looked:
@@ -254,7 +257,9 @@ def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened], looked: Looke
         settings.also,
         suspects=evidence(eyes.directions, looked)[:SUSPECTS],
         level=settings.level,
-        tick=lambda share: eyes.progress.update("other methods", 0.97, f"{share:.0%}"),
+        tick=lambda share: eyes.progress.update(
+            "other methods", _ROWS_WITH_OTHERS + (_ROWS_ALONE - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
+        ),
     )
 
 
