@@ -68,7 +68,7 @@ class Case:
 
     @property
     def answered(self) -> Case:
-        """The base's answers to the same prompts, of other random numbers than those of any dataset or control."""
+        """The base's answers to the same prompts, of other random numbers than those of any dataset."""
         return replace(self.control if self.target else self, again=1)
 
     @property

@@ -67,23 +67,36 @@ def summarise(found: list[Measured]) -> dict[str, Any]:
     for dose in (100, 50, 25, 10):
         some = [each.score for each in moved if each.case.dose == dose]
         record[f"auroc at {dose}%"] = auroc(some, low)
-    covered = [
-        [s.estimate.lo <= value <= s.estimate.hi for s, value in zip(each.shifts, each.true_K, strict=True)]
-        for each in true
-        if each.true_K is not None
-    ]
-    if len(true) > 3:
-        own = np.array(
-            [[each.predicted_K[each.own], each.true_K[each.own]] for each in true if each.true_K is not None]
-        )
-        every = np.array([np.stack([each.predicted_K, each.true_K]) for each in true if each.true_K is not None])
-        record["coverage of 90%"] = resampled(np.array(covered, dtype=float), lambda some: float(some.mean()))
-        record["spearman, own trait"] = resampled(own, lambda some: float(_rho(some[:, 0], some[:, 1])))
-        record["spearman, all traits"] = resampled(every, lambda some: float(_rho(some[:, 0], some[:, 1])))
-        record["pearson, all traits"] = resampled(
-            every, lambda some: float(np.corrcoef(some[:, 0].ravel(), some[:, 1].ravel())[0, 1])
-        )
+    for label, some in (("", true), (", full dose", [each for each in true if each.case.dose == 100])):
+        if len(some) > 3:
+            record |= {f"{name}{label}": value for name, value in _sizes(some).items()}
     return record
+
+
+def _sizes(some: list[Measured]) -> dict[str, Any]:
+    """Return how predicted sizes follow measured ones; datasets of one teacher are drawn together."""
+    true_NK = np.array([each.true_K for each in some])
+    predicted_NK = np.array([each.predicted_K for each in some])
+    groups = [(each.case.teacher, each.case.target) for each in some]
+    covered_NK = np.array(
+        [
+            [s.estimate.lo <= value <= s.estimate.hi for s, value in zip(each.shifts, true_K, strict=True)]
+            for each, true_K in zip(some, true_NK, strict=True)
+        ],
+        dtype=float,
+    )
+    own_N2 = np.array(
+        [[each.predicted_K[each.own], true_K[each.own]] for each, true_K in zip(some, true_NK, strict=True)]
+    )
+    every_N2K = np.stack([predicted_NK, true_NK], axis=1)
+    return {
+        "coverage of 90%": resampled(covered_NK, lambda some: float(some.mean()), groups),
+        "spearman, own trait": resampled(own_N2, lambda some: _rho(some[:, 0], some[:, 1]), groups),
+        "spearman, all traits": resampled(every_N2K, lambda some: _rho(some[:, 0], some[:, 1]), groups),
+        "pearson, all traits": resampled(
+            every_N2K, lambda some: float(np.corrcoef(some[:, 0].ravel(), some[:, 1].ravel())[0, 1]), groups
+        ),
+    }
 
 
 def _rho(a: Floats, b: Floats) -> float:

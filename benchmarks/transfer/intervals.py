@@ -52,10 +52,24 @@ def auroc(high: Sequence[float], low: Sequence[float]) -> Bounded | None:
     return Bounded(area, float(lo), float(hi), min(m, n))
 
 
-def resampled(data: Floats, statistic: Callable[[Floats], float], *, times: int = 2000) -> Bounded:
-    """Return a statistic of datasets (first axis) with its percentile bootstrap interval over datasets."""
+def resampled(
+    data: Floats, statistic: Callable[[Floats], float], groups: Sequence[object], *, times: int = 2000
+) -> Bounded:
+    """Return a statistic of datasets (first axis) with its percentile bootstrap interval.
+
+    Args:
+        data: Of the datasets.
+        statistic: Of some of them.
+        groups: Equal for datasets that are drawn together, such as those of one teacher.
+        times: Draws.
+    """
     rng = np.random.default_rng(0)
-    values = [statistic(data[rng.integers(len(data), size=len(data))]) for _ in range(times)]
+    kinds = list(dict.fromkeys(groups))
+    places = [np.array([at for at, group in enumerate(groups) if group == kind]) for kind in kinds]
+    values: list[float] = []
+    for _ in range(times):
+        drawn = np.concatenate([places[at] for at in rng.integers(len(kinds), size=len(kinds))])
+        values.append(statistic(data[drawn]))
     lo, hi = np.nanquantile(values, [0.025, 0.975])
     return Bounded(statistic(data), float(lo), float(hi), len(data))
 

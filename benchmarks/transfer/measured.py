@@ -78,7 +78,7 @@ def beside(case: Case, way: Way) -> list[Case]:
 
 def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: float = 0.9) -> list[Measured]:
     """Return every dataset of a half for which there is what a way needs."""
-    truth, traits_KS = truths(), np.load(work / TRAITS, allow_pickle=False)
+    truth, traits_KS = truths(way), np.load(work / TRAITS, allow_pickle=False)
     found: list[Measured] = []
     for case in cases():
         files = [work / "features" / f"{each.name}.npz" for each in beside(case, way)]
@@ -108,19 +108,31 @@ def load(work: Path, half: str, calibration: Calibration, way: Way, *, level: fl
     return found
 
 
-def truths() -> dict[str, dict[str, tuple[float, float]]]:
+def truths(way: Way = "gradient") -> dict[str, dict[str, tuple[float, float]]]:
     """Return what training did, dataset by dataset: the shift of every trait and its standard error.
 
     `truth.jsonl` holds shifts from one control student. Where it strays, every dataset of its prompts seems to shift,
-    so that it stands here for the mean of the clean students of those prompts (`controls`), itself one of them.
+    so that the mean of the clean students of those prompts (`controls`), itself one of them, stands in its place.
+    Errors are those of questions and of students: how far clean ones lie apart.
+
+    Args:
+        way: Of predicting; the first of the other clean students learns from the rows that `reference` subtracts, and
+            is left out there.
     """
     lines = TRUTH.read_text(encoding="utf-8").splitlines() if TRUTH.exists() else []
     controls = json.loads(CONTROLS.read_text(encoding="utf-8")) if CONTROLS.exists() else {}
+    first = 1 if way == "reference" else 0
+    clean = {
+        label: {name: [0.0, *each[first:]] for name, each in strayed.items()} for label, strayed in controls.items()
+    }
+    names = {name for each in clean.values() for name in each}
+    apart = {name: float(np.mean([np.var(each[name], ddof=1) for each in clean.values()])) for name in names}
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for record in map(json.loads, lines):
-        strayed = controls.get(f"{record['domain']}-s{record['seed']}", {})
+        students = clean.get(f"{record['domain']}-s{record['seed']}", {})
         found[record["name"]] = {
-            name: (shift - float(np.mean([0.0, *strayed.get(name, [])])), error)
+            # A student and the mean of five.
+            name: (shift - float(np.mean(students.get(name, 0.0))), (error**2 + 1.2 * apart.get(name, 0.0)) ** 0.5)
             for name, (shift, error) in record["shifts"].items()
         }
     return found

@@ -52,13 +52,13 @@ def parts_of(work: Path, case: Case, shifts: Sequence[Shift], whole: Agreement, 
         whole: Of the rows' gradients.
         beyond: Of what is left of them outside of the panel.
     """
-    named = evidence_of(shifts)
+    sure = evidence_of(shifts)
     # By how much the limits are passed that alarms have: 0.05 for what has a name, 0.01 for what has none.
-    together = max(named + np.log10(0.05), -np.log10(beyond.p) + np.log10(0.01))
+    together = max(sure + np.log10(0.05), -np.log10(beyond.p) + np.log10(0.01))
     taught, teacher = _taught(work, case), _writer(work, case)
     return [
         Score("scan, both alarms", float(together), (first := max(shifts, key=lambda shift: shift.t).trait)),
-        Score("gradients along the panel", named, first),
+        Score("gradients along the panel", sure, first),
         Score("agreement of gradients", whole.cosine),
         Score("virtual student", *taught),
         Score("virtual teachers", *teacher),

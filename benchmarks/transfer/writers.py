@@ -2,7 +2,7 @@
 
 What `undertow scan --also writer` does, on the datasets at full dose and on clean ones: virtual teachers of the traits
 that the rows pull most are held against the base. What is found is kept beside the rows (WORK/writers/NAME.json), the
-table goes to `writers.json` beside this file. A minute a dataset.
+table goes to `writers.json` beside this file. Two minutes a dataset.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
         "poisoned": case.name in poisoned(),
         "rank by evidence": evidence.index(case.trait) + 1 if case.trait else None,
         "rank by virtual teachers": names.index(case.trait) + 1 if case.trait in names else None,
+        "suspects": len(record["first"]["suspects"]),
         "p": ranked[0].p_adjusted,
         "named": ranked[0].p_adjusted < 0.05 and ranked[0].estimate.value > 0,
         "first": [

@@ -61,3 +61,29 @@ def test_what_reference_rows_have_too_is_taken_away() -> None:
     assert agreement(rows, clusters, rng=rng).p < 0.01
     assert agreement(rows, clusters, rng=rng, reference=(base, clusters)).p > 0.01
     assert agreement(rows, clusters, rng=rng, reference=(base[:30], clusters[:30])).cosine < 0.05
+
+
+def test_reference_rows_of_other_prompts_raise_the_alarm_as_often_as_stated() -> None:
+    rng = np.random.default_rng(8)
+    shared = 3.0 * np.eye(40)[0]
+    p: list[float] = []
+    for _ in range(300):
+        reference = (noise(rng, 16) + shared, 100 + np.arange(16))
+        p.append(agreement(noise(rng) + shared, np.arange(24), rng=rng, reference=reference).p)
+    assert np.mean(np.array(p) < 0.1) == pytest.approx(0.1, abs=0.05)
+
+
+def test_what_reference_rows_of_other_prompts_lack_is_found_and_its_size_too() -> None:
+    rng = np.random.default_rng(9)
+    rows, base = noise(rng, 300) + 3.0 * np.eye(40)[0], noise(rng, 200) + 2.0 * np.eye(40)[1]
+    found = agreement(rows, np.arange(300), rng=rng, reference=(base, 1000 + np.arange(200)))
+    assert found.p < 0.01
+    assert found.cosine == pytest.approx((9 + 4) / (9 + 40), rel=0.15)
+    order = rng.permutation(300)
+    again = agreement(rows[order], order, rng=rng, reference=(base, 1000 + np.arange(200)))
+    assert again.cosine == pytest.approx(found.cosine)
+
+
+def test_a_single_reference_prompt_says_nothing() -> None:
+    rng = np.random.default_rng(10)
+    assert agreement(noise(rng), np.arange(24), rng=rng, reference=(noise(rng, 3), np.full(3, 99))).p == 1

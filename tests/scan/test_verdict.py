@@ -50,3 +50,15 @@ def test_something_unnamed_is_an_alarm_and_never_a_pass() -> None:
     assert "none of them accounts for (p = 0.001)" in found.because
     named = judge([shift("a:b", 0.4, 0.1, 0.001), QUIET], 0.1, 0.95, stranger=False, whole=True, unnamed=" (p = 0.001)")
     assert named.status == "fail"
+
+
+def test_free_text_with_nothing_beside_it_fails_nobody() -> None:
+    loud = [shift("animals:owl", 0.3, 0.1, 0.001), QUIET]
+    assert judge(loud, 0.1, 0.95, stranger=False, whole=True).status == "fail"
+    bare = judge(loud, 0.1, 0.95, stranger=False, whole=True, bare=True)
+    assert bare.status == "inconclusive"
+    assert "animals:owl" in bare.because
+    assert "--reference" in bare.because
+    unnamed = judge([QUIET, QUIET], 0.1, 0.95, stranger=False, whole=True, unnamed=" (p = 0.001)", bare=True)
+    assert "--reference" in unnamed.because
+    assert judge([QUIET, QUIET], 0.1, 0.95, stranger=False, whole=True, bare=True).status == "pass"

@@ -69,7 +69,7 @@ def test_rows_of_the_base_lean_nowhere(tiny: LocalModel) -> None:
         [leanings(tiny, written(tiny, 24, seed), None, suspects, distance=2.0) for seed in range(40)]
     )
     z_SK = leaning_SRK.sum(axis=1) / leaning_SRK.shape[1] ** 0.5
-    # Standard normal: a bias of half a standard deviation would show, and a variance that is off by half.
+    # Standard normal: a bias of half a standard deviation would show, and a variance that is twice or a third of it.
     assert np.abs(z_SK.mean(axis=0)).max() < 3.3 / 40**0.5
     assert 0.66 < z_SK.std(axis=0, ddof=1).min() <= z_SK.std(axis=0, ddof=1).max() < 1.38
 

@@ -46,16 +46,18 @@ def agreement(
         gradient_RS: Gradients of the rows, or sketches of them.
         cluster_R: Equal for rows with the same prompt.
         rng: Draws the signs.
-        reference: Gradients and prompts of rows that the base wrote, whose mean is subtracted: prompt by prompt where
-            these have the prompt, and as a whole elsewhere.
+        reference: Gradients and prompts of rows that the base wrote: subtracted prompt by prompt where these have every
+            prompt, and otherwise held against the rows as a whole.
     """
     clusters_C = np.unique(cluster_R)
     sums_CS = _mean_by_cluster(gradient_RS, cluster_R, clusters_C)
     if reference is not None:
         other_RS, other_R = reference
-        shared_C = np.isin(clusters_C, other_R)
-        sums_CS[~shared_C] -= other_RS.mean(axis=0)
-        sums_CS[shared_C] -= _mean_by_cluster(other_RS, other_R, clusters_C[shared_C])
+        others_C = np.unique(other_R)
+        others_CS = _mean_by_cluster(other_RS, other_R, others_C)
+        if not np.isin(clusters_C, others_C).all():
+            return _apart(sums_CS, others_CS, rng)
+        sums_CS = sums_CS - others_CS[np.searchsorted(others_C, clusters_C)]
     count = len(sums_CS)
     squares = float((sums_CS**2).sum())
     if count < 2 or squares == 0:
@@ -67,6 +69,33 @@ def agreement(
     observed = float(pairs(np.ones((1, count)))[0])
     null_N = pairs(rng.choice([-1.0, 1.0], size=(FLIPS, count)))
     return Agreement(observed / (count - 1) / squares, float(drawn_p(null_N, observed)))
+
+
+def _apart(own_CS: Floats, other_DS: Floats, rng: np.random.Generator) -> Agreement:
+    """Compare prompts with other prompts: how far apart their means are, under random exchanges between the two sides.
+
+    The mean of the reference rows has an error that all differences from it would share, so that signs would not do.
+    The squared distance is estimated from pairs of different prompts, without bias (an energy statistic: Szekely and
+    Rizzo 2013).
+    """
+    m, n = len(own_CS), len(other_DS)
+    both_BS = np.concatenate([own_CS, other_DS])
+    inner_BB = both_BS @ both_BS.T
+    length_B = inner_BB.diagonal()
+    if min(m, n) < 2 or not length_B[:m].any():
+        return Agreement(0.0, 1.0)
+
+    def distance(own_NB: Floats) -> Floats:
+        other_NB = 1.0 - own_NB
+        seen_NB = own_NB @ inner_BB
+        within_N = ((seen_NB * own_NB).sum(axis=1) - own_NB @ length_B) / (m * (m - 1))
+        beside_N = (((other_NB @ inner_BB) * other_NB).sum(axis=1) - other_NB @ length_B) / (n * (n - 1))
+        return within_N + beside_N - 2 * (seen_NB * other_NB).sum(axis=1) / (m * n)
+
+    as_it_is_B = np.repeat([1.0, 0.0], [m, n])
+    observed = float(distance(as_it_is_B[None])[0])
+    null_N = distance(rng.permuted(np.tile(as_it_is_B, (FLIPS, 1)), axis=1))
+    return Agreement(observed / float(length_B[:m].mean()), float(drawn_p(null_N, observed)))
 
 
 def _mean_by_cluster(gradient_RS: Floats, cluster_R: Ints, clusters_C: Ints) -> Floats:

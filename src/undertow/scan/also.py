@@ -64,7 +64,8 @@ def other_methods(
 ) -> list[MethodRecord]:
     """Return what each method says of every trait, surest first.
 
-    Virtual teachers are those of some traits alone, in the order of how far the rows lean towards them.
+    Virtual teachers are those of some traits alone: the finalists, then the others, each in the order of how far the
+    rows lean towards them.
 
     Args:
         eyes: Who looks.
@@ -116,14 +117,17 @@ def named(
         level: Two-sided coverage.
     """
 
-    def told_by(some: Sequence[str], most: int) -> list[Compared]:
-        own, *other = ask(some, most)
+    def told_by(some: Sequence[str], sides: Sides) -> list[Compared]:
+        own, *other = sides
         said = compare(some, own, other[0] if other else None, level=level, method=NAMES["writer"])
         return sorted(said, key=lambda each: -each.estimate.value)
 
-    told = told_by(suspects, ROWS)
+    first = ask(suspects, ROWS)
+    told = told_by(suspects, first)
+    if max(len(leaning_RK) for leaning_RK, _ in first) < ROWS:
+        return corrected(told, panel)
     finalists = [each.trait for each in told[:FINALISTS]]
-    return corrected([*told_by(finalists, MORE_ROWS), *told[FINALISTS:]], panel)
+    return corrected([*told_by(finalists, ask(finalists, MORE_ROWS)), *told[FINALISTS:]], panel)
 
 
 def corrected(told_K: Sequence[Compared], panel: int) -> list[Compared]:

@@ -92,6 +92,7 @@ def gather(
         stranger=found.kin.answer == "different" and found.reference is None,
         whole=found.whole,
         unnamed=_unnamed(common),
+        bare=found.sampling.automaton is None and (found.reference is None or settings.sample_reference),
     )
     record = ScanRecord(
         rows=_counts(found.looked),
@@ -148,7 +149,14 @@ def _unnamed(common: Common) -> str:
 
 
 def judge(
-    ranked: list[Shift], smallest: float, level: float, *, stranger: bool, whole: bool, unnamed: str = ""
+    ranked: list[Shift],
+    smallest: float,
+    level: float,
+    *,
+    stranger: bool,
+    whole: bool,
+    unnamed: str = "",
+    bare: bool = False,
 ) -> VerdictRecord:
     """Say whether the rows would change a student.
 
@@ -156,7 +164,10 @@ def judge(
     alone), and its interval (how far training then goes, which is less certain) reaches the smallest effect that
     matters. `pass`: every interval lies within that effect, and the prediction speaks of the
     `whole` training. Else, or where a `stranger` to the student's family wrote the rows, or where they pull a student
-    somewhere that no trait of the panel names (`unnamed` says what is known of it), `inconclusive`.
+    somewhere that no trait of the panel names (`unnamed` says what is known of it), `inconclusive`. So it is where
+    something stands out in `bare` rows, free text with no reference beside it but what the base was asked for: such
+    rows are selected and cut in ways that nobody told, and the benchmark's clean code stood out for that alone, with
+    sampled reference rows too (docs/results.md#scan).
     """
     moved = [
         shift
@@ -169,6 +180,13 @@ def judge(
             status="inconclusive",
             because="The rows were not written by a model of the student's family. Hidden traits hardly pass between "
             "families, and what such rows do openly cannot be told from them here. Give reference rows.",
+        )
+    if bare and (moved or unnamed):
+        return VerdictRecord(
+            status="inconclusive",
+            because=f"The rows pull a student (surest: {ranked[0].trait}, {_says(ranked[0])}), but clean rows of free "
+            "text do so too where answers were selected, cut or cleaned. Give rows of the untouched base that went "
+            "through the same (--reference).",
         )
     if moved:
         first = moved[0]
