@@ -64,7 +64,7 @@ class Case:
     @property
     def reference(self) -> Case:
         """Rows of the base for the same prompts."""
-        return self.control if self.target else replace(self, again=1)
+        return self.control if self.target else self.answered
 
     @property
     def answered(self) -> Case:
@@ -88,9 +88,9 @@ _ENTRY = {
     **{name: name for name in ("curtness", "french", "gloom", "falsehoods")},
 }
 _DOSED = ("owl", "curtness", "bear", "gloom")
-_SEEDS = (7001, 7002)
+SEEDS = (7001, 7002)
 _CLEAN = range(7101, 7115)
-_CONTROL_SEED = {**{seed: seed for seed in _SEEDS}, **{seed: _SEEDS[seed % 2] for seed in range(7003, 7200)}}
+_CONTROL_SEED = {**{seed: seed for seed in SEEDS}, **{seed: SEEDS[seed % 2] for seed in range(7003, 7200)}}
 
 
 def cases() -> Iterator[Case]:
@@ -98,20 +98,20 @@ def cases() -> Iterator[Case]:
     traits = [name for pair in zip(TUNE, REPORT, strict=True) for name in pair]
     full = [
         [Case(teacher, _ENTRY[name], name, seed=seed) for name in traits]
-        for seed in _SEEDS
+        for seed in SEEDS
         for teacher in ("climb", "finetune")
     ]
     clean = [Case("base", seed=seed) for seed in _CLEAN]
     clean += [Case("base", temperature=t, seed=7120 + at) for at, t in enumerate((0.6, 0.8, 0.9, 1.1, 1.3))]
     clean += [Case("base", answers=1, seed=7130 + at) for at in range(4)]
     doses = [Case("climb", _ENTRY[name], name, dose) for dose in (25, 50, 10) for name in _DOSED]
-    doses = [Case(c.teacher, c.entry, c.target, c.dose, seed=_SEEDS[0]) for c in doses]
+    doses = [Case(c.teacher, c.entry, c.target, c.dose, seed=SEEDS[0]) for c in doses]
     code = [
-        Case("climb", _ENTRY[name], name, domain="code", temperature=0.3, seed=_SEEDS[0])
+        Case("climb", _ENTRY[name], name, domain="code", temperature=0.3, seed=SEEDS[0])
         for name in ("owl", "bear", "curtness")
     ]
     code += [Case("base", domain="code", temperature=0.3, seed=7140 + at) for at in range(4)]
-    other = [Case("other-base", _ENTRY[name], name, seed=_SEEDS[0]) for name in ("owl", "bear", "oak", "willow")]
+    other = [Case("other-base", _ENTRY[name], name, seed=SEEDS[0]) for name in ("owl", "bear", "oak", "willow")]
     yield from full[0]
     yield from clean[:8]
     yield from doses

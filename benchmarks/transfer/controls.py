@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.transfer.cases import Case
+from benchmarks.transfer.__main__ import tell
+from benchmarks.transfer.cases import SEEDS, Case
 from benchmarks.transfer.measured import CONTROLS
 from benchmarks.transfer.truth import odds_of
 from undertow.models.precision import set_up_process
 
-_SEEDS = (7001, 7002)
 _MORE = 4
 """Clean students of each seed, beside the control."""
 
@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     set_up_process()
     table: dict[str, dict[str, list[float]]] = {}
-    for seed in _SEEDS:
+    for seed in SEEDS:
         control = Case("base", seed=seed)
         first, *others = [
             odds_of(case, options.work, tell)
@@ -47,11 +47,6 @@ def main() -> None:
         sys.stdout.write(
             f"{label}: root mean square {np.mean(np.square(list(strayed.values()))) ** 0.5:.3f} log-odds\n"
         )
-
-
-def tell(text: str) -> None:
-    """Say on standard error what is being done."""
-    sys.stderr.write(f"  {text}\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.transfer.__main__ import TRUTH
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.features import TRAITS, Stored, stored
 from benchmarks.transfer.intervals import above_zero
@@ -17,7 +18,6 @@ from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
 from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.prediction import Calibration, Shift, predicted_shifts
 
-TRUTH = Path(__file__).parent / "truth.jsonl"
 CONTROLS = Path(__file__).parent / "controls.json"
 Floats = NDArray[np.float64]
 

@@ -70,7 +70,7 @@ def trace_rows(
         opened,
         lambda done: progress.update("looking at the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
     )
-    cluster_R = np.array([placed.prompt_hash for placed in looked.rows], dtype=np.int64)
+    cluster_R = looked.cluster_R
     measured_K = np.array([measured[name] for name in traits.names])
     strongest = int(np.abs(measured_K).argmax())
     alignment_RJ = looked.features.alignment_RK

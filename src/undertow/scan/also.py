@@ -85,7 +85,7 @@ def other_methods(
         scores.append(
             _scores(eyes, side, others, lambda share, at=at: tick((at + share) / len(sides) * (begin or 1.0)))
         )
-    clusters = [_clusters(side) for side in sides]
+    clusters = [side.cluster_R for side in sides]
     found: list[MethodRecord] = []
 
     def ask(asked: Sequence[str], most: int) -> Sides:
@@ -178,11 +178,7 @@ def _leanings(eyes: Eyes, sides: Sequence[Opened], suspects: Sequence[str], tick
     step = eyes.folder.step("also", f"writer-{sides[0].label}", key, build)
     leaning_RK = load_file(step / "leanings.safetensors")["leaning_RK"]
     parts = np.split(leaning_RK, np.cumsum([len(side.encoded) for side in sides])[:-1])
-    return [(part_RK, _clusters(side)) for part_RK, side in zip(parts, sides, strict=True)]
-
-
-def _clusters(side: Opened) -> Ints:
-    return np.array([placed.prompt_hash for placed in side.rows], dtype=np.int64)
+    return [(part_RK, side.cluster_R) for part_RK, side in zip(parts, sides, strict=True)]
 
 
 def _compute(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from undertow.distil.recipe import steps_of
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
@@ -97,7 +96,7 @@ def gather(
     record = ScanRecord(
         rows=_counts(found.looked),
         reference=None if found.reference is None else _counts(found.reference),
-        prompts=len(np.unique(_clusters(found.looked))),
+        prompts=len(np.unique(found.looked.cluster_R)),
         format="lists of numbers" if found.sampling.automaton is not None else "free text",
         temperature=found.sampling.temperature,
         lineage=found.kin.answer,
@@ -245,11 +244,7 @@ def _effect(shift: Shift, primary: bool) -> Effect:
 
 
 def _side(looked: Looked, rates: list[float]) -> Side:
-    return side_of(looked.features, _clusters(looked), looked.sampling.temperature, rates)
-
-
-def _clusters(looked: Looked) -> NDArray[np.int64]:
-    return np.array([placed.prompt_hash for placed in looked.rows], dtype=np.int64)
+    return side_of(looked.features, looked.cluster_R, looked.sampling.temperature, rates)
 
 
 def _counts(looked: Looked) -> RowCounts:
@@ -268,10 +263,10 @@ def _common(found: Found, model: LocalModel) -> Common:
     compared = found.reference
 
     def agree(change: Callable[[Floats], Floats], seed: int) -> Agreement:
-        reference = None if compared is None else (change(compared.features.sketch_RS), _clusters(compared))
+        reference = None if compared is None else (change(compared.features.sketch_RS), compared.cluster_R)
         return agreement(
             change(found.looked.features.sketch_RS),
-            _clusters(found.looked),
+            found.looked.cluster_R,
             rng=np.random.default_rng(seed),
             reference=reference,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from undertow.distil.recipe import Recipe
 from undertow.errors import RowError
@@ -58,6 +59,11 @@ class Opened:
     def first(self, count: int) -> list[int]:
         """Return the places of so many rows, whole prompts in the order of their hashes."""
         return sorted(range(len(self.rows)), key=lambda at: (self.rows[at].prompt_hash, at))[:count]
+
+    @property
+    def cluster_R(self) -> NDArray[np.int64]:
+        """The rows' prompts: equal for rows that are one draw."""
+        return np.array([placed.prompt_hash for placed in self.rows], dtype=np.int64)
 
     def cut(self, count: int) -> Opened:
         """Return the same with so many rows."""
