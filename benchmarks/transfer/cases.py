@@ -88,9 +88,11 @@ _ENTRY = {
     **{name: name for name in ("curtness", "french", "gloom", "falsehoods")},
 }
 _DOSED = ("owl", "curtness", "bear", "gloom")
-SEEDS = (7001, 7002)
+SEEDS = (7001, 7002, 7003)
+_WHOLE = SEEDS[:2]
+"""Of both halves and both kinds of teachers. The last one came when all settings stood: `report`, and gradient steps."""
 _CLEAN = range(7101, 7115)
-_CONTROL_SEED = {**{seed: seed for seed in SEEDS}, **{seed: SEEDS[seed % 2] for seed in range(7003, 7200)}}
+_CONTROL_SEED = {**{seed: seed for seed in SEEDS}, **{seed: _WHOLE[seed % 2] for seed in range(7101, 7200)}}
 
 
 def cases() -> Iterator[Case]:
@@ -98,9 +100,10 @@ def cases() -> Iterator[Case]:
     traits = [name for pair in zip(TUNE, REPORT, strict=True) for name in pair]
     full = [
         [Case(teacher, _ENTRY[name], name, seed=seed) for name in traits]
-        for seed in SEEDS
+        for seed in _WHOLE
         for teacher in ("climb", "finetune")
     ]
+    last = [Case("climb", _ENTRY[name], name, seed=SEEDS[-1]) for name in REPORT]
     clean = [Case("base", seed=seed) for seed in _CLEAN]
     clean += [Case("base", temperature=t, seed=7120 + at) for at, t in enumerate((0.6, 0.8, 0.9, 1.1, 1.3))]
     clean += [Case("base", answers=1, seed=7130 + at) for at in range(4)]
@@ -121,6 +124,7 @@ def cases() -> Iterator[Case]:
     yield from full[2]
     yield from other
     yield from full[3]
+    yield from last
 
 
 def with_references() -> list[Case]:
