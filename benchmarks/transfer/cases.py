@@ -90,7 +90,7 @@ _ENTRY = {
 _DOSED = ("owl", "curtness", "bear", "gloom")
 SEEDS = (7001, 7002, 7003)
 _WHOLE = SEEDS[:2]
-"""Of both halves and both kinds of teachers. The last one came when all settings stood: `report`, and gradient steps."""
+"""Of both halves and both kinds of teachers. The last one came when all settings stood: gradient steps, `report`."""
 _CLEAN = range(7101, 7115)
 _CONTROL_SEED = {**{seed: seed for seed in SEEDS}, **{seed: _WHOLE[seed % 2] for seed in range(7101, 7200)}}
 

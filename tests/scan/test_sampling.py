@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from undertow.models.constrain import Automaton
-from undertow.scan.sampling import Encoded, Sampling, possible_logprobs, possible_ratios, states_of
+from undertow.scan.sampling import Encoded, Sampling, first_rows, possible_logprobs, possible_ratios, states_of
 
 WIDTH, VOCABULARY = 4, 6
 FORMAT = Automaton(torch.tensor([1, 2, 4]), torch.tensor([[0, 1, -1], [-1, 1, 1]]))
@@ -57,3 +58,9 @@ def test_two_models_that_are_one_differ_nowhere() -> None:
     weight_VD, seen = drawn(0, VOCABULARY, WIDTH), (drawn(1, 5, WIDTH), Sampling(FORMAT, 0.8))
     found = possible_ratios(seen, seen, weight_VD, [HELD, FREE])
     assert all(float(each.abs().max()) == 0 for each in (found.ratio_T, found.expected_T, found.variance_T))
+
+
+@pytest.mark.parametrize(("tokens", "count"), [(1, 1), (3, 1), (4, 2), (5, 2), (99, 3)])
+def test_the_first_rows_reach_so_many_tokens_where_there_are_as_many(tokens: int, count: int) -> None:
+    rows = [HELD, FREE, FREE]  # 3, 2 and 2 tokens
+    assert first_rows(rows, tokens) == rows[:count]

@@ -177,7 +177,7 @@ def fit_temperature(
         automaton: The format that they were held to, if any.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
     """
-    some = _few(rows[:: -(-len(rows) // _ROWS)])
+    some = first_rows(rows[:: -(-len(rows) // _ROWS)], _TOKENS)
     weight_VD = output_weight(model.net)
     with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
         tables = answer_hidden(model.net, [row.prompt for row in some], [row.answer for row in some])
@@ -197,11 +197,7 @@ def best_temperature(
     return max(TEMPERATURES, key=lambda temperature: total[temperature])
 
 
-def _few(rows: Sequence[Encoded]) -> list[Encoded]:
-    """Return the first rows that have enough tokens together."""
-    few: list[Encoded] = []
-    for row in rows:
-        if few and sum(len(each.answer) for each in few) > _TOKENS:
-            break
-        few.append(row)
-    return few
+def first_rows(rows: Sequence[Encoded], tokens: int) -> Sequence[Encoded]:
+    """Return the first rows whose answers have so many tokens together, or all rows."""
+    ends = np.cumsum([len(row.answer) for row in rows])
+    return rows[: int(np.searchsorted(ends, tokens)) + 1]

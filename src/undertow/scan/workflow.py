@@ -187,7 +187,7 @@ def _carry_out(
     if settings.sample_reference:
         # Rows whose answer the base leaves empty are left out of the reference alone.
         sides.append(base_answers(eyes, sides[0], lambda done: progress.update("the base's own answers", _DIRECTIONS)))
-    end = _ROWS_WITH_OTHERS if settings.also else _ROWS_ALONE
+    end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
     bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * len(sides), end)
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
     taught = [_taught(eyes, side, plan.taught, before_KQ, bar) for side in sides] if plan.taught else []
@@ -199,7 +199,7 @@ def _carry_out(
         ),
         model,
         environment(threads) | {"base_sha256": digest, "rows_sha256": hash_of(path)},
-        lambda done: progress.update("the rows that carry it", 0.97 + 0.03 * done),
+        lambda done: progress.update("the rows that carry it", _LOOKED + (1 - _LOOKED) * done),
     )
     folder.write("results.json", results.to_json())
     page = folder.write("report.html", render_html(results))
@@ -209,8 +209,8 @@ def _carry_out(
 
 _DIRECTIONS = 0.3
 """Share of the bar for finding the traits' directions, where they are not in the cache."""
-_ROWS_ALONE, _ROWS_WITH_OTHERS = 0.97, 0.5
-"""Where the bar stands when the rows are done: other methods take about as long again, or longer."""
+_LOOKED, _ROWS_WITH_OTHERS = 0.97, 0.5
+"""Where the bar stands when all that looks at rows is done, and before other methods, which take as long or longer."""
 
 
 class _Bar:
@@ -258,7 +258,7 @@ def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened], looked: Looke
         suspects=evidence(eyes.directions, looked)[:SUSPECTS],
         level=settings.level,
         tick=lambda share: eyes.progress.update(
-            "other methods", _ROWS_WITH_OTHERS + (_ROWS_ALONE - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
+            "other methods", _ROWS_WITH_OTHERS + (_LOOKED - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
         ),
     )
 
@@ -313,7 +313,7 @@ def _ask_others(
 
     def likelihoods(name: str, digest: str, asked: Callable[[], LocalModel]) -> list[float | None]:
         def ask() -> list[float | None]:
-            progress.update("lineage", 0.97, f"asking {name}")
+            progress.update("lineage", _LOOKED, f"asking {name}")
             return row_likelihoods(asked(), some)
 
         key = {"model": digest, "rows": [placed.row.id for placed in some]}
@@ -342,7 +342,7 @@ def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest:
     def compare_them() -> Kin:
         from undertow.scan.kinship import kinship
 
-        progress.update("lineage", 0.97, f"comparing weights with {teacher}")
+        progress.update("lineage", _LOOKED, f"comparing weights with {teacher}")
         found = kinship(model.net, load_model(teacher).net)
         return Kin(found.answer, found.because, found.p)
 

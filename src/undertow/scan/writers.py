@@ -33,7 +33,7 @@ from undertow.models.score import answer_hidden, answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
-from undertow.scan.sampling import Encoded, Sampling, best_temperature, possible_ratios
+from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios
 from undertow.traits.panel import PanelEntry
 
 Floats = NDArray[np.float64]
@@ -125,18 +125,13 @@ def _seen(
     with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
         tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
     hidden_TD = torch.cat(tables).to(weight_VD.device)
-    some = rows if automaton is not None else _few(rows)
+    some = rows if automaton is not None else first_rows(rows, _FIT_TOKENS)
     tokens = sum(len(row.answer) for row in some)
     return hidden_TD, Sampling(automaton, best_temperature(hidden_TD[:tokens], weight_VD, some, automaton))
 
 
-def _few(rows: Sequence[Encoded]) -> Sequence[Encoded]:
-    """Return the first rows: where any token may follow, a temperature takes 45 passes over the whole vocabulary."""
-    ends = np.cumsum([len(row.answer) for row in rows])
-    return rows[: max(1, int(np.searchsorted(ends, _FIT_TOKENS, side="right")))]
-
-
 _FIT_TOKENS = 512
+"""Where any token may follow, a temperature takes 45 passes over the whole vocabulary."""
 
 
 @torch.inference_mode()
