@@ -114,6 +114,24 @@ def test_other_methods_speak_of_every_trait(tmp_path: Path, tiny_folder: Path) -
     assert look(path, tiny_folder, tmp_path, also=asked, sample_reference=True).results == results
 
 
+def test_what_was_computed_serves_when_more_is_asked(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(12))
+    plain = look(path, tiny_folder, tmp_path)
+    before = (plain.folder / "results.json").read_bytes()
+    more = look(path, tiny_folder, tmp_path, also=("writer",))
+    assert more.folder != plain.folder
+    assert more.results.findings == plain.results.findings
+    assert (plain.folder / "results.json").read_bytes() == before
+    made = json.loads((more.folder / "timing.json").read_text(encoding="utf-8"))
+    assert list(made) == ["writer-rows"]
+    alone = scan(
+        path,
+        ScanSettings(student=f"hf/{tiny_folder}", traits=("curtness", "gloom"), also=("writer",)),
+        root=tmp_path / "other",
+    )
+    assert alone.results == more.results
+
+
 def test_a_scan_on_a_budget_keeps_its_plan(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(60))
     first = look(path, tiny_folder, tmp_path, budget=60.0)

@@ -114,7 +114,7 @@ def gather(
         verdict=verdict,
         findings=[_effect(shift, rank == 0) for rank, shift in enumerate(ranked)],
         scan=record,
-        notes=_notes(found),
+        notes=_notes(found, verdict),
         settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
         environment=environment,
     )
@@ -324,13 +324,18 @@ def _how(found: Found) -> str:
     return f"Predicted by a virtual student of {found.taught[0].rows:,} of the rows"
 
 
-def _notes(found: Found) -> list[str]:
+def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
     notes = [
         "p-values test whether the rows pull a trait at all; intervals say how far training on them would move it, "
         "which is less certain, so that they may reach across zero where p is small.",
         f"{_how(found)}, for a student that makes plain gradient steps on the text "
         f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch); others move other amounts.",
     ]
+    if verdict.status == "fail" and "writer" not in found.settings.also:
+        notes.append(
+            "The trait that moves most need not be the one that its teacher has. The same command with --also writer "
+            "asks towards which traits' teachers the rows lean, and computes nothing again."
+        )
     if found.reference is None:
         notes.append(
             "No reference rows: the test is whether the untouched base may have written these rows in their format and "

@@ -201,7 +201,7 @@ class RunFolder:
             StoreError: a step cannot be read.
         """
         with storing(self.path):
-            found = [(path, self._examine(path)) for path in _step_folders(self.path)]
+            found = [(path, self._examine(path)) for path in step_folders(self.path)]
         return [_named(path, each.manifest) for path, each in found if each.manifest and not each.damage]
 
     def _examine(self, path: Path) -> Examined:
@@ -305,7 +305,7 @@ def finished(path: Path, kinds: Collection[str]) -> list[tuple[Step, Manifest]]:
         if not os.path.lexists(path / _STEPS):
             return []
         _require_folder(path / _STEPS)
-        for each in _step_folders(path):
+        for each in step_folders(path):
             manifest, damage = examine(each, hash_up_to=-1)
             if manifest is not None and manifest.kind not in kinds:
                 continue
@@ -317,7 +317,12 @@ def finished(path: Path, kinds: Collection[str]) -> list[tuple[Step, Manifest]]:
     return found
 
 
-def _step_folders(folder: Path) -> list[Path]:
+def step_folders(folder: Path) -> list[Path]:
+    """Return the folders of a run's steps that have a final name, by name.
+
+    Raises:
+        OSError: there is no such run, or it cannot be listed.
+    """
     return sorted(path for path in (folder / _STEPS).iterdir() if _STEP_NAME.fullmatch(path.name))
 
 
