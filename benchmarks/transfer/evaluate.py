@@ -1,7 +1,8 @@
 """Predicted against measured: `python -m benchmarks.transfer.evaluate --work runs/transfer`.
 
 Calibrations are fitted on the tuning half and held against the other one, for predictions from gradients alone, from
-virtual students, and from these less what the base's own answers to the prompts teach; `summary.json` and the table of
+virtual students, from these less what the base's own answers to the prompts teach, and from virtual students that are
+asked what the truth is measured with; `summary.json` and the table of
 methods are written beside this file. Only datasets whose features and truth are there count, and how many those are
 stands with every number.
 """
@@ -184,7 +185,7 @@ def main() -> None:
         elsewhere(options.work, options.kinds)
         return
     summary: dict[str, Any] = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.exists() else {}
-    ways: tuple[Way, ...] = ("gradient", "virtual", "reference")
+    ways: tuple[Way, ...] = ("gradient", "virtual", "reference", "asked")
     for way in ways:
         tuning = [each for each in load(options.work, "tune", Calibration(), way) if each.true_K is not None]
         if not tuning:

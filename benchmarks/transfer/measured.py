@@ -15,6 +15,7 @@ from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.features import TRAITS, Stored, stored
 from benchmarks.transfer.intervals import above_zero
 from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
+from benchmarks.transfer.virtual import ASKED, VIRTUAL
 from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.prediction import Calibration, Shift, predicted_shifts
 
@@ -67,8 +68,9 @@ class Measured:
         return above_zero(float(self.true_K[self.own]), float(self.error_K[self.own]))
 
 
-Way = Literal["gradient", "virtual", "reference"]
-"""Of predicting: from gradients, by a virtual student, or by one less a virtual student of the base's own answers."""
+Way = Literal["gradient", "virtual", "reference", "asked"]
+"""Of predicting: from gradients, by a virtual student, by one less a virtual student of the base's own answers, or by
+one that is asked the very questions that the truth is measured with, which a scan does not know."""
 
 
 def beside(case: Case, way: Way) -> list[Case]:
@@ -149,7 +151,7 @@ def _agree(own: Stored, other: list[Stored], traits_KS: Floats | None, seed: int
 
 def shift_taught(work: Path, case: Case, way: Way) -> dict[str, float] | None:
     """Return the shifts of a virtual student, less those of its reference's; None where one was not made."""
-    files = [work / "virtual" / f"{each.name}.json" for each in beside(case, way)]
+    files = [work / (ASKED if way == "asked" else VIRTUAL) / f"{each.name}.json" for each in beside(case, way)]
     if way == "gradient" or not all(file.exists() for file in files):
         return None
     own, *other = [json.loads(file.read_text(encoding="utf-8")) for file in files]

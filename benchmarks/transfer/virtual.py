@@ -1,7 +1,8 @@
 """What virtual students of the benchmark's datasets say: `python -m benchmarks.transfer.virtual --work runs/transfer`.
 
 Shifts from the base are kept beside the rows (WORK/virtual/NAME.json), trait by trait; `evaluate` reads them. The
-questions are those that a scan looks at, not those that `truth` measures with.
+questions are those that a scan looks at, not those that `truth` measures with; with `--asked` the latter are asked too
+(WORK/virtual-asked/NAME.json), which says how much of an error is that of the questions.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.transfer.cases import Case, with_references
 from benchmarks.transfer.features import encoded_rows
-from benchmarks.transfer.truth import BASE
+from benchmarks.transfer.truth import BASE, panel_odds
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.probes.choice import Subject
@@ -25,29 +27,45 @@ from undertow.scan.directions import trait_names
 from undertow.scan.virtual import ask, virtual_student
 from undertow.traits.panel import load_panel
 
+VIRTUAL, ASKED = "virtual", "virtual-asked"
+"""In WORK: shifts on the questions of a scan, and on those of `truth`."""
+
 
 def main() -> None:
     """Make what is missing of every dataset whose rows are there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.virtual", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
     parser.add_argument("--only", default="", help="names that match this pattern")
+    parser.add_argument("--asked", action="store_true", help="ask the questions of `truth` as well")
     options = parser.parse_args()
     set_up_process()
     model, panel = load_model(BASE), load_panel()
-    names, before = trait_names(panel), ask(Subject(model), panel)
+    names = trait_names(panel)
+
+    def odds(subject: Subject) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {VIRTUAL: dict(zip(names, ask(subject, panel), strict=True))}
+        return found | ({ASKED: panel_odds(subject)} if options.asked else {})
+
+    before = odds(Subject(model))
     for case in with_references():
-        rows, file = options.work / "rows" / case.name, options.work / "virtual" / f"{case.name}.json"
-        if not re.search(options.only, case.name) or not rows.is_dir() or file.exists():
+        rows = options.work / "rows" / case.name
+        files = {way: options.work / way / f"{case.name}.json" for way in before}
+        done = all(file.exists() for file in files.values())
+        if not re.search(options.only, case.name) or not rows.is_dir() or done:
             continue
         start = time.monotonic()
         with _student(model, rows, case) as student:
-            after = ask(Subject(student), panel)
-        shifts = {name: float(np.mean(b - a)) for name, a, b in zip(names, before, after, strict=True)}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps(shifts), encoding="utf-8")
-        part.rename(file)
+            after = odds(Subject(student))
+        for way, file in files.items():
+            _store(file, {name: float(np.mean(after[way][name]) - np.mean(before[way][name])) for name in names})
         sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
+
+
+def _store(file: Path, shifts: dict[str, float]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(shifts), encoding="utf-8")
+    part.rename(file)
 
 
 def _student(model: LocalModel, rows: Path, case: Case):
