@@ -103,7 +103,7 @@ def cases() -> Iterator[Case]:
         for seed in _WHOLE
         for teacher in ("climb", "finetune")
     ]
-    last = [Case("climb", _ENTRY[name], name, seed=SEEDS[-1]) for name in REPORT]
+    last = [Case("climb", _ENTRY[name], name, dose, seed=SEEDS[-1]) for dose in (100, 25) for name in REPORT]
     clean = [Case("base", seed=seed) for seed in _CLEAN]
     clean += [Case("base", temperature=t, seed=7120 + at) for at, t in enumerate((0.6, 0.8, 0.9, 1.1, 1.3))]
     clean += [Case("base", answers=1, seed=7130 + at) for at in range(4)]
