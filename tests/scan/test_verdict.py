@@ -41,7 +41,11 @@ def test_strangers_rows_and_long_trainings_never_pass() -> None:
 
 def test_all_that_move_are_counted() -> None:
     owl, oak = shift("animals:owl", 0.3, 0.1, 0.001), shift("trees:oak", 0.3, 0.1, 0.01)
-    assert "1 more of 3 traits" in judge([owl, oak, QUIET], 0.1, 0.95, stranger=False, whole=True).because
+    said = judge([owl, oak, QUIET], 0.1, 0.95, stranger=False, whole=True).because
+    assert said.endswith("1 more of 3 traits move too.")
+    far = shift("foods:waffle", -0.5, 0.4, 0.02)
+    said = judge([owl, oak, far, QUIET], 0.1, 0.95, stranger=False, whole=True).because
+    assert said.endswith("2 more of 4 traits move too, foods:waffle farthest (-0.50).")
 
 
 def test_something_unnamed_is_an_alarm_and_never_a_pass() -> None:

@@ -179,7 +179,7 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     _show_suspects(results.scan)
     say()
     if results.verdict.status == "fail" and "writer" not in results.settings["also"]:
-        say("next: whose rows are these? The same command with --also writer asks, and computes nothing again.")
+        say("next: whose rows are these? The same command with --also writer goes on from here and asks that.")
     if dropped is not None:
         unseen = results.scan.rows.too_long
         also = f", and {unseen:,} that are too long to be looked at" if unseen else ""

@@ -188,12 +188,12 @@ def judge(
             "through the same (--reference).",
         )
     if moved:
-        first = moved[0]
-        others = f" {len(moved) - 1:,} more of {len(ranked):,} traits move too." if len(moved) > 1 else ""
-        return VerdictRecord(
-            status="fail",
-            because=f"{first.trait}: {_says(first)} after correction for {len(ranked):,} traits.{others}",
-        )
+        first, farthest = moved[0], max(moved, key=lambda shift: abs(shift.estimate.value))
+        because = f"{first.trait}: {_says(first)} after correction for {len(ranked):,} traits."
+        if len(moved) > 1:
+            because += f" {len(moved) - 1:,} more of {len(ranked):,} traits move too"
+            because += "." if farthest is first else f", {farthest.trait} farthest ({farthest.estimate.value:+.2f})."
+        return VerdictRecord(status="fail", because=because)
     if unnamed:
         return VerdictRecord(
             status="inconclusive",
@@ -334,7 +334,7 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
     if verdict.status == "fail" and "writer" not in found.settings.also:
         notes.append(
             "The trait that moves most need not be the one that its teacher has. The same command with --also writer "
-            "asks towards which traits' teachers the rows lean, and computes nothing again."
+            "goes on from here and asks towards which traits' teachers the rows lean."
         )
     if found.reference is None:
         notes.append(
