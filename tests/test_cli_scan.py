@@ -43,6 +43,19 @@ def test_it_says_what_was_looked_at_and_what_is_predicted(scan, capsys: pytest.C
     assert "%]" in told.err
 
 
+def test_a_fail_says_what_to_ask_next(scan, capsys: pytest.CaptureFixture[str]) -> None:
+    easily = ("--everything", "--quiet", "--smallest-effect", "1e-9", "--level", "0.51")
+    notes: list[str] = []
+    for more in ((), ("--also", "writer")):
+        assert scan(*easily, *more) == 1
+        told = capsys.readouterr().out
+        assert ("next: " in told) is (not more)
+        scan(*easily, *more, "--json")
+        notes.append("\n".join(json.loads(capsys.readouterr().out)["notes"]))
+    assert "--also writer" in notes[0]
+    assert "--also writer" not in notes[1]
+
+
 def test_json_is_the_results_alone(scan, capsys: pytest.CaptureFixture[str]) -> None:
     code = scan("--json", "--quiet")
     told = capsys.readouterr()

@@ -57,7 +57,9 @@ def main() -> None:
         with _student(model, rows, case) as student:
             after = odds(Subject(student))
         for way, file in files.items():
-            _store(file, {name: float(np.mean(after[way][name]) - np.mean(before[way][name])) for name in names})
+            if not file.exists():
+                shifts = {name: np.array(after[way][name]) - np.array(before[way][name]) for name in names}
+                _store(file, {name: float(shift_Q.mean()) for name, shift_Q in shifts.items()})
         sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
 
 

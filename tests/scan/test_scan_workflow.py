@@ -114,22 +114,25 @@ def test_other_methods_speak_of_every_trait(tmp_path: Path, tiny_folder: Path) -
     assert look(path, tiny_folder, tmp_path, also=asked, sample_reference=True).results == results
 
 
-def test_what_was_computed_serves_when_more_is_asked(tmp_path: Path, tiny_folder: Path) -> None:
+@pytest.mark.parametrize("before", [{}, {"also": ("projection",)}, {"level": 0.9}, {"budget": 60.0}])
+def test_what_was_computed_serves_when_more_is_asked(tmp_path: Path, tiny_folder: Path, before: dict[str, Any]) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(12))
-    plain = look(path, tiny_folder, tmp_path)
-    before = (plain.folder / "results.json").read_bytes()
-    more = look(path, tiny_folder, tmp_path, also=("writer",))
-    assert more.folder != plain.folder
-    assert more.results.findings == plain.results.findings
-    assert (plain.folder / "results.json").read_bytes() == before
+    first = look(path, tiny_folder, tmp_path, **before)
+    kept = (first.folder / "results.json").read_bytes()
+    budget = {key: value for key, value in before.items() if key == "budget"}
+    more = look(path, tiny_folder, tmp_path, also=("writer", "projection"), **budget)
+    assert more.folder != first.folder
+    assert (first.folder / "results.json").read_bytes() == kept
     made = json.loads((more.folder / "timing.json").read_text(encoding="utf-8"))
-    assert list(made) == ["writer-rows"]
+    assert set(made) == {"writer-rows"} | (set() if "also" in before else {"also-rows"})
     alone = scan(
         path,
-        ScanSettings(student=f"hf/{tiny_folder}", traits=("curtness", "gloom"), also=("writer",)),
+        ScanSettings(
+            student=f"hf/{tiny_folder}", traits=("curtness", "gloom"), also=("writer", "projection"), **budget
+        ),
         root=tmp_path / "other",
     )
-    assert alone.results == more.results
+    assert budget or alone.results == more.results
 
 
 def test_a_scan_on_a_budget_keeps_its_plan(tmp_path: Path, tiny_folder: Path) -> None:

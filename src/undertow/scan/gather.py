@@ -333,8 +333,8 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
     ]
     if verdict.status == "fail" and "writer" not in found.settings.also:
         notes.append(
-            "The trait that moves most need not be the one that its teacher has. The same command with --also writer "
-            "goes on from here and asks towards which traits' teachers the rows lean."
+            "Neither the surest trait nor the one that moves farthest need be the teacher's own. The same command with "
+            "--also writer goes on from here, and asks towards which traits' teachers the rows lean."
         )
     if found.reference is None:
         notes.append(

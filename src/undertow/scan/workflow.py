@@ -22,9 +22,8 @@ from undertow.progress import Progress, Silent
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
-from undertow.store.adopt import adopt
 from undertow.store.files import hash_of
-from undertow.store.folder import RunFolder, planned_folder
+from undertow.store.folder import RunFolder
 from undertow.store.record import stored
 from undertow.traits.panel import Panel, load_panel
 
@@ -117,12 +116,8 @@ def scan(
         "reference_digest": None if others is None else rows_digest(others),
         **settings.model_dump(mode="json"),
     }
-    name = _folder_name(path)
-    with RunFolder.open(root, name=name, spec=spec, progress=progress) as folder:
-        # What was computed without these questions serves with them.
-        asks_more = settings.also or settings.against or settings.teacher is not None
-        if asks_more and (plain := planned_folder(root, name, spec | _NO_QUESTIONS)) != folder.path:
-            adopt(folder, plain)
+    # What an earlier scan of these rows computed serves this one too, whatever either of them asks besides.
+    with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, borrows=True) as folder:
         return _carry_out(folder, path, settings, spec, panel, chosen, others, progress)
 
 
@@ -213,7 +208,6 @@ def _carry_out(
     return ScanOutcome(folder.path, results, page, looked.rows, carried)
 
 
-_NO_QUESTIONS: dict[str, Any] = {"also": [], "against": [], "teacher": None}
 _DIRECTIONS = 0.3
 """Share of the bar for finding the traits' directions, where they are not in the cache."""
 _LOOKED, _ROWS_WITH_OTHERS = 0.97, 0.5

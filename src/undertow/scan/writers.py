@@ -131,7 +131,7 @@ def _seen(
 
 
 _FIT_TOKENS = 512
-"""Where any token may follow, a temperature takes 45 passes over the whole vocabulary."""
+"""Tokens of free text that a temperature is fitted to: each takes 45 passes over the whole vocabulary."""
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """Run folders: steps that are made once, kept intact, and made again when they are not. Whose steps, it does not know.
 
     folder.py       `RunFolder`: locks, order, what is left of a run that was killed; `check`
+    borrow.py       steps of other run folders, taken over
     record.py       `stored`: a step that holds one value
     step.py         the identity of a step, and the list of its files
     files.py        atomic writes, hashes, listings without links

@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from undertow.errors import StoreError
 from undertow.progress import Progress, Silent
+from undertow.store._lock import acquire, forget_holder
+from undertow.store.borrow import borrow
 from undertow.store.files import building, list_files, read_bytes, remove, storing, sync, write_atomic
 from undertow.store.step import (
     BIG,
@@ -55,10 +57,9 @@ __all__ = ["FolderCheck", "Manifest", "RunFolder", "Step", "check", "finished", 
 SPEC: Final = "spec.yaml"
 TIMING: Final = "timing.json"
 _STEPS: Final = "steps"
-_LOCK: Final = ".lock"
-_HOLDER: Final = ".holder"
 _PART: Final = ".part"
 _ASIDE: Final = ".damaged.part"
+_BORROWED: Final = ".borrowed.part"
 _MAX_SPEC = 10_000_000
 _STEP_NAME = re.compile(r"(?P<label>[a-z0-9][a-z0-9._-]*)--(?P<id>[0-9a-f]{12})")
 
@@ -70,11 +71,21 @@ class RunFolder:
     path: Path
     progress: Progress
     _lock: BaseFileLock
+    _lenders: tuple[Path, ...] = ()
+    """Where steps of other runs lie, which are copied if they are missing here."""
     _verified: set[Path] = field(default_factory=set[Path])
     """Steps whose hashes this process has seen to fit; after that sizes do."""
 
     @classmethod
-    def open(cls, root: Path, *, name: str, spec: Mapping[str, Any], progress: Progress | None = None) -> RunFolder:
+    def open(
+        cls,
+        root: Path,
+        *,
+        name: str,
+        spec: Mapping[str, Any],
+        progress: Progress | None = None,
+        borrows: bool = False,
+    ) -> RunFolder:
         """Make or enter the folder `<root>/<name>-<hash of the spec>` and lock it.
 
         Args:
@@ -82,6 +93,7 @@ class RunFolder:
             name: The experiment's name.
             spec: The resolved experiment as plain JSON values.
             progress: Is told which steps are made again, and why.
+            borrows: Take over steps that a run of the same name, and another spec, has finished.
 
         Raises:
             StoreError: another process works in it (named by its pid), it holds another spec, a link stands
@@ -92,7 +104,7 @@ class RunFolder:
         with storing(path):
             path.mkdir(parents=True, exist_ok=True)
             _require_folder(path)
-            lock = _acquire(path)
+            lock = acquire(path)
             try:
                 _settle_spec(path / SPEC, spec)
                 (path / _STEPS).mkdir(exist_ok=True)
@@ -100,14 +112,15 @@ class RunFolder:
             except BaseException:
                 lock.release()
                 raise
-        return cls(path, progress or Silent(), lock)
+        siblings = sorted(root.glob(f"{name}-{'[0-9a-f]' * 8}")) if borrows else []
+        lenders = tuple(other / _STEPS for other in siblings if other != path and not other.is_symlink())
+        return cls(path, progress or Silent(), lock, lenders)
 
     def close(self) -> None:
         """Let other processes in."""
         if self._lock.is_locked:
             try:
-                with suppress(OSError):
-                    (self.path / _HOLDER).unlink(missing_ok=True)
+                forget_holder(self.path)
             finally:
                 self._lock.release()
 
@@ -143,10 +156,11 @@ class RunFolder:
         """
         step = locate(self.path / _STEPS, kind, label, key)
         part = step.path.with_name(step.path.name + _PART)
-        aside = step.path.with_name(step.path.name + _ASIDE)
+        aside, borrowed = (step.path.with_name(step.path.name + end) for end in (_ASIDE, _BORROWED))
         before: Manifest | None = None
         with storing(step.path):
             remove(aside)
+            remove(borrowed)
             if os.path.lexists(step.path):
                 before, damage = self._examine(step.path)
                 if not damage:
@@ -155,6 +169,9 @@ class RunFolder:
                 # Renamed first, so that a kill amid the removal leaves nothing under a name that counts.
                 step.path.rename(aside)
                 remove(aside)
+            elif borrow(step, self._lenders, borrowed):
+                self._verified.add(step.path)
+                return step.path
             if resume and _is_plain(part):
                 unseal(part)
             else:
@@ -201,7 +218,7 @@ class RunFolder:
             StoreError: a step cannot be read.
         """
         with storing(self.path):
-            found = [(path, self._examine(path)) for path in step_folders(self.path)]
+            found = [(path, self._examine(path)) for path in _step_folders(self.path)]
         return [_named(path, each.manifest) for path, each in found if each.manifest and not each.damage]
 
     def _examine(self, path: Path) -> Examined:
@@ -305,7 +322,7 @@ def finished(path: Path, kinds: Collection[str]) -> list[tuple[Step, Manifest]]:
         if not os.path.lexists(path / _STEPS):
             return []
         _require_folder(path / _STEPS)
-        for each in step_folders(path):
+        for each in _step_folders(path):
             manifest, damage = examine(each, hash_up_to=-1)
             if manifest is not None and manifest.kind not in kinds:
                 continue
@@ -317,12 +334,7 @@ def finished(path: Path, kinds: Collection[str]) -> list[tuple[Step, Manifest]]:
     return found
 
 
-def step_folders(folder: Path) -> list[Path]:
-    """Return the folders of a run's steps that have a final name, by name.
-
-    Raises:
-        OSError: there is no such run, or it cannot be listed.
-    """
+def _step_folders(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / _STEPS).iterdir() if _STEP_NAME.fullmatch(path.name))
 
 
@@ -345,33 +357,6 @@ def _is_plain(folder: Path) -> bool:
     except StoreError:
         return False
     return True
-
-
-def _acquire(path: Path) -> BaseFileLock:
-    from filelock import FileLock, Timeout
-
-    if (path / _LOCK).is_symlink():
-        raise StoreError("is a link", str(path / _LOCK), "Remove it.")
-    # The kernel holds this lock for the process, so it goes when the process does, however that ends.
-    lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise StoreError(
-            f"{_holder(path)} works in it", str(path), "Wait until that one ends, or stop it, and run again."
-        ) from error
-    try:
-        write_atomic(path / _HOLDER, f"{os.getpid()}\n".encode())
-    except BaseException:
-        lock.release()
-        raise
-    return lock
-
-
-def _holder(path: Path) -> str:
-    with suppress(OSError, ValueError):
-        return f"process {int(read_bytes(path / _HOLDER, 100))}"
-    return "another process"
 
 
 def spec_yaml(spec: Mapping[str, Any]) -> bytes:
