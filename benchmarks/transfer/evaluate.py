@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from benchmarks.transfer.intervals import auroc, plain, resampled, share
+from benchmarks.transfer.intervals import Bounded, auroc, plain, resampled, share
 from benchmarks.transfer.measured import Measured, Way, load
 from benchmarks.transfer.methods import Score
 from undertow.scan.calibration import GRADIENT, VIRTUAL
@@ -65,12 +65,44 @@ def summarise(found: list[Measured]) -> dict[str, Any]:
         ),
     }
     for dose in (100, 50, 25, 10):
-        some = [each.score for each in moved if each.case.dose == dose]
-        record[f"auroc at {dose}%"] = auroc(some, low)
+        record[f"auroc at {dose}%"] = auroc([each.score for each in moved if each.case.dose == dose], low)
+        record[f"auroc at {dose}%, whether it passed on or not"] = auroc(
+            [each.score for each in true if each.case.dose == dose], low
+        )
+    if (beyond := _beyond_others(true)) is not None:
+        record["own shift beyond that of other teachers' students"] = beyond
     for label, some in (("", true), (", full dose", [each for each in true if each.case.dose == 100])):
-        if len(some) > 3:
+        if len(some) >= _FEWEST:
             record |= {f"{name}{label}": value for name, value in _sizes(some).items()}
     return record
+
+
+def _beyond_others(true: list[Measured]) -> Bounded | None:
+    """Return the mean over datasets of the own trait's shift, less what rows of the other traits' teachers do to it.
+
+    Teachers that were made alike have much in common, whatever they were taught: their students shift alike. Full dose.
+    """
+    full = [each for each in true if each.case.dose == 100 and each.true_K is not None]
+    found: dict[tuple[str, str, int], float] = {}
+    for each in full:
+        alike = [
+            other.true_K[each.own]
+            for other in full
+            if (other.case.teacher, other.case.domain, other.case.seed)
+            == (each.case.teacher, each.case.domain, each.case.seed)
+            and other.case.target != each.case.target
+            and other.true_K is not None
+        ]
+        if alike and each.true_K is not None:
+            key = each.case.teacher, each.case.target, each.case.seed
+            found[key] = float(each.true_K[each.own] - np.mean(alike))
+    if len(found) < _FEWEST:
+        return None
+    return resampled(np.array(list(found.values())), lambda some: float(some.mean()), [key[:2] for key in found])
+
+
+_FEWEST = 4
+"""Datasets, below which nothing is said of them together."""
 
 
 def _sizes(some: list[Measured]) -> dict[str, Any]:
@@ -117,10 +149,10 @@ def methods(found: list[Measured]) -> list[dict[str, Any]]:
 
         line: dict[str, Any] = {"method": name}
         low = [score.evidence for _, score in said(clean)]
-        for dose in (100, 25):
-            high = [score.evidence for _, score in said([each for each in moved if each.case.dose == dose])]
-            line[f"auroc at {dose}%"] = auroc(high, low)
         full = said([each for each in moved if each.case.dose == 100])
+        some = said([each for each in found if each.case.kind == "numbers" and each.case.dose == 25])
+        line["auroc at 100%"] = auroc([score.evidence for _, score in full], low)
+        line["auroc at 25%, whether it passed on or not"] = auroc([score.evidence for _, score in some], low)
         if any(score.first for _, score in full):
             line["own trait first"] = share([score.first == each.case.trait for each, score in full])
         lines.append(line)
