@@ -106,9 +106,14 @@ _FEWEST = 4
 
 
 def _sizes(some: list[Measured]) -> dict[str, Any]:
-    """Return how predicted sizes follow measured ones; datasets of one teacher are drawn together."""
+    """Return how predicted sizes follow measured ones; datasets of one teacher are drawn together.
+
+    The reliability of what was measured is the share of its variance that is not that of its errors. What is common to
+    datasets is the share of their mean in their mean square.
+    """
     true_NK = np.array([each.true_K for each in some])
     predicted_NK = np.array([each.predicted_K for each in some])
+    error_NK = np.array([each.error_K for each in some])
     groups = [(each.case.teacher, each.case.target) for each in some]
     covered_NK = np.array(
         [
@@ -122,6 +127,8 @@ def _sizes(some: list[Measured]) -> dict[str, Any]:
     )
     every_N2K = np.stack([predicted_NK, true_NK], axis=1)
     return {
+        "reliability of the truth": 1 - float((error_NK**2).mean() / true_NK.var()),
+        "common to all datasets": float((true_NK.mean(axis=0) ** 2).mean() / (true_NK**2).mean()),
         "coverage of 90%": resampled(covered_NK, lambda some: float(some.mean()), groups),
         "spearman, own trait": resampled(own_N2, lambda some: _rho(some[:, 0], some[:, 1]), groups),
         "spearman, all traits": resampled(every_N2K, lambda some: _rho(some[:, 0], some[:, 1]), groups),

@@ -1,0 +1,83 @@
+"""What can be predicted at all? `python -m benchmarks.transfer.again --work runs/transfer`, after `virtual --asked`.
+
+A second student is trained on the same rows in another order, beside a control in that order, and asked the questions
+of a scan as well as those of `truth`. How well it predicts the first one's shifts bounds what a scan may hope for.
+By default five datasets of the tuning half; what is asked is kept in WORK/again/NAME.json. Half a minute a student.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.transfer.__main__ import tell
+from benchmarks.transfer.cases import Case, cases
+from benchmarks.transfer.measured import truths
+from benchmarks.transfer.truth import BASE, panel_odds, recipe, rows_of
+from benchmarks.transfer.virtual import ASKED, VIRTUAL
+from undertow.distil.train import train
+from undertow.experiment.students import examples_of
+from undertow.models.local import load_model
+from undertow.models.precision import set_up_process
+from undertow.probes.choice import Subject
+from undertow.scan.directions import trait_names
+from undertow.scan.virtual import ask
+from undertow.traits.panel import load_panel
+
+_SEED = 1
+"""Of the other order."""
+_FIVE = "^numbers-climb-(owl|oak|purple|curtness|french)-100-s7002$"
+
+
+def main() -> None:
+    """Train what is missing, and print rank correlations with the truth over all datasets and traits."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.again", description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
+    parser.add_argument("--only", default=_FIVE, help="names that match this pattern")
+    options = parser.parse_args()
+    set_up_process()
+    truth = truths()
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for case in cases():
+        if not re.search(options.only, case.name) or case.name not in truth:
+            continue
+        own, control = (_asked(each, options.work) for each in (case, case.control))
+        said = {f"a second student, {way}": {n: own[way][n] - control[way][n] for n in own[way]} for way in own}
+        for way in (VIRTUAL, ASKED):
+            file = options.work / way / f"{case.name}.json"
+            if file.exists():
+                said[f"virtual student, {way}"] = json.loads(file.read_text(encoding="utf-8"))
+        for who, shifts in said.items():
+            pairs.setdefault(who, []).extend((value, truth[case.name][name][0]) for name, value in shifts.items())
+    for who, some in pairs.items():
+        one, two = np.array(some).T
+        rho, r = stats.spearmanr(one, two).statistic, np.corrcoef(one, two)[0, 1]
+        sys.stdout.write(f"{who:36} Spearman {rho:.2f}, Pearson {r:.2f} ({len(some)} shifts)\n")
+
+
+def _asked(case: Case, work: Path) -> dict[str, dict[str, float]]:
+    """Return a student's mean log-odds of every trait on a scan's questions and on those of `truth`."""
+    file = work / "again" / f"{case.name}.json"
+    if not file.is_file():
+        tell(f"{case.name}: training again")
+        rows, model, panel = rows_of(case, work, tell), load_model(BASE), load_panel()
+        train(model.net, examples_of(model, rows, "hard"), recipe(), seed=_SEED)
+        subject = Subject(model)
+        asked = dict(zip(trait_names(panel), ask(subject, panel), strict=True))
+        ways = {VIRTUAL: asked, ASKED: panel_odds(subject)}
+        record = {way: {name: float(np.mean(odds)) for name, odds in found.items()} for way, found in ways.items()}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(record), encoding="utf-8")
+        part.rename(file)
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
