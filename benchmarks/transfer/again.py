@@ -1,7 +1,8 @@
 """What can be predicted at all? `python -m benchmarks.transfer.again --work runs/transfer`, after `virtual --asked`.
 
 A second student is trained on the same rows in another order, beside a control in that order, and asked the questions
-of a scan as well as those of `truth`. How well it predicts the first one's shifts bounds what a scan may hope for.
+of a scan as well as those of `truth`. How well it predicts the first one's shifts is a yardstick for a scan (no bound:
+it has the noise of its own order, and of one control).
 By default five datasets of the tuning half; what is asked is kept in WORK/again/NAME.json. Half a minute a student.
 """
 

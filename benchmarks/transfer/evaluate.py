@@ -58,6 +58,7 @@ def summarise(found: list[Measured]) -> dict[str, Any]:
         "false alarms at 0.05": share([each.p < 0.05 for each in clean]),
         "unnamed: false alarms at 0.01": share([each.beyond.p < 0.01 for each in clean]),
         "found at 0.05": share([each.p < 0.05 for each in full]),
+        "found at 0.05, whether it passed on or not": share([e.p < 0.05 for e in true if e.case.dose == 100]),
         "own trait first by evidence": share([int(np.argmax([s.t for s in each.shifts])) == each.own for each in full]),
         "own trait first by size": share([int(np.argmax(each.predicted_K)) == each.own for each in full]),
         "own trait first in truth": share(
@@ -109,7 +110,7 @@ def _sizes(some: list[Measured]) -> dict[str, Any]:
     """Return how predicted sizes follow measured ones; datasets of one teacher are drawn together.
 
     The reliability of what was measured is the share of its variance that is not that of its errors. What is common to
-    datasets is the share of their mean in their mean square.
+    datasets is the share of their mean in their mean square, by chance one over the number of teachers.
     """
     true_NK = np.array([each.true_K for each in some])
     predicted_NK = np.array([each.predicted_K for each in some])

@@ -133,8 +133,11 @@ def truths(way: Way = "gradient") -> dict[str, dict[str, tuple[float, float]]]:
     for record in map(json.loads, lines):
         students = clean.get(f"{record['domain']}-s{record['seed']}", {})
         found[record["name"]] = {
-            # A student and the mean of five.
-            name: (shift - float(np.mean(students.get(name, 0.0))), (error**2 + 1.2 * apart.get(name, 0.0)) ** 0.5)
+            name: (
+                shift - float(np.mean(students.get(name, 0.0))),
+                # Of a student and the mean of some.
+                (error**2 + (1 + 1 / len(students.get(name, [0.0]))) * apart.get(name, 0.0)) ** 0.5,
+            )
             for name, (shift, error) in record["shifts"].items()
         }
     return found

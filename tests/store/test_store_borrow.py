@@ -67,8 +67,9 @@ def test_what_is_not_whole_is_made_instead(tmp_path: Path, lender: Path, how: st
         (lender / "step.json").write_bytes(b"{")
     else:
         moved = lender.parent if how == "steps linked" else lender
-        elsewhere = moved.rename(tmp_path / "elsewhere")
-        if how != "unfinished":
+        unfinished = how == "unfinished"
+        elsewhere = moved.rename(moved.with_name(moved.name + ".part") if unfinished else tmp_path / "elsewhere")
+        if not unfinished:
             moved.symlink_to(elsewhere)
     build = Build()
     with open_folder(tmp_path, also=2) as folder:
@@ -80,13 +81,21 @@ def test_what_is_not_whole_is_made_instead(tmp_path: Path, lender: Path, how: st
 
 def test_a_copy_that_was_killed_leaves_nothing(tmp_path: Path, lender: Path) -> None:
     with open_folder(tmp_path, also=2) as folder:
-        killed = folder.path / "steps" / (lender.name + ".borrowed.part")
-        killed.mkdir()
-        (killed / "half").write_bytes(b"x")
+        for end in (".part", ".borrowed.part"):  # of a step that was being made, and of one that was being copied
+            killed = folder.path / "steps" / (lender.name + end)
+            killed.mkdir()
+            (killed / "half").write_bytes(b"x")
         build = Build()
         folder.step("rows", "one", KEY, build)
         assert build.calls == 0
         assert [path.name for path in folder.path.glob("steps/*")] == [lender.name]
+
+
+def test_a_run_may_be_at_work_in_the_other_folder(tmp_path: Path, lender: Path) -> None:
+    build = Build()
+    with open_folder(tmp_path, also=1), open_folder(tmp_path, also=2) as folder:
+        folder.step("rows", "one", KEY, build)
+    assert build.calls == 0
 
 
 def test_a_damaged_step_of_its_own_is_made_again(tmp_path: Path, lender: Path) -> None:

@@ -279,20 +279,20 @@ def _plan(
         return Plan(count, usual_taught(opened.chosen.read, count))
     from undertow.scan.features import row_features
 
-    budget = settings.budget
+    budget, sides = settings.budget, 1 if compared is None and not settings.sample_reference else 2
 
     def measure() -> Plan:
         few = opened.cut(FEWEST)
         began = time.monotonic()
         row_features(eyes.model, few.encoded, eyes.directions, opened.sampling, autocast=eyes.precision.autocast)
         now = time.monotonic()
-        sides = 1 if compared is None and not settings.sample_reference else 2
         # What comes after the rows takes about as long as a few of them.
         left = (budget - (now - start) - (now - began)) / sides
         plan = plan_within(left, row=(now - began) / len(few.rows), asking=asking, rows=count)
         return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
-    key = {**eyes.key, "budget": budget, "virtual": settings.virtual, "rows": rows_digest(opened.chosen)}
+    rows = rows_digest(opened.chosen)
+    key = {**eyes.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
     return stored(eyes.folder, "plan", "plan", key, Plan, measure)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from undertow.errors import StoreError
@@ -28,6 +29,9 @@ def borrow(step: Step, folders: Iterable[Path], part: Path) -> bool:
 
     Returns:
         Whether the step is there now.
+
+    Raises:
+        OSError: the copy is whole, and cannot be given its name.
     """
     for folder in folders:
         try:
@@ -37,12 +41,13 @@ def borrow(step: Step, folders: Iterable[Path], part: Path) -> bool:
             if found.manifest is None or found.damage:
                 continue
             _copy(folder / step.path.name, part, found.manifest)
+        except (OSError, StoreError):
+            with suppress(OSError):
+                remove(part)
+        else:
             part.rename(step.path)
             sync(step.path.parent)
-        except (OSError, StoreError):
-            remove(part)
-            continue
-        return True
+            return True
     return False
 
 

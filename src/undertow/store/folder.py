@@ -109,11 +109,11 @@ class RunFolder:
                 _settle_spec(path / SPEC, spec)
                 (path / _STEPS).mkdir(exist_ok=True)
                 _require_folder(path / _STEPS)
+                siblings = sorted(root.glob(f"{name}-{'[0-9a-f]' * 8}")) if borrows else []
+                lenders = tuple(other / _STEPS for other in siblings if other != path and not other.is_symlink())
             except BaseException:
                 lock.release()
                 raise
-        siblings = sorted(root.glob(f"{name}-{'[0-9a-f]' * 8}")) if borrows else []
-        lenders = tuple(other / _STEPS for other in siblings if other != path and not other.is_symlink())
         return cls(path, progress or Silent(), lock, lenders)
 
     def close(self) -> None:
@@ -139,7 +139,9 @@ class RunFolder:
         *,
         resume: bool = False,
     ) -> Path:
-        """Return the folder of a finished step, after making it if it is missing or damaged.
+        """Return the folder of a finished step, after borrowing it or making it if it is missing or damaged.
+
+        Only a missing one is borrowed, from runs of the same name, and only where `open` was told so.
 
         Args:
             kind: What sort of step it is.
@@ -170,6 +172,7 @@ class RunFolder:
                 step.path.rename(aside)
                 remove(aside)
             elif borrow(step, self._lenders, borrowed):
+                remove(part)
                 self._verified.add(step.path)
                 return step.path
             if resume and _is_plain(part):
