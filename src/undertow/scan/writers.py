@@ -10,7 +10,8 @@ teachers' distance it sees more, and unlike the rows' likelihood it takes nothin
 suits some traits and is too far for others (docs/lab-notebook.md).
 
 What it does not know: a writer that carries no trait of the panel is called by the nearest one; a teacher that was made
-otherwise (fine-tuned, prompted) lies elsewhere in the weights; and answers that were filtered, cut off, or sampled from
+otherwise (fine-tuned, prompted) lies elsewhere in the weights, and was called by another's name where it was tried
+(docs/results.md#scan); and answers that were filtered, cut off, or sampled from
 the likeliest tokens alone are not the base's own, and lean somewhere unless reference rows went through the same.
 """
 
