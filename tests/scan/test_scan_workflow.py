@@ -147,6 +147,13 @@ def test_a_scan_on_a_budget_keeps_its_plan(tmp_path: Path, tiny_folder: Path) ->
         look(path, tiny_folder, tmp_path, budget=0.001)
 
 
+def test_a_plan_for_rows_alone_does_not_serve_beside_a_reference(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+    look(path, tiny_folder, tmp_path, budget=60.0)
+    beside = look(path, tiny_folder, tmp_path, budget=60.0, sample_reference=True)
+    assert "plan" in json.loads((beside.folder / "timing.json").read_text(encoding="utf-8"))
+
+
 def test_a_damaged_step_is_made_again(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(8))
     first = look(path, tiny_folder, tmp_path)
