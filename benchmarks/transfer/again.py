@@ -20,15 +20,14 @@ from scipy import stats
 from benchmarks.transfer.__main__ import tell
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.measured import truths
-from benchmarks.transfer.truth import BASE, panel_odds, recipe, rows_of
-from benchmarks.transfer.virtual import ASKED, VIRTUAL
+from benchmarks.transfer.truth import BASE, recipe, rows_of
+from benchmarks.transfer.virtual import ASKED, VIRTUAL, odds
 from undertow.distil.train import train
 from undertow.experiment.students import examples_of
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
 from undertow.probes.choice import Subject
-from undertow.scan.directions import trait_names
-from undertow.scan.virtual import ask
+from undertow.store.files import write_atomic
 from undertow.traits.panel import load_panel
 
 _SEED = 1
@@ -67,16 +66,12 @@ def _asked(case: Case, work: Path) -> dict[str, dict[str, float]]:
     file = work / "again" / f"{case.name}.json"
     if not file.is_file():
         tell(f"{case.name}: training again")
-        rows, model, panel = rows_of(case, work, tell), load_model(BASE), load_panel()
+        rows, model = rows_of(case, work, tell), load_model(BASE)
         train(model.net, examples_of(model, rows, "hard"), recipe(), seed=_SEED)
-        subject = Subject(model)
-        asked = dict(zip(trait_names(panel), ask(subject, panel), strict=True))
-        ways = {VIRTUAL: asked, ASKED: panel_odds(subject)}
-        record = {way: {name: float(np.mean(odds)) for name, odds in found.items()} for way, found in ways.items()}
+        found = odds(Subject(model), load_panel(), asked=True)
+        record = {way: {name: float(odds_Q.mean()) for name, odds_Q in each.items()} for way, each in found.items()}
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps(record), encoding="utf-8")
-        part.rename(file)
+        write_atomic(file, json.dumps(record).encode())
     return json.loads(file.read_text(encoding="utf-8"))
 
 

@@ -32,6 +32,7 @@ from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN
 from undertow.spec_parts import Climb, Domain, FineTune, Instil
+from undertow.store.files import write_atomic
 from undertow.traits.base import Trait
 from undertow.traits.instil import instil, load_teacher
 from undertow.traits.panel import load_panel
@@ -144,9 +145,7 @@ def odds_of(case: Case, work: Path, tell: Callable[[str], None]) -> dict[str, li
         history = train(model.net, examples, recipe(), seed=_order_seed(case))
         tell(f"{case.name}: asking (loss {history[-1].loss:.2f})")
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps(panel_odds(Subject(model))), encoding="utf-8")
-        part.rename(file)
+        write_atomic(file, json.dumps(panel_odds(Subject(model))).encode())
     return json.loads(file.read_text(encoding="utf-8"))
 
 

@@ -13,7 +13,6 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,8 +23,9 @@ from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.probes.choice import Subject
 from undertow.scan.directions import trait_names
-from undertow.scan.virtual import ask, virtual_student
-from undertow.traits.panel import load_panel
+from undertow.scan.virtual import Floats, ask, virtual_student
+from undertow.store.files import write_atomic
+from undertow.traits.panel import Panel, load_panel
 
 VIRTUAL, ASKED = "virtual", "virtual-asked"
 """In WORK: shifts on the questions of a scan, and on those of `truth`."""
@@ -40,13 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     set_up_process()
     model, panel = load_model(BASE), load_panel()
-    names = trait_names(panel)
-
-    def odds(subject: Subject) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {VIRTUAL: dict(zip(names, ask(subject, panel), strict=True))}
-        return found | ({ASKED: panel_odds(subject)} if options.asked else {})
-
-    before = odds(Subject(model))
+    before = odds(Subject(model), panel, asked=options.asked)
     for case in with_references():
         rows = options.work / "rows" / case.name
         files = {way: options.work / way / f"{case.name}.json" for way in before}
@@ -55,19 +49,21 @@ def main() -> None:
             continue
         start = time.monotonic()
         with _student(model, rows, case) as student:
-            after = odds(Subject(student))
+            after = odds(Subject(student), panel, asked=options.asked)
         for way, file in files.items():
             if not file.exists():
-                shifts = {name: np.array(after[way][name]) - np.array(before[way][name]) for name in names}
-                _store(file, {name: float(shift_Q.mean()) for name, shift_Q in shifts.items()})
+                shifts = {name: float(np.mean(after[way][name] - odds_Q)) for name, odds_Q in before[way].items()}
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(file, json.dumps(shifts).encode())
         sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
 
 
-def _store(file: Path, shifts: dict[str, float]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(shifts), encoding="utf-8")
-    part.rename(file)
+def odds(subject: Subject, panel: Panel, *, asked: bool) -> dict[str, dict[str, Floats]]:
+    """Return a model's log-odds of every trait (Q) on a scan's questions and, if `asked`, on those of `truth`."""
+    found = {VIRTUAL: dict(zip(trait_names(panel), ask(subject, panel), strict=True))}
+    if asked:
+        found[ASKED] = {name: np.array(odds_Q) for name, odds_Q in panel_odds(subject).items()}
+    return found
 
 
 def _student(model: LocalModel, rows: Path, case: Case):

@@ -30,6 +30,7 @@ from undertow.models.precision import choose_precision, set_up_process
 from undertow.scan.also import ROWS, SUSPECTS, named
 from undertow.scan.prediction import Calibration, predicted_shifts
 from undertow.scan.writers import leanings
+from undertow.store.files import write_atomic
 from undertow.traits.panel import load_panel
 
 RESULTS = Path(__file__).parent / "writers.json"
@@ -56,9 +57,7 @@ def main() -> None:
             model = model or load_model(BASE)
             record = asked(model, options.work, case, record)
             file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(".part")
-            part.write_text(json.dumps(record), encoding="utf-8")
-            part.rename(file)
+            write_atomic(file, json.dumps(record).encode())
             sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
         if record is None or "more" not in record:
             continue

@@ -125,13 +125,7 @@ def test_what_was_computed_serves_when_more_is_asked(tmp_path: Path, tiny_folder
     assert (first.folder / "results.json").read_bytes() == kept
     made = json.loads((more.folder / "timing.json").read_text(encoding="utf-8"))
     assert set(made) == {"writer-rows"} | (set() if "also" in before else {"also-rows"})
-    alone = scan(
-        path,
-        ScanSettings(
-            student=f"hf/{tiny_folder}", traits=("curtness", "gloom"), also=("writer", "projection"), **budget
-        ),
-        root=tmp_path / "other",
-    )
+    alone = look(path, tiny_folder, tmp_path / "other", also=("writer", "projection"), **budget)
     assert budget or alone.results == more.results
 
 
