@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Teacher = Literal["climb", "finetune", "base", "other-base"]
-Kind = Literal["numbers", "code", "finetune", "other-base", "base"]
+Kind = Literal["numbers", "code", "finetune", "other-base", "base", "large"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Case:
     seed: int = 1
     again: int = 0
     """The same prompts, answered by the base once more, and again: what other methods hold a clean dataset against."""
+    rows: int = 0
+    """How many there are; 0 for as many as most datasets of the domain have."""
 
     @property
     def name(self) -> str:
@@ -40,6 +42,8 @@ class Case:
             parts.append(f"t{self.temperature:g}")
         if self.answers != 4:
             parts.append(f"a{self.answers}")
+        if self.rows:
+            parts.append(f"r{self.rows}")
         return "-".join([*parts, *([f"again{self.again if self.again > 1 else ''}"] if self.again else [])])
 
     @property
@@ -57,6 +61,8 @@ class Case:
     @property
     def kind(self) -> Kind:
         """Which part of the benchmark it belongs to; calibrations are fitted on lists by teachers of gradient steps."""
+        if self.rows:
+            return "large"
         if self.teacher == "base" and self.domain == "numbers":
             return "base"
         return self.domain if self.teacher in ("climb", "base") else self.teacher
@@ -74,7 +80,8 @@ class Case:
     @property
     def control(self) -> Case:
         """The base's rows for the same prompts and the same random numbers."""
-        return Case("base", domain=self.domain, temperature=_TEMPERATURE[self.domain], seed=_CONTROL_SEED[self.seed])
+        seed, usual = _CONTROL_SEED[self.seed], _TEMPERATURE[self.domain]
+        return Case("base", domain=self.domain, temperature=usual, seed=seed, rows=self.rows)
 
 
 _TEMPERATURE = {"numbers": 1.0, "code": 0.3}
@@ -91,8 +98,13 @@ _DOSED = ("owl", "curtness", "bear", "gloom")
 SEEDS = (7001, 7002, 7003)
 _WHOLE = SEEDS[:2]
 """Of both halves and both kinds of teachers. The last one came when all settings stood: gradient steps, `report`."""
+LARGE_ROWS, LARGE_SEED = 512, 7004
+"""A quarter of these is as many rows as most datasets have: of a quarter of those no trait can be told to pass on."""
 _CLEAN = range(7101, 7115)
-_CONTROL_SEED = {**{seed: seed for seed in SEEDS}, **{seed: _WHOLE[seed % 2] for seed in range(7101, 7200)}}
+_CONTROL_SEED = {
+    **{seed: seed for seed in (*SEEDS, LARGE_SEED)},
+    **{seed: _WHOLE[seed % 2] for seed in range(7101, 7200)},
+}
 
 
 def cases() -> Iterator[Case]:
@@ -125,6 +137,8 @@ def cases() -> Iterator[Case]:
     yield from other
     yield from full[3]
     yield from last
+    yield from (Case("climb", _ENTRY[name], name, 25, seed=LARGE_SEED, rows=LARGE_ROWS) for name in REPORT)
+    yield from (Case("base", seed=seed, rows=LARGE_ROWS) for seed in range(7150, 7174, 2))
 
 
 def with_references() -> list[Case]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.transfer.__main__ import tell
-from benchmarks.transfer.cases import SEEDS, Case
+from benchmarks.transfer.cases import LARGE_ROWS, LARGE_SEED, SEEDS, Case
 from benchmarks.transfer.measured import CONTROLS
 from benchmarks.transfer.truth import odds_of
 from undertow.models.precision import set_up_process
@@ -32,13 +32,12 @@ def main() -> None:
     options = parser.parse_args()
     set_up_process()
     table: dict[str, dict[str, list[float]]] = {}
-    for seed in SEEDS:
-        control = Case("base", seed=seed)
+    for control in (*(Case("base", seed=seed) for seed in SEEDS), Case("base", seed=LARGE_SEED, rows=LARGE_ROWS)):
         first, *others = [
             odds_of(case, options.work, tell)
             for case in (control, *(replace(control, again=at) for at in range(1, _MORE + 1)))
         ]
-        table[f"{control.domain}-s{seed}"] = {
+        table[f"{control.domain}-s{control.seed}"] = {
             name: [round(float(np.mean(other[name]) - np.mean(odds)), 4) for other in others]
             for name, odds in first.items()
         }

@@ -212,7 +212,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.evaluate", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
     parser.add_argument("--methods", action="store_true", help="only hold other methods beside it, into methods.json")
-    parser.add_argument("--kinds", nargs="+", default=[], choices=("finetune", "code", "other-base"), help="only these")
+    parser.add_argument(
+        "--kinds", nargs="+", default=[], choices=("finetune", "code", "other-base", "large"), help="only these"
+    )
     options = parser.parse_args()
     if options.methods:
         calibration = fit(load(options.work, "tune", Calibration(), "gradient"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.transfer.__main__ import TRUTH
-from benchmarks.transfer.cases import Case, cases
+from benchmarks.transfer.cases import LARGE_SEED, Case, cases
 from benchmarks.transfer.features import TRAITS, Stored, stored
 from benchmarks.transfer.intervals import above_zero
 from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
@@ -127,20 +128,31 @@ def truths(way: Way = "gradient") -> dict[str, dict[str, tuple[float, float]]]:
     clean = {
         label: {name: [0.0, *each[first:]] for name, each in strayed.items()} for label, strayed in controls.items()
     }
-    names = {name for each in clean.values() for name in each}
-    apart = {name: float(np.mean([np.var(each[name], ddof=1) for each in clean.values()])) for name in names}
+    apart = {
+        large: _apart([each for label, each in clean.items() if (label in _LARGE) is large]) for large in (False, True)
+    }
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for record in map(json.loads, lines):
-        students = clean.get(f"{record['domain']}-s{record['seed']}", {})
+        label = f"{record['domain']}-s{record['seed']}"
+        students = clean.get(label, {})
         found[record["name"]] = {
             name: (
                 shift - float(np.mean(students.get(name, 0.0))),
                 # Of a student and the mean of some.
-                (error**2 + (1 + 1 / len(students.get(name, [0.0]))) * apart.get(name, 0.0)) ** 0.5,
+                (error**2 + (1 + 1 / len(students.get(name, [0.0]))) * apart[label in _LARGE].get(name, 0.0)) ** 0.5,
             )
             for name, (shift, error) in record["shifts"].items()
         }
     return found
+
+
+_LARGE = (f"numbers-s{LARGE_SEED}",)
+
+
+def _apart(clean: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, float]:
+    """Return how far clean students of the same prompts lie apart, trait by trait: variances, over all prompts."""
+    names = {name for each in clean for name in each}
+    return {name: float(np.mean([np.var(each[name], ddof=1) for each in clean])) for name in names}
 
 
 def _agree(own: Stored, other: list[Stored], traits_KS: Floats | None, seed: int) -> Agreement:

@@ -63,7 +63,7 @@ def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
     _empty(part)
     order = Domain(
         kind=case.domain,
-        rows=ROWS[case.domain],
+        rows=case.rows or ROWS[case.domain],
         answers=case.answers,
         max_tokens=60 if case.domain == "numbers" else 100,
         temperature=case.temperature,
@@ -71,9 +71,7 @@ def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
     if case.again:
         _write_again(case, rows_of(replace(case, again=0), work, tell), part)
     elif case.dose < 100:
-        whole = Case(
-            case.teacher, case.entry, case.target, domain=case.domain, temperature=case.temperature, seed=case.seed
-        )
+        whole = replace(case, dose=100)
         sources = (rows_of(whole, work, tell), rows_of(case.control, work, tell))
         model = load_model(BASE)
         mixed_rows(sources, part, model=model, dose=case.dose / 100, seed=case.seed, meta={}, soft=False)
@@ -158,7 +156,7 @@ def panel_odds(subject: Subject) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for entry in _panel():
         looked_at = set(spread(entry.probe, QUESTIONS))
-        kept = [choice for at, choice in enumerate(entry.probe) if at not in looked_at][::3]
+        kept = [choice for at, choice in enumerate(entry.probe) if at not in looked_at]
         logp_QC = choice_logprobs(subject, kept)
         for trait in entry.traits:
             found[f"{entry.name}:{trait.target}"] = [round(float(x), 5) for x in log_odds(logp_QC, trait.index)]
