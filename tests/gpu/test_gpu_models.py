@@ -119,5 +119,5 @@ def test_a_steering_vector_is_the_same(pair: Any) -> None:
 
 def test_the_gpus_products_are_measured() -> None:
     assert choose_precision().because.startswith(("with the GPU's bf16 units", "the GPU has no bf16 units"))
-    # A thousand times as much as a processor that is slow, and a tenth of a GPU of 2017.
+    # More than processors do, and a tenth of what GPUs did in 2017.
     assert matrix_speed("float32", seconds=0.05) > 1e12
