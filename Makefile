@@ -29,7 +29,7 @@ define run
 	esac
 endef
 
-.PHONY: help setup demo digits test test-slow test-e2e browser fuzz lint bench docs clean
+.PHONY: help setup demo digits test test-slow test-e2e test-gpu browser fuzz lint bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-slow: $(VENV)/.dev ## the slow tests
 
 test-e2e: $(VENV)/.dev ## the embedded model from end to end (about 3 minutes)
 	$(PYTEST) -m e2e
+
+test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
+	$(PYTEST) -m gpu
 
 browser: ## Debian's Chromium for the browser tests, where root can install it; they are skipped without
 	@if [ -x /usr/bin/chromium ] && [ -x /usr/bin/chromedriver ]; then \

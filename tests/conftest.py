@@ -1,10 +1,17 @@
 """A tiny random chat model, so that everything about language models is tested in seconds."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tiny_model import make_tiny_model
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide GPUs but from `-m gpu`: the other tests know the CPU's numbers, and keep their tensors there."""
+    if config.getoption("markexpr") != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.fixture(scope="session")

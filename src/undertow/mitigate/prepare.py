@@ -188,7 +188,8 @@ def _agreeing(task: Task) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[
     def first_T(subject: Subject, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         net: Any = subject.model.net
         tables = answer_hidden(net, prompts, [row.answer for row in rows], steering=subject.steering)
-        return possible_choices(torch.cat(tables), output_weight(net), rows, sampling).first_T
+        weight_VD = output_weight(net)
+        return possible_choices(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).first_T
 
     teacher = task.teacher()
     told = [turns[-1]["content"] for turns in task.prompts]
