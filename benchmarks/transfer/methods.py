@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.transfer.cases import Case
 from undertow.scan.agreement import Agreement
-from undertow.scan.also import ROWS, named
+from undertow.scan.also import ROWS, TUNED, named
 from undertow.scan.comparisons import Compared, compare
 from undertow.scan.prediction import Shift
 
@@ -88,11 +88,14 @@ def told_writers(record: dict[str, Any]) -> list[Compared]:
     """Return the suspects of a record of `writers`, first the one to whom the rows lean most."""
 
     def ask(asked: Sequence[str], most: int) -> list[tuple[Floats, NDArray[np.int64]]]:
-        part = record["first" if most == ROWS else "more"]
-        places = [part["suspects"].index(name) for name in asked]
-        return [(np.array(part["leaning_RK"])[:, places], np.array(part["cluster_R"]))]
+        which = "first" if most == ROWS else "more"
+        part = record[which]
+        told = dict(zip(part["suspects"], np.array(part["leaning_RK"]).T, strict=True))
+        told[TUNED] = np.array(record["tuned"][which]) if TUNED in asked else None
+        return [(np.stack([told[name] for name in asked], axis=1), np.array(part["cluster_R"]))]
 
-    return named(record["first"]["suspects"], ask, panel=len(record["evidence"]), level=0.95)
+    suspects = [*record["first"]["suspects"], *([TUNED] if "tuned" in record else [])]
+    return named(suspects, ask, panel=len(record["evidence"]) + 1, level=0.95)
 
 
 def scores_of(work: Path, case: Case) -> list[Score]:

@@ -27,9 +27,9 @@ from benchmarks.transfer.methods import told_writers
 from benchmarks.transfer.truth import BASE
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
-from undertow.scan.also import ROWS, SUSPECTS, named
+from undertow.scan.also import MORE_ROWS, ROWS, SUSPECTS, TUNED, named
 from undertow.scan.prediction import Calibration, predicted_shifts
-from undertow.scan.writers import leanings
+from undertow.scan.writers import Seen, leaning, leanings, seen_by, tuned_teacher
 from undertow.store.files import write_atomic
 from undertow.traits.panel import load_panel
 
@@ -47,6 +47,7 @@ def main() -> None:
     set_up_process()
     model: LocalModel | None = None
     lines: list[dict[str, Any]] = []
+    told: list[tuple[Case, dict[str, Any]]] = []
     for case in cases():
         features, file = options.work / "features" / f"{case.name}.npz", options.work / "writers" / f"{case.name}.json"
         record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
@@ -59,8 +60,12 @@ def main() -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(file, json.dumps(record).encode())
             sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
-        if record is None or "more" not in record:
-            continue
+        if record is not None and "more" in record:
+            told.append((case, record))
+    untold = [(c, r) for c, r in told if "tuned" not in r and re.search(options.only, c.name)]
+    if untold:
+        ask_tuned(model or load_model(BASE), options.work, untold)
+    for case, record in told:
         lines.append(line_of(case, record))
         sys.stdout.write(json.dumps(lines[-1]) + "\n")
     counted = {half: [each for each in lines if each["half"] == half] for half in ("tune", "report")}
@@ -110,6 +115,30 @@ def asked(model: LocalModel, work: Path, case: Case, before: dict[str, Any] | No
     return record
 
 
+def ask_tuned(model: LocalModel, work: Path, untold: Sequence[tuple[Case, dict[str, Any]]]) -> None:
+    """Add to records, and store, how far rows lean towards the base fine-tuned on nothing in particular.
+
+    It is made once for all datasets.
+    """
+    autocast = choose_precision().autocast
+    known = {case.name: encoded_rows(model, work / "rows" / case.name, case)[:2] for case, _ in untold}
+    counts = {"first": ROWS, "more": MORE_ROWS}
+
+    def seen(who: LocalModel, case: Case) -> dict[str, Seen]:
+        encoded, sampling = known[case.name]
+        return {part: seen_by(who, encoded[:most], sampling.automaton, autocast) for part, most in counts.items()}
+
+    plain = [seen(model, case) for case, _ in untold]
+    with tuned_teacher(model, load_panel(), autocast=autocast) as teacher:
+        for (case, record), before in zip(untold, plain, strict=True):
+            encoded, after = known[case.name][0], seen(teacher, case)
+            record["tuned"] = {
+                part: leaning(model, encoded[:most], after[part], before[part]).tolist()
+                for part, most in counts.items()
+            }
+            write_atomic(work / "writers" / f"{case.name}.json", json.dumps(record).encode())
+
+
 def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
     """Return what is said of a dataset: whom the rows lean to most, and where the teacher's trait stands."""
     evidence, ranked = record["evidence"], told_writers(record)
@@ -124,7 +153,8 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
         "rank by virtual teachers": names.index(case.trait) + 1 if case.trait in names else None,
         "suspects": len(record["first"]["suspects"]),
         "p": ranked[0].p_adjusted,
-        "named": ranked[0].p_adjusted < 0.05 and ranked[0].estimate.value > 0,
+        "named": ranked[0].p_adjusted < 0.05 and ranked[0].estimate.value > 0 and names[0] != TUNED,
+        "fine-tuned": ranked[0].p_adjusted < 0.05 and ranked[0].estimate.value > 0 and names[0] == TUNED,
         "first": [
             [e.trait, *(round(x, 3) for x in (e.estimate.value, e.estimate.lo, e.estimate.hi))] for e in ranked[:3]
         ],
@@ -145,6 +175,8 @@ def summary(lines: list[dict[str, Any]]) -> dict[str, Bounded | None]:
         "own trait first by evidence": share([each["rank by evidence"] == 1 for each in carrying]),
         "own trait first by virtual teachers": share([each["rank by virtual teachers"] == 1 for each in carrying]),
         "the same, poisoned": share([each["rank by virtual teachers"] == 1 for each in carrying if each["poisoned"]]),
+        "called fine-tuned": share([each["fine-tuned"] for each in carrying]),
+        "called fine-tuned though clean": share([each["fine-tuned"] for each in clean]),
         "named though clean": share([each["named"] for each in clean]),
         "named right, poisoned": share(
             [each["rank by virtual teachers"] == 1 and each["named"] for each in carrying if each["poisoned"]]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from undertow.scan.also import FINALISTS, MORE_ROWS, ROWS, corrected, named
+from undertow.scan.also import FINALISTS, MORE_ROWS, ROWS, TUNED, corrected, named
 from undertow.scan.comparisons import Compared
 from undertow.stats import Estimate
 
@@ -64,3 +64,21 @@ def test_rows_of_the_base_are_subtracted() -> None:
     found = named(("a:a", "b:b"), ask, panel=2, level=0.95)
     assert [each.trait for each in found] == ["b:b", "a:a"]
     np.testing.assert_allclose([each.estimate.value for each in found], [0.9, 0.1])
+
+
+def test_a_fine_tuned_suspect_is_asked_about_more_rows_and_takes_no_place_of_a_finalist() -> None:
+    suspects = [*(f"trees:{at}" for at in range(9)), TUNED]
+    rng = np.random.default_rng(2)
+    asked: list[tuple[list[str], int]] = []
+
+    def ask(some: Sequence[str], most: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        asked.append((list(some), most))
+        places = [suspects.index(name) for name in some]
+        # It comes last of all, on the first rows as on all of them.
+        return [((rng.normal(size=(most, 10), scale=0.1) + np.linspace(2.0, 0.0, 10))[:, places], np.arange(most) // 4)]
+
+    found = named(suspects, ask, panel=69, level=0.95)
+    assert asked[1] == ([*suspects[:FINALISTS], TUNED], MORE_ROWS)
+    assert found[FINALISTS].trait == TUNED
+    assert [each.n for each in found[: FINALISTS + 1]] == [found[0].n] * (FINALISTS + 1)
+    assert sorted(each.trait for each in found) == sorted(suspects)

@@ -12,7 +12,15 @@ from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded
-from undertow.scan.writers import QUESTIONS, leanings, virtual_teacher
+from undertow.scan.writers import (
+    QUESTIONS,
+    FineTuned,
+    leaning,
+    leanings,
+    seen_by,
+    tuned_teacher,
+    virtual_teacher,
+)
 from undertow.traits.panel import load_panel
 
 ANIMALS, TREES = load_panel(("animals", "trees"))
@@ -83,3 +91,36 @@ def test_a_leaning_does_not_depend_on_the_order_of_rows(tiny: LocalModel) -> Non
 def test_nobody_leans_towards_a_teacher_that_went_nowhere(tiny: LocalModel) -> None:
     rows = [Encoded((1, 2, 3), (4, 5, 6)), Encoded((1, 2), (7, 8))]
     np.testing.assert_allclose(leanings(tiny, rows, None, [(ANIMALS, 0)], distance=0.0), 0.0, atol=1e-6)
+
+
+def test_an_adapter_is_taken_off_again_whatever_happens(tiny: LocalModel) -> None:
+    before = [weight.detach().clone() for weight in tiny.net.parameters()]
+    names, asked = [name for name, _ in tiny.net.named_parameters()], [w.requires_grad for w in tiny.net.parameters()]
+    plain = Subject(tiny)
+    choices = [ANIMALS.probe[0]]
+    said = choice_logprobs(plain, choices)
+
+    def break_off() -> None:
+        with tuned_teacher(tiny, (ANIMALS, TREES)) as teacher:
+            assert not np.allclose(choice_logprobs(Subject(teacher), choices), said, atol=1e-4)
+            raise KeyboardInterrupt
+
+    for _ in range(2):  # the second time nothing of the first is left
+        with pytest.raises(KeyboardInterrupt):
+            break_off()
+    assert all(torch.equal(a, b) for a, b in zip(before, tiny.net.parameters(), strict=True))
+    assert [name for name, _ in tiny.net.named_parameters()] == names
+    assert [weight.requires_grad for weight in tiny.net.parameters()] == asked
+    np.testing.assert_array_equal(choice_logprobs(plain, choices), said)
+
+
+def test_rows_of_a_fine_tuned_model_lean_towards_another_one(tiny: LocalModel) -> None:
+    # Other answers and another adapter; the tiny model learns nothing at the usual rate.
+    with tuned_teacher(tiny, (ANIMALS, TREES), learning_rate=1e-2, seed=1) as writer:
+        rows = written(writer, 48)
+    plain = seen_by(tiny, rows, None, False)
+    with tuned_teacher(tiny, (ANIMALS, TREES), learning_rate=1e-2) as teacher:
+        lean_R = leaning(tiny, rows, seen_by(teacher, rows, None, False), plain)
+    assert lean_R.sum() / len(rows) ** 0.5 > 3
+    leaning_RK = leanings(tiny, rows, None, [FineTuned((ANIMALS, TREES)), (ANIMALS, 0)])
+    assert leaning_RK.shape == (48, 2)

@@ -38,6 +38,8 @@ benchmark's tuning half the teacher's own trait was fifteenth at worst."""
 FINALISTS = 4
 """Of the suspects, those to whom the rows lean most: they are asked about more rows, since they are near each other."""
 MORE_ROWS = 128
+TUNED = "fine-tuned"
+"""Beside the traits: fine-tuned, on whatever it was. It is always asked about more rows, beside the finalists."""
 NAMES = {
     "writer": "virtual teachers",
     "likelihood": "likelihood shift",
@@ -64,8 +66,8 @@ def other_methods(
 ) -> list[MethodRecord]:
     """Return what each method says of every trait, surest first.
 
-    Virtual teachers are those of some traits alone: the finalists, then the others, each in the order of how far the
-    rows lean towards them.
+    Virtual teachers are those of some traits alone, and one that was fine-tuned on nothing in particular: it and the
+    finalists, then the others, each in the order of how far the rows lean towards them.
 
     Args:
         eyes: Who looks.
@@ -95,7 +97,7 @@ def other_methods(
 
     for method in methods:
         if method == "writer":
-            told = named(suspects, ask, panel=len(eyes.directions.names), level=level)
+            told = named([*suspects, TUNED], ask, panel=len(eyes.directions.names) + 1, level=level)
             found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in told]))
             continue
         own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
@@ -111,9 +113,9 @@ def named(
     """Return how far rows lean to each suspect, first those of the finalists, who are asked about more rows.
 
     Args:
-        suspects: Traits.
+        suspects: Traits, and `TUNED` perhaps.
         ask: Returns leanings towards some of them, of so many rows at most.
-        panel: How many traits they were picked from.
+        panel: How many they were picked from.
         level: Two-sided coverage.
     """
 
@@ -126,8 +128,10 @@ def named(
     told = told_by(suspects, first)
     if max(len(leaning_RK) for leaning_RK, _ in first) < ROWS:
         return corrected(told, panel)
-    finalists = [each.trait for each in told[:FINALISTS]]
-    return corrected([*told_by(finalists, ask(finalists, MORE_ROWS)), *told[FINALISTS:]], panel)
+    traits = [each.trait for each in told if each.trait != TUNED]
+    finalists = [*traits[:FINALISTS], *(name for name in suspects if name == TUNED)]
+    others = [each for each in told if each.trait not in finalists]
+    return corrected([*told_by(finalists, ask(finalists, MORE_ROWS)), *others], panel)
 
 
 def corrected(told_K: Sequence[Compared], panel: int) -> list[Compared]:
@@ -161,11 +165,12 @@ def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[fl
 def _leanings(eyes: Eyes, sides: Sequence[Opened], suspects: Sequence[str], tick: Callable[[float], None]) -> Sides:
     from safetensors.numpy import load_file, save_file
 
-    from undertow.scan.writers import leanings
+    from undertow.scan.writers import FineTuned, Suspect, leanings
 
-    known = {
+    known: dict[str, Suspect] = {
         f"{entry.name}:{trait}": (entry, place) for entry in eyes.panel for place, trait in enumerate(entry.targets)
     }
+    known[TUNED] = FineTuned(eyes.panel)
     rows = [row for side in sides for row in side.encoded]
 
     def build(part: Path) -> None:

@@ -9,22 +9,29 @@ Rows of the base lean nowhere. For small distances this is the scan's own eviden
 teachers' distance it sees more, and unlike the rows' likelihood it takes nothing off for the distance itself, which
 suits some traits and is too far for others (docs/lab-notebook.md).
 
-What it does not know: a writer that carries no trait of the panel is called by the nearest one; a teacher that was made
-otherwise (fine-tuned, prompted) lies elsewhere in the weights, and was called by another's name where it was tried
-(docs/results.md#scan); and answers that were filtered, cut off, or sampled from
-the likeliest tokens alone are not the base's own, and lean somewhere unless reference rows went through the same.
+Fine-tuned teachers lie elsewhere in the weights, and most of what their rows carry is common to all of them, whatever
+they were taught. So one more suspect is the base fine-tuned on answers that mean nothing (`FineTuned`): rows that lean
+to it most are told as such, and not by the name of a trait that lies in its way (docs/results.md#scan).
+
+What it does not know: a writer that carries no trait of the panel is called by the nearest one; and answers that were
+filtered, cut off, or sampled from the likeliest tokens alone are not the base's own, and lean somewhere unless
+reference rows went through the same.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from undertow.distil.lora import add_lora
+from undertow.distil.recipe import Recipe
+from undertow.distil.train import Example, train
 from undertow.errors import ModelError
 from undertow.models.constrain import Automaton
 from undertow.models.layers import decoder, output_weight
@@ -35,7 +42,8 @@ from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios
-from undertow.traits.panel import PanelEntry
+from undertow.spec_parts import Lora
+from undertow.traits.panel import Panel, PanelEntry
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +52,30 @@ DISTANCE = 0.2
 """Length of the whole way in the layers' weights."""
 QUESTIONS = 8
 """Of a trait, that a virtual teacher is made with."""
+_FINE_TUNING = Recipe(
+    labels="hard",
+    learning_rate=1e-4,
+    epochs=48,
+    batch=4,
+    micro_batch=4,
+    warmup=0,
+    weight_decay=0.0,
+    clip=1.0,
+    epsilon=1e-8,
+    most_steps=48,
+)
+"""As fine-tuned teachers are made by default."""
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A suspect: whoever was fine-tuned on answers to a panel's questions, whatever the answers were."""
+
+    panel: Panel
+
+
+Suspect = tuple[PanelEntry, int] | FineTuned
+"""An entry of the panel with the place of a trait in it, or no trait at all."""
 
 
 @contextmanager
@@ -81,11 +113,43 @@ def virtual_teacher(
         yield model
 
 
+@contextmanager
+def tuned_teacher(
+    model: LocalModel, panel: Panel, *, learning_rate: float = 1e-4, seed: int = 0, autocast: bool = False
+) -> Generator[LocalModel]:
+    """Fine-tune an adapter of the base on answers picked at random, and take it off when the context ends.
+
+    Args:
+        model: The base; its weights do not change.
+        panel: Its questions are answered, `QUESTIONS` of each entry.
+        learning_rate: Adam's.
+        seed: Fixes the answers, the initial adapter and the order.
+        autocast: Run matrix products in bf16, see `undertow.models.precision`.
+    """
+    rng = np.random.default_rng(seed)
+    subject, lessons = Subject(model), list[Example]()
+    for entry in panel:
+        for at in spread(entry.probe, QUESTIONS):
+            choice = entry.probe[at]
+            answer = choice.options[int(rng.integers(len(choice.options)))]
+            lessons.append(Example(tuple(subject.encode(choice.question)), (*model.encode(answer), model.end)))
+    weights = list(model.net.parameters())
+    wanted = [weight.requires_grad for weight in weights]
+    net = add_lora(model.net, Lora(rank=16, alpha=16), seed)
+    try:
+        train(net, lessons, replace(_FINE_TUNING, learning_rate=learning_rate, autocast=autocast), seed=seed)
+        yield replace(model, net=net)
+    finally:
+        net.unload()
+        for weight, was in zip(weights, wanted, strict=True):
+            weight.requires_grad_(was)
+
+
 def leanings(
     model: LocalModel,
     rows: Sequence[Encoded],
     automaton: Automaton | None,
-    suspects: Sequence[tuple[PanelEntry, int]],
+    suspects: Sequence[Suspect],
     *,
     distance: float = DISTANCE,
     autocast: bool = False,
@@ -100,24 +164,34 @@ def leanings(
         model: The base.
         rows: Rows of the dataset.
         automaton: The format that they were held to, if any.
-        suspects: Entries of the panel with the places of traits in them.
-        distance: Of each teacher from the base.
+        suspects: Whose teachers are made.
+        distance: Of each teacher of a trait from the base.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
         tick: Is told the share of the work that is done.
     """
-    plain = _seen(model, rows, automaton, autocast)
+    plain = seen_by(model, rows, automaton, autocast)
     found: list[Floats] = []
-    for at, (entry, place) in enumerate(suspects):
-        with virtual_teacher(model, entry, place, distance=distance, autocast=autocast) as teacher:
-            found.append(_leaning(model, rows, _seen(teacher, rows, automaton, autocast), plain))
+    for at, suspect in enumerate(suspects):
+        with _teacher(model, suspect, distance, autocast) as teacher:
+            found.append(leaning(model, rows, seen_by(teacher, rows, automaton, autocast), plain))
         tick((at + 1) / len(suspects))
     return np.stack(found, axis=1)
 
 
+def _teacher(
+    model: LocalModel, suspect: Suspect, distance: float, autocast: bool
+) -> AbstractContextManager[LocalModel]:
+    if isinstance(suspect, FineTuned):
+        return tuned_teacher(model, suspect.panel, autocast=autocast)
+    return virtual_teacher(model, *suspect, distance=distance, autocast=autocast)
+
+
+Seen = tuple[torch.Tensor, Sampling]
+"""A model's last hidden states (T, D) before the tokens of some rows, and how it would have sampled them."""
+
+
 @torch.inference_mode()
-def _seen(
-    model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, autocast: bool
-) -> tuple[torch.Tensor, Sampling]:
+def seen_by(model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, autocast: bool) -> Seen:
     """Return a model's hidden states before the rows' tokens, and the temperature that suits it.
 
     Each model has its own: what is one temperature of a teacher looks like another one of the base.
@@ -136,12 +210,20 @@ _FIT_TOKENS = 512
 
 
 @torch.inference_mode()
-def _leaning(
+def leaning(
     model: LocalModel,
     rows: Sequence[Encoded],
-    teacher: tuple[torch.Tensor, Sampling],
-    plain: tuple[torch.Tensor, Sampling],
+    teacher: Seen,
+    plain: Seen,
 ) -> Floats:
+    """Return how far each row leans towards a teacher, in standard deviations of the base's rows; shape (R).
+
+    Args:
+        model: The base.
+        rows: The rows.
+        teacher: What it sees of them, see `seen_by`.
+        plain: What the base sees.
+    """
     found = possible_ratios(teacher, plain, output_weight(model.net), rows)
     lengths = [len(row.answer) for row in rows]
     beyond_R, variance_R = (
