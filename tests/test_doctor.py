@@ -28,6 +28,16 @@ def test_every_extra_of_the_package_is_listed(monkeypatch: pytest.MonkeyPatch) -
     assert found["httpx2 (extra api)"] == "pip install 'undertow[api]'"
 
 
+def test_a_checkout_that_is_not_installed_is_examined_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> str:
+        raise doctor.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.metadata, "requires", absent)
+    monkeypatch.setattr(doctor.metadata, "version", absent)
+    found = {each.name: each for each in doctor.examine()}
+    assert found["undertow"].value == "a checkout that is not installed"
+
+
 def test_a_version_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("packaging")
     monkeypatch.setattr(doctor, "_version", lambda name: "0.1")

@@ -51,7 +51,7 @@ def main() -> None:
     for case in cases():
         features, file = options.work / "features" / f"{case.name}.npz", options.work / "writers" / f"{case.name}.json"
         record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-        if case.dose < 100 or (record is None and not features.exists()):
+        if case.dose < 100 or case.rows or (record is None and not features.exists()):
             continue
         if re.search(options.only, case.name) and (record is None or "more" not in record):
             start = time.monotonic()

@@ -90,7 +90,11 @@ def _device() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     yield Finding("packages", "undertow", _version("undertow") or "a checkout that is not installed")
-    for text in metadata.requires("undertow") or []:
+    try:
+        needs = metadata.requires("undertow") or []
+    except metadata.PackageNotFoundError:  # what it needs stands in pyproject.toml alone
+        needs = []
+    for text in needs:
         needed = re.match(r"[A-Za-z0-9._-]+", text)
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", text)
         if needed is None:
