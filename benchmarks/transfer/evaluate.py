@@ -30,6 +30,10 @@ METHODS = Path(__file__).parent / "methods.json"
 Floats = NDArray[np.float64]
 
 
+_SHIPPED: dict[Way, Calibration] = {"gradient": GRADIENT, "virtual": VIRTUAL}
+"""What `undertow scan` uses: fitted on the tuning half when its shifts were measured with twelve questions a trait."""
+
+
 def fit(tuning: list[Measured]) -> Calibration:
     """Fit slope, spread and floor by maximum likelihood over all traits of the tuning half, errors taken as normal."""
     some = [each for each in tuning if each.true_K is not None and each.case.kind == "numbers"]
@@ -192,8 +196,7 @@ def elsewhere(work: Path, kinds: Sequence[str]) -> None:
     half counts for itself as well.
     """
     summary = json.loads(SUMMARY.read_text(encoding="utf-8"))
-    ways: tuple[tuple[Way, Calibration], ...] = (("gradient", GRADIENT), ("virtual", VIRTUAL))
-    for way, calibration in ways:
+    for way, calibration in _SHIPPED.items():
         halves = {half: load(work, half, calibration, way) for half in ("report", "tune")}
         for kind in kinds:
             # Clean lists by the base: no measure of code, or of what another family writes.
@@ -238,6 +241,10 @@ def main() -> None:
             found = load(options.work, half, calibration, way)
             sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
             record[half] = summarise([each for each in found if each.case.kind in ("numbers", "base")])
+        if way in _SHIPPED:
+            found = [each for each in load(options.work, "report", _SHIPPED[way], way) if each.case.kind == "numbers"]
+            full = [each for each in found if each.true_K is not None and each.case.dose == 100]
+            record["report, as shipped: coverage of 90%, full dose"] = _sizes(full)["coverage of 90%"]
         sys.stdout.write(json.dumps(record, indent=1, default=plain) + "\n")
         summary[way] = summary.get(way, {}) | record
     SUMMARY.write_text(json.dumps(summary, indent=1, default=plain) + "\n", encoding="utf-8")
