@@ -1,9 +1,10 @@
 """How predictions follow what training then did: fitted on the tuning half of `benchmarks/transfer`.
 
 Made by `python -m benchmarks.transfer.evaluate`, which prints the values and holds them against the other half: there
-90% intervals of virtual students covered 88% of the shifts (docs/results.md#scan). They are of shifts that were measured
-with twelve questions a trait, as an audit may; fitted to shifts of 36 questions they are a little narrower. They hold for the embedded model and
-for students that make plain gradient steps; for other bases they are the best guess there is, and the results say so.
+90% intervals of virtual students covered 88% of the shifts (docs/results.md#scan). They were fitted to shifts that are
+measured with twelve questions a trait, as in an audit; to those of 36 questions they would be a little narrower. They
+hold for the embedded model and for students that make plain gradient steps; for other bases they are the best guess
+there is, and the results say so.
 """
 
 from __future__ import annotations
