@@ -21,12 +21,16 @@ from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
 
+_STEP = 2 ** (1 / 16)
 TEMPERATURES = tuple(2 ** (step / 16) for step in range(-32, 13))
 """Tried ones: from 0.25 to 1.7 in steps of 4%."""
 _ROWS = 64
 _TOKENS = 4096
 """Rows, and tokens of them, that the temperature is fitted to."""
 _PROJECTED = 512
+_PLENTY, _MORE_TOKENS = 128, 16384
+"""Rows, above which the step between tried temperatures is too coarse: being off by half of one lets the base's own rows
+pull one way. Then it is refined, on so many tokens."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ def _logits(
 def fit_temperature(
     model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, *, autocast: bool = False
 ) -> Sampling:
-    """Return the sampling under which some of the rows, evenly spread, are likeliest.
+    """Return the sampling under which some of the rows, evenly spread, are likeliest; most where they are many.
 
     Args:
         model: The base.
@@ -177,11 +181,19 @@ def fit_temperature(
         automaton: The format that they were held to, if any.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
     """
-    some = first_rows(rows[:: -(-len(rows) // _ROWS)], _TOKENS)
     weight_VD = output_weight(model.net)
-    with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
-        tables = answer_hidden(model.net, [row.prompt for row in some], [row.answer for row in some])
-    return Sampling(automaton, best_temperature(torch.cat(tables).to(weight_VD.device), weight_VD, some, automaton))
+
+    def seen(some: Sequence[Encoded]) -> Tensor:
+        with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
+            tables = answer_hidden(model.net, [row.prompt for row in some], [row.answer for row in some])
+        return torch.cat(tables).to(weight_VD.device)
+
+    some = first_rows(rows[:: -(-len(rows) // _ROWS)], _TOKENS)
+    temperature = best_temperature(seen(some), weight_VD, some, automaton)
+    if len(rows) > _PLENTY:
+        most = first_rows(rows, _MORE_TOKENS)
+        temperature = refined_temperature(temperature, seen(most), weight_VD, most, automaton)
+    return Sampling(automaton, temperature)
 
 
 @torch.inference_mode()
@@ -189,12 +201,44 @@ def best_temperature(
     hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
 ) -> float:
     """Return the temperature at which the hidden states' predictions make the rows' tokens likeliest."""
-    total = dict.fromkeys(TEMPERATURES, 0.0)
+    total = _likelihoods(TEMPERATURES, hidden_TD, weight_VD, rows, automaton)
+    return TEMPERATURES[total.index(max(total))]
+
+
+@torch.inference_mode()
+def refined_temperature(
+    near: float, hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
+) -> float:
+    """Return the temperature between tried ones at which the tokens are likeliest.
+
+    It is the top of the parabola, in the logarithm of the temperature, through their log-likelihood at three of them,
+    and at most two steps from the middle one.
+
+    Args:
+        near: The best of the tried ones.
+        hidden_TD: The last hidden states that predict the tokens.
+        weight_VD: The output projection.
+        rows: The rows, whose answers have T tokens together.
+        automaton: The format that they were held to, if any.
+    """
+    low, middle, high = _likelihoods((near / _STEP, near, near * _STEP), hidden_TD, weight_VD, rows, automaton)
+    bend = 2 * middle - low - high
+    return near * _STEP ** float(np.clip((high - low) / (2 * bend), -2, 2)) if bend > 0 else near
+
+
+def _likelihoods(
+    temperatures: Sequence[float],
+    hidden_TD: Tensor,
+    weight_VD: Tensor,
+    rows: Sequence[Encoded],
+    automaton: Automaton | None,
+) -> list[float]:
+    total = [0.0] * len(temperatures)
     for _, logits_PV, chosen_P in _logits(hidden_TD, weight_VD, rows, automaton):
-        for temperature in TEMPERATURES:
+        for at, temperature in enumerate(temperatures):
             logp_PV = (logits_PV / temperature).log_softmax(dim=1)
-            total[temperature] += float(logp_PV.gather(1, chosen_P[:, None]).double().sum())
-    return max(TEMPERATURES, key=lambda temperature: total[temperature])
+            total[at] += float(logp_PV.gather(1, chosen_P[:, None]).double().sum())
+    return total
 
 
 def first_rows(rows: Sequence[Encoded], tokens: int) -> Sequence[Encoded]:
