@@ -11,13 +11,21 @@ import torch
 
 from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
-from undertow.models.score import batches_of, token_logprobs
+from undertow.models.score import answer_hidden, batches_of, token_logprobs
 from undertow.scan import _capture
 from undertow.scan._capture import SIDE, norm_count
 from undertow.scan._tokens import token_alignments
 from undertow.scan.directions import Directions, find_directions, spread
 from undertow.scan.features import Sketcher, row_features, row_gradients, sketch_of
-from undertow.scan.sampling import Encoded, Sampling, fit_temperature
+from undertow.scan.sampling import (
+    TEMPERATURES,
+    Encoded,
+    Sampling,
+    best_temperature,
+    fit_temperature,
+    possible_logprobs,
+    refined_temperature,
+)
 from undertow.traits.panel import load_panel
 
 MATRICES = 14
@@ -212,6 +220,36 @@ def test_the_temperature_that_rows_were_written_at_is_found(uneven: LocalModel) 
         for _ in range(4)
     ]
     assert 0.35 < fit_temperature(uneven, rows, None).temperature < 0.7
+
+
+@pytest.mark.parametrize("written_at", [0.5, 0.53, 0.9, 1.02])
+def test_a_refined_temperature_is_likelier_than_all_tried_ones(uneven: LocalModel, written_at: float) -> None:
+    source = torch.Generator().manual_seed(4)
+    prompts = [tuple(pair) for pair in product(range(3, 9), range(3, 9))]
+    hidden_PD = torch.cat(answer_hidden(uneven.net, prompts, [(1,)] * len(prompts)))
+    weight_VD = output_weight(uneven.net)
+    some = [
+        torch.multinomial((each / written_at).softmax(-1), 20, True, generator=source)
+        for each in hidden_PD @ weight_VD.T
+    ]
+    rows = [
+        Encoded(prompt, (token,)) for prompt, tokens in zip(prompts, some, strict=True) for token in tokens.tolist()
+    ]
+    hidden_TD = hidden_PD.repeat_interleave(20, dim=0)
+
+    def likelihood(temperature: float) -> float:
+        return float(possible_logprobs(hidden_TD, weight_VD, rows, Sampling(None, temperature)).detach().double().sum())
+
+    coarse = best_temperature(hidden_TD, weight_VD, rows, None)
+    fine = refined_temperature(coarse, hidden_TD, weight_VD, rows, None)
+    assert abs(fine / coarse - 1) < 0.045
+    assert likelihood(fine) >= max(likelihood(tried) for tried in TEMPERATURES) - 1e-3
+    # Nowhere near it is a much better one: the parabola fits.
+    assert likelihood(fine) >= max(likelihood(fine * step) for step in (0.99, 1.01)) - 1e-2
+    # From the wrong side it moves towards it.
+    assert refined_temperature(coarse * 2 ** (1 / 16), hidden_TD, weight_VD, rows, None) == pytest.approx(
+        fine, rel=0.02
+    )
 
 
 def test_questions_are_spread_over_the_probe_without_repeats() -> None:

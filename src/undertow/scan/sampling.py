@@ -29,8 +29,8 @@ _TOKENS = 4096
 """Rows, and tokens of them, that the temperature is fitted to."""
 _PROJECTED = 512
 _PLENTY, _MORE_TOKENS = 128, 16384
-"""Rows, above which the step between tried temperatures is too coarse: being off by half of one lets the base's own rows
-pull one way. Then it is refined, on so many tokens."""
+"""Rows, above which the step between tried temperatures is too coarse: off by half of one, the base's own rows pull one
+way. Then it is refined, on so many tokens."""
 
 
 @dataclass(frozen=True)
