@@ -143,6 +143,7 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
     """Return what is said of a dataset: whom the rows lean to most, and where the teacher's trait stands."""
     evidence, ranked = record["evidence"], told_writers(record)
     names = [each.trait for each in ranked]
+    sure = ranked[0].p_adjusted < 0.05 and ranked[0].estimate.value > 0
     return {
         "name": case.name,
         "half": case.half,
@@ -153,8 +154,8 @@ def line_of(case: Case, record: dict[str, Any]) -> dict[str, Any]:
         "rank by virtual teachers": names.index(case.trait) + 1 if case.trait in names else None,
         "suspects": len(record["first"]["suspects"]),
         "p": ranked[0].p_adjusted,
-        "named": ranked[0].p_adjusted < 0.05 and ranked[0].estimate.value > 0 and names[0] != TUNED,
-        "fine-tuned": ranked[0].p_adjusted < 0.05 and ranked[0].estimate.value > 0 and names[0] == TUNED,
+        "named": sure and names[0] != TUNED,
+        "fine-tuned": sure and names[0] == TUNED if "tuned" in record else None,
         "first": [
             [e.trait, *(round(x, 3) for x in (e.estimate.value, e.estimate.lo, e.estimate.hi))] for e in ranked[:3]
         ],
@@ -175,8 +176,10 @@ def summary(lines: list[dict[str, Any]]) -> dict[str, Bounded | None]:
         "own trait first by evidence": share([each["rank by evidence"] == 1 for each in carrying]),
         "own trait first by virtual teachers": share([each["rank by virtual teachers"] == 1 for each in carrying]),
         "the same, poisoned": share([each["rank by virtual teachers"] == 1 for each in carrying if each["poisoned"]]),
-        "called fine-tuned": share([each["fine-tuned"] for each in carrying]),
-        "called fine-tuned though clean": share([each["fine-tuned"] for each in clean]),
+        "called fine-tuned": share([each["fine-tuned"] for each in carrying if each["fine-tuned"] is not None]),
+        "called fine-tuned though clean": share(
+            [each["fine-tuned"] for each in clean if each["fine-tuned"] is not None]
+        ),
         "named though clean": share([each["named"] for each in clean]),
         "named right, poisoned": share(
             [each["rank by virtual teachers"] == 1 and each["named"] for each in carrying if each["poisoned"]]
