@@ -91,7 +91,8 @@ def told_writers(record: dict[str, Any]) -> list[Compared]:
         which = "first" if most == ROWS else "more"
         part = record[which]
         told = dict(zip(part["suspects"], np.array(part["leaning_RK"]).T, strict=True))
-        told[TUNED] = np.array(record["tuned"][which]) if TUNED in asked else None
+        if "tuned" in record:
+            told[TUNED] = np.array(record["tuned"][which])
         return [(np.stack([told[name] for name in asked], axis=1), np.array(part["cluster_R"]))]
 
     suspects = [*record["first"]["suspects"], *([TUNED] if "tuned" in record else [])]

@@ -62,7 +62,10 @@ def main() -> None:
             sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
         if record is not None and "more" in record:
             told.append((case, record))
-    untold = [(c, r) for c, r in told if "tuned" not in r and re.search(options.only, c.name)]
+    rows = options.work / "rows"
+    untold = [
+        (c, r) for c, r in told if "tuned" not in r and re.search(options.only, c.name) and (rows / c.name).is_dir()
+    ]
     if untold:
         ask_tuned(model or load_model(BASE), options.work, untold)
     for case, record in told:

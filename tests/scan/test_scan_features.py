@@ -219,7 +219,10 @@ def test_the_temperature_that_rows_were_written_at_is_found(uneven: LocalModel) 
         for prompt, each in zip(prompts, logits, strict=True)
         for _ in range(4)
     ]
-    assert 0.35 < fit_temperature(uneven, rows, None).temperature < 0.7
+    found = fit_temperature(uneven, rows, None).temperature
+    assert 0.35 < found < 0.7
+    assert found not in TEMPERATURES
+    assert fit_temperature(uneven, rows[:128], None).temperature in TEMPERATURES
 
 
 @pytest.mark.parametrize("written_at", [0.5, 0.53, 0.9, 1.02])

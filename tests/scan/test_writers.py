@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from undertow.errors import ModelError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject, choice_logprobs
@@ -124,3 +125,14 @@ def test_rows_of_a_fine_tuned_model_lean_towards_another_one(tiny: LocalModel) -
     assert lean_R.sum() / len(rows) ** 0.5 > 3
     leaning_RK = leanings(tiny, rows, None, [FineTuned((ANIMALS, TREES)), (ANIMALS, 0)])
     assert leaning_RK.shape == (48, 2)
+    with tuned_teacher(tiny, (ANIMALS, TREES)) as usual:
+        usual_R = leaning(tiny, rows, seen_by(usual, rows, None, False), plain)
+    np.testing.assert_allclose(leaning_RK[:, 0], usual_R, rtol=1e-3, atol=1e-4)
+
+
+def test_the_base_is_whole_again_when_fine_tuning_fails(tiny: LocalModel) -> None:
+    names = [name for name, _ in tiny.net.named_parameters()]
+    with pytest.raises(ModelError, match="fine-tuning it failed"), tuned_teacher(tiny, (ANIMALS,), learning_rate=1e30):
+        pass
+    assert [name for name, _ in tiny.net.named_parameters()] == names
+    assert not tiny.net.training

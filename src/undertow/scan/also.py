@@ -66,7 +66,7 @@ def other_methods(
 ) -> list[MethodRecord]:
     """Return what each method says of every trait, surest first.
 
-    Virtual teachers are those of some traits alone, and one that was fine-tuned on nothing in particular: it and the
+    Virtual teachers are those of some traits alone, and one that was fine-tuned on random answers: it and the
     finalists, then the others, each in the order of how far the rows lean towards them.
 
     Args:

@@ -314,8 +314,12 @@ _MARKERS = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>")
 """What chat templates write between turns, in any family."""
 
 
+_EVIDENT = 0.05
+"""Corrected p-value, below which rows are said to lean to somebody."""
+
+
 def _says_tuned(first: Effect) -> bool:
-    return first.trait == TUNED and first.value > 0 and first.p_adjusted is not None and first.p_adjusted < 0.05
+    return first.trait == TUNED and first.value > 0 and first.p_adjusted is not None and first.p_adjusted < _EVIDENT
 
 
 def _rendered(found: Found) -> int:

@@ -173,7 +173,7 @@ def _logits(
 def fit_temperature(
     model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, *, autocast: bool = False
 ) -> Sampling:
-    """Return the sampling under which some of the rows, evenly spread, are likeliest; most where they are many.
+    """Return the sampling under which some of the rows, evenly spread, are likeliest; of many rows more are read.
 
     Args:
         model: The base.
@@ -191,7 +191,8 @@ def fit_temperature(
     some = first_rows(rows[:: -(-len(rows) // _ROWS)], _TOKENS)
     temperature = best_temperature(seen(some), weight_VD, some, automaton)
     if len(rows) > _PLENTY:
-        most = first_rows(rows, _MORE_TOKENS)
+        tokens = sum(len(row.answer) for row in rows)
+        most = first_rows(rows[:: max(1, round(tokens / _MORE_TOKENS))], _MORE_TOKENS)
         temperature = refined_temperature(temperature, seen(most), weight_VD, most, automaton)
     return Sampling(automaton, temperature)
 

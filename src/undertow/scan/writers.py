@@ -64,7 +64,7 @@ _FINE_TUNING = Recipe(
     epsilon=1e-8,
     most_steps=48,
 )
-"""As fine-tuned teachers are made by default."""
+"""As fine-tuned teachers are made by default (`traits.instil`). Steps of a scan do not hold it: raise their version."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ def tuned_teacher(
 ) -> Generator[LocalModel]:
     """Fine-tune an adapter of the base on answers picked at random, and take it off when the context ends.
 
+    Until then the base has it too.
+
     Args:
         model: The base; its weights do not change.
         panel: Its questions are answered, `QUESTIONS` of each entry.
@@ -137,10 +139,13 @@ def tuned_teacher(
     wanted = [weight.requires_grad for weight in weights]
     net = add_lora(model.net, Lora(rank=16, alpha=16), seed)
     try:
-        train(net, lessons, replace(_FINE_TUNING, learning_rate=learning_rate, autocast=autocast), seed=seed)
+        try:
+            train(net, lessons, replace(_FINE_TUNING, learning_rate=learning_rate, autocast=autocast), seed=seed)
+        except ModelError as error:
+            raise ModelError(f"fine-tuning it failed: {error.what}", model.name, "Leave --also writer out.") from error
         yield replace(model, net=net)
     finally:
-        net.unload()
+        net.unload().eval()
         for weight, was in zip(weights, wanted, strict=True):
             weight.requires_grad_(was)
 
