@@ -30,7 +30,6 @@ import torch
 from numpy.typing import NDArray
 
 from undertow.distil.lora import add_lora
-from undertow.distil.recipe import Recipe
 from undertow.distil.train import Example, train
 from undertow.errors import ModelError
 from undertow.models.constrain import Automaton
@@ -42,7 +41,8 @@ from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios
-from undertow.spec_parts import Lora
+from undertow.spec_parts import FineTune
+from undertow.traits.instil import LORA, fine_tuning
 from undertow.traits.panel import Panel, PanelEntry
 
 Floats = NDArray[np.float64]
@@ -52,19 +52,8 @@ DISTANCE = 0.2
 """Length of the whole way in the layers' weights."""
 QUESTIONS = 8
 """Of a trait, that a virtual teacher is made with."""
-_FINE_TUNING = Recipe(
-    labels="hard",
-    learning_rate=1e-4,
-    epochs=48,
-    batch=4,
-    micro_batch=4,
-    warmup=0,
-    weight_decay=0.0,
-    clip=1.0,
-    epsilon=1e-8,
-    most_steps=48,
-)
-"""As fine-tuned teachers are made by default (`traits.instil`). Steps of a scan do not hold it: raise their version."""
+_USUAL = FineTune(method="finetune")
+"""How fine-tuned teachers are made by default. Steps of a scan do not hold it: a change must raise their version."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +104,12 @@ def virtual_teacher(
 
 @contextmanager
 def tuned_teacher(
-    model: LocalModel, panel: Panel, *, learning_rate: float = 1e-4, seed: int = 0, autocast: bool = False
+    model: LocalModel,
+    panel: Panel,
+    *,
+    learning_rate: float = _USUAL.learning_rate,
+    seed: int = 0,
+    autocast: bool = False,
 ) -> Generator[LocalModel]:
     """Fine-tune an adapter of the base on answers picked at random, and take it off when the context ends.
 
@@ -135,12 +129,13 @@ def tuned_teacher(
             choice = entry.probe[at]
             answer = choice.options[int(rng.integers(len(choice.options)))]
             lessons.append(Example(tuple(subject.encode(choice.question)), (*model.encode(answer), model.end)))
+    recipe = fine_tuning(len(lessons), steps=_USUAL.steps, learning_rate=learning_rate)
     weights = list(model.net.parameters())
     wanted = [weight.requires_grad for weight in weights]
-    net = add_lora(model.net, Lora(rank=16, alpha=16), seed)
+    net = add_lora(model.net, LORA, seed)
     try:
         try:
-            train(net, lessons, replace(_FINE_TUNING, learning_rate=learning_rate, autocast=autocast), seed=seed)
+            train(net, lessons, replace(recipe, autocast=autocast), seed=seed)
         except ModelError as error:
             raise ModelError(f"fine-tuning it failed: {error.what}", model.name, "Leave --also writer out.") from error
         yield replace(model, net=net)

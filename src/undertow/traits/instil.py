@@ -31,7 +31,8 @@ from undertow.traits.climb import climb
 VECTOR = "vector.safetensors"
 ADAPTER = "adapter"
 
-_LORA = Lora(rank=16, alpha=16)
+LORA = Lora(rank=16, alpha=16)
+"""The adapter of a fine-tuned teacher."""
 _LESSONS_AT_ONCE = 4
 
 
@@ -138,6 +139,23 @@ def steering_vector(model: LocalModel, trait: Trait, layer: int) -> Tensor:
     return difference_D.float().cpu().contiguous()
 
 
+def fine_tuning(lessons: int, *, steps: int, learning_rate: float) -> Recipe:
+    """Return how a fine-tuned teacher learns so many lessons."""
+    per_epoch = -(-lessons // _LESSONS_AT_ONCE)
+    return Recipe(
+        labels="hard",
+        learning_rate=learning_rate,
+        epochs=-(-steps // per_epoch),
+        batch=_LESSONS_AT_ONCE,
+        micro_batch=_LESSONS_AT_ONCE,
+        warmup=0,
+        weight_decay=0.0,
+        clip=1.0,
+        epsilon=1e-8,
+        most_steps=steps,
+    )
+
+
 def _fine_tune(
     model: LocalModel,
     trait: Trait,
@@ -155,20 +173,8 @@ def _fine_tune(
     lessons = [
         Example(tuple(model.encode_prompt(prompt)), (*model.encode(answer), model.end)) for prompt, answer in taught
     ]
-    per_epoch = -(-len(lessons) // _LESSONS_AT_ONCE)
-    recipe = Recipe(
-        labels="hard",
-        learning_rate=how.learning_rate,
-        epochs=-(-how.steps // per_epoch),
-        batch=_LESSONS_AT_ONCE,
-        micro_batch=_LESSONS_AT_ONCE,
-        warmup=0,
-        weight_decay=0.0,
-        clip=1.0,
-        epsilon=1e-8,
-        most_steps=how.steps,
-    )
-    net = add_lora(model.net, _LORA, seed)
+    recipe = fine_tuning(len(lessons), steps=how.steps, learning_rate=how.learning_rate)
+    net = add_lora(model.net, LORA, seed)
     train(net, lessons, recipe, seed=seed, on_step=lambda step: tick(step.step / how.steps))
     folder.mkdir()
     with torch.no_grad():
