@@ -7,7 +7,6 @@ import pytest
 pytest.importorskip("torch")
 
 from tiny_run import contents, spec_text
-
 from undertow.domains import Numbers
 from undertow.experiment import run
 from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_run import spec_text
 
+from tiny_run import spec_text
 from undertow.errors import InputError, RowError
 from undertow.experiment.arms import cast_of
 from undertow.experiment.keys import domain_key, instil_key

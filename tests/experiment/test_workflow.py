@@ -8,7 +8,6 @@ import pytest
 pytest.importorskip("torch")
 
 from tiny_run import contents, spec_text
-
 from undertow.errors import ModelError, TeacherError
 from undertow.experiment import plan, run
 from undertow.spec import parse_spec
