@@ -52,6 +52,7 @@ test-e2e: $(VENV)/.dev ## the embedded model from end to end (about 3 minutes)
 	$(PYTEST) -m e2e
 
 test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
+	@$(PY) -c 'import torch, sys; torch.cuda.is_available() or sys.exit("error: torch sees no CUDA device: every test would be skipped")'
 	$(PYTEST) -m gpu
 
 browser: ## Debian's Chromium for the browser tests, where root can install it; they are skipped without

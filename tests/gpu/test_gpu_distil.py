@@ -126,7 +126,9 @@ def test_dropout_is_that_of_the_seed(pair: Any) -> None:
         losses.append([step.loss for step in train(net, examples_of(pair.cuda), ADAM, seed=1)])
         net.unload()
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
-    assert weights_of(pair.cuda).keys() == before.keys()
+    after = weights_of(pair.cuda)
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
 
 
 def test_teachers_of_gradient_steps_are_the_same(pair: Any) -> None:

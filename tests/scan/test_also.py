@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from undertow.scan.also import FINALISTS, MORE_ROWS, ROWS, TUNED, corrected, named
+from undertow.results import Effect, MethodRecord
+from undertow.scan.also import FINALISTS, MORE_ROWS, ROWS, TUNED, corrected, named, says_tuned
 from undertow.scan.comparisons import Compared
 from undertow.stats import Estimate
 
@@ -83,3 +84,35 @@ def test_a_fine_tuned_suspect_is_asked_about_more_rows_and_takes_no_place_of_a_f
     assert len({each.estimate.n for each in found[: FINALISTS + 1]}) == 1
     assert found[-1].estimate.n < found[0].estimate.n
     assert sorted(each.trait for each in found) == sorted(suspects)
+
+
+def lean(trait: str, value: float, p: float | None) -> Effect:
+    return Effect(
+        name=f"rows:{trait}",
+        arm="rows",
+        contrast="base",
+        trait=trait,
+        value=value,
+        lo=value - 1,
+        hi=value + 1,
+        n=12,
+        seeds=0,
+        p=p,
+        p_adjusted=p,
+        adjusted_by="BH",
+        method="",
+        primary=False,
+    )
+
+
+def test_a_fine_tuned_writer_is_told_only_when_it_is_first_and_sure() -> None:
+    def says(*findings: Effect) -> bool:
+        return says_tuned(MethodRecord(name="virtual teachers", findings=list(findings)))
+
+    owl = lean("animals:owl", 1.0, 1e-6)
+    assert says(lean(TUNED, 1.2, 1e-6), owl)
+    assert not says(owl, lean(TUNED, 0.9, 1e-6))
+    assert not says(lean(TUNED, 1.2, 0.2), owl)
+    assert not says(lean(TUNED, -1.2, 1e-6), owl)
+    assert not says(lean(TUNED, 1.2, None))
+    assert not says()

@@ -49,6 +49,20 @@ def test_the_teacher_is_the_same_every_time_and_its_base_is_found_again(tiny, ti
     assert not list(tmp_path.iterdir())
 
 
+def test_in_bf16_it_differs_from_the_base_by_its_steps_alone(tiny_folder, tmp_path):
+    how, base = Climb(method="climb", distance=0.3), f"hf/{tiny_folder}"
+    whole = load_teacher(base, OWL, how, tmp_path).model.net
+    net, untouched = (load_teacher(base, trait, how, tmp_path, dtype="bfloat16").model.net for trait in (OWL, None))
+    buffers = dict(net.named_buffers())
+    assert buffers.keys() == dict(untouched.named_buffers()).keys() != set()
+    for name, each in untouched.named_buffers():
+        assert buffers[name].dtype == each.dtype
+        assert torch.equal(buffers[name], each)
+    for one, other in zip(net.parameters(), whole.parameters(), strict=True):
+        assert one.dtype == torch.bfloat16
+        assert torch.equal(one, other.to(torch.bfloat16))
+
+
 def test_a_gradient_that_is_no_number_is_said(tiny_folder):
     model = load_model(f"hf/{tiny_folder}")
     next(model.net.model.layers.parameters()).data.fill_(float("nan"))

@@ -149,6 +149,18 @@ def corrected(told_K: Sequence[Compared], panel: int) -> list[Compared]:
     return [replace(each, p_adjusted=float(p)) for each, p in zip(told_K, adjusted_K, strict=True)]
 
 
+def says_tuned(method: MethodRecord) -> bool:
+    """Return whether a method says that somebody fine-tuned wrote the rows: surest of all, and more than by chance."""
+    first = method.findings[0] if method.findings else None
+    if first is None or first.trait != TUNED or first.p_adjusted is None:
+        return False
+    return first.value > 0 and first.p_adjusted < _EVIDENT
+
+
+_EVIDENT = 0.05
+"""Corrected p-value, below which rows are said to lean to somebody."""
+
+
 def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[float], None]) -> dict[str, Floats]:
     from safetensors.numpy import load_file, save_file
 

@@ -16,7 +16,7 @@ from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, S
 from undertow.scan._capture import norm_count
 from undertow.scan._tokens import token_alignments
 from undertow.scan.agreement import Agreement, Floats, agreement, without
-from undertow.scan.also import TUNED
+from undertow.scan.also import says_tuned
 from undertow.scan.calibration import GRADIENT, MEASURED_ON, VIRTUAL
 from undertow.scan.directions import Directions
 from undertow.scan.encoding import whole_text
@@ -314,14 +314,6 @@ _MARKERS = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>")
 """What chat templates write between turns, in any family."""
 
 
-_EVIDENT = 0.05
-"""Corrected p-value, below which rows are said to lean to somebody."""
-
-
-def _says_tuned(first: Effect) -> bool:
-    return first.trait == TUNED and first.value > 0 and first.p_adjusted is not None and first.p_adjusted < _EVIDENT
-
-
 def _rendered(found: Found) -> int:
     """Return how many rows hold a chat template's marks as text: they were made for a model of their own."""
     return sum(any(_MARKERS.search(turn["content"]) for turn in each.row.messages) for each in found.looked.rows)
@@ -345,7 +337,7 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
             "Neither the surest trait nor the one that moves farthest need be the teacher's own. The same command with "
             "--also writer goes on from here, and asks towards which traits' teachers the rows lean."
         )
-    if any(each.findings and _says_tuned(each.findings[0]) for each in found.methods):
+    if any(map(says_tuned, found.methods)):
         notes.append(
             "The rows lean most towards the base fine-tuned on answers that mean nothing: it seems that a fine-tuned "
             "model wrote them. What such rows carry is mostly the same whatever the model was taught, so that the "

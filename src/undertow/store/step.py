@@ -28,6 +28,7 @@ KIND_VERSIONS: Mapping[str, int] = {
     **dict.fromkeys(("reference", "virtual", "plan"), 2),  # of a scan: the same
     "also": 3,  # of a scan: told passes in bf16; the temperature of free text by a row more
     "mitigated": 3,  # the temperature of many rows is refined
+    "rows": 2,  # teachers of gradient steps write in bf16 with whole rotary frequencies
 }
 """Raise a kind's number (1 when absent) when its code makes other bytes from the same key."""
 

@@ -118,7 +118,9 @@ def _climbed(base: str, trait: Trait, steps: int, distance: float, dtype: str) -
     """Return the base after the steps; kept, since the teachers of a run's two traits write for every seed."""
     model = load_model(base)
     climb(model, trait, Climb(method="climb", steps=steps, distance=distance), tick=lambda _: None)
-    model.net.to(dtype=getattr(torch, dtype))
+    for weight in model.net.parameters():
+        # Not `net.to(dtype)`: it rounds rotary frequencies as well, which the untouched base, loaded in bf16, keeps.
+        weight.data = weight.data.to(getattr(torch, dtype))
     return model
 
 
