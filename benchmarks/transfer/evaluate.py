@@ -22,7 +22,7 @@ from scipy import optimize, stats
 from benchmarks.transfer.intervals import Bounded, auroc, plain, resampled, share
 from benchmarks.transfer.measured import Measured, Way, load
 from benchmarks.transfer.methods import Score
-from undertow.scan.calibration import GRADIENT, VIRTUAL
+from undertow.scan.calibration import BESIDE, GRADIENT, VIRTUAL
 from undertow.scan.prediction import Calibration
 
 SUMMARY = Path(__file__).parent / "summary.json"
@@ -30,7 +30,7 @@ METHODS = Path(__file__).parent / "methods.json"
 Floats = NDArray[np.float64]
 
 
-_SHIPPED: dict[Way, Calibration] = {"gradient": GRADIENT, "virtual": VIRTUAL}
+_SHIPPED: dict[Way, Calibration] = {"gradient": GRADIENT, "virtual": VIRTUAL, "reference": BESIDE}
 """What `undertow scan` uses: fitted on the tuning half when its shifts were measured with twelve questions a trait."""
 
 

@@ -16,7 +16,7 @@ from benchmarks.transfer.cases import LARGE_SEEDS, Case, cases
 from benchmarks.transfer.features import TRAITS, Stored, stored
 from benchmarks.transfer.intervals import above_zero
 from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
-from benchmarks.transfer.virtual import ASKED, VIRTUAL
+from benchmarks.transfer.virtual import ASKED, BESIDE, VIRTUAL
 from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.prediction import Calibration, Shift, predicted_shifts
 
@@ -70,8 +70,8 @@ class Measured:
 
 
 Way = Literal["gradient", "virtual", "reference", "asked"]
-"""Of predicting: from gradients, by a virtual student, by one less a virtual student of the base's own answers, or by
-one that is asked the very questions that the truth is measured with, which a scan does not know."""
+"""Of predicting: from gradients, by a virtual student, by it and one of the rows' whole loss less one of the base's own
+answers, or by one that is asked the very questions that the truth is measured with, which a scan does not know."""
 
 
 def beside(case: Case, way: Way) -> list[Case]:
@@ -165,9 +165,17 @@ def _agree(own: Stored, other: list[Stored], traits_KS: Floats | None, seed: int
 
 
 def shift_taught(work: Path, case: Case, way: Way) -> dict[str, float] | None:
-    """Return the shifts of a virtual student, less those of its reference's; None where one was not made."""
-    files = [work / (ASKED if way == "asked" else VIRTUAL) / f"{each.name}.json" for each in beside(case, way)]
-    if way == "gradient" or not all(file.exists() for file in files):
+    """Return the shifts that virtual students predict; None where one was not made."""
+    if way == "gradient":
         return None
-    own, *other = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return {name: value - other[0][name] for name, value in own.items()} if other else own
+    folders = {"asked": (ASKED,), "virtual": (VIRTUAL,), "reference": (VIRTUAL, BESIDE, BESIDE)}[way]
+    names = [case.name, case.name, case.answered.name][: len(folders)]
+    files = [work / folder / f"{name}.json" for folder, name in zip(folders, names, strict=True)]
+    if not all(file.exists() for file in files):
+        return None
+    student, *beside = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    if not beside:
+        return student
+    whole, reference = beside
+    # As `undertow.scan.looking.Taught` has it.
+    return {name: (value + whole[name] - reference[name]) / 2 for name, value in student.items()}

@@ -2,7 +2,9 @@
 
 Shifts from the base are kept beside the rows (WORK/virtual/NAME.json), trait by trait; `evaluate` reads them. The
 questions are those that a scan looks at, not those that `truth` measures with; with `--asked` the latter are asked too
-(WORK/virtual-asked/NAME.json), which says how much of an error is that of the questions.
+(WORK/virtual-asked/NAME.json), which says how much of an error is that of the questions. With `--beside`, students are
+those of a scan that has rows of the base to subtract (WORK/virtual-beside/NAME.json): they learn the
+rows' whole loss, and of the base's answers to the prompts what the base would have written.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import re
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +26,13 @@ from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.probes.choice import Subject
 from undertow.scan.directions import trait_names
+from undertow.scan.sampling import fit_temperature
 from undertow.scan.virtual import Floats, ask, virtual_student
 from undertow.store.files import write_atomic
 from undertow.traits.panel import Panel, load_panel
 
-VIRTUAL, ASKED = "virtual", "virtual-asked"
-"""In WORK: shifts on the questions of a scan, and on those of `truth`."""
+VIRTUAL, ASKED, BESIDE = "virtual", "virtual-asked", "virtual-beside"
+"""In WORK: shifts on the questions of a scan, on those of `truth`, and of students beside others of the base's rows."""
 
 
 def main() -> None:
@@ -37,10 +41,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
     parser.add_argument("--only", default="", help="names that match this pattern")
     parser.add_argument("--asked", action="store_true", help="ask the questions of `truth` as well")
+    parser.add_argument("--beside", action="store_true", help="students of a scan that subtracts rows of the base")
     options = parser.parse_args()
+    if options.asked and options.beside:
+        parser.error("--asked and --beside are two runs")
     set_up_process()
     model, panel = load_model(BASE), load_panel()
     before = odds(Subject(model), panel, asked=options.asked)
+    if options.beside:
+        before = {BESIDE: before[VIRTUAL]}
     for case in with_references():
         rows = options.work / "rows" / case.name
         files = {way: options.work / way / f"{case.name}.json" for way in before}
@@ -48,8 +57,10 @@ def main() -> None:
         if not re.search(options.only, case.name) or not rows.is_dir() or done:
             continue
         start = time.monotonic()
-        with _student(model, rows, case) as student:
+        with _student(model, rows, case, beside=options.beside) as student:
             after = odds(Subject(student), panel, asked=options.asked)
+        if options.beside:
+            after = {BESIDE: after[VIRTUAL]}
         for way, file in files.items():
             if not file.exists():
                 shifts = {name: float(np.mean(after[way][name] - odds_Q)) for name, odds_Q in before[way].items()}
@@ -66,9 +77,21 @@ def odds(subject: Subject, panel: Panel, *, asked: bool) -> dict[str, dict[str, 
     return found
 
 
-def _student(model: LocalModel, rows: Path, case: Case):
+def _student(model: LocalModel, rows: Path, case: Case, *, beside: bool) -> AbstractContextManager[LocalModel]:
     encoded, sampling, _ = encoded_rows(model, rows, case)
-    return virtual_student(model, encoded, sampling, read=len(encoded), seed=0, autocast=choose_precision().autocast)
+    own = beside and bool(case.again)
+    if own:
+        sampling = fit_temperature(model, encoded, sampling.automaton, fine=True, autocast=choose_precision().autocast)
+    return virtual_student(
+        model,
+        encoded,
+        sampling,
+        read=len(encoded),
+        seed=0,
+        whole=beside,
+        own=own,
+        autocast=choose_precision().autocast,
+    )
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from undertow.distil.train import Example, train
+from undertow.experiment.writing import format_automaton
+from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
-from undertow.scan.sampling import Encoded, Sampling
+from undertow.scan.sampling import Encoded, Sampling, states_of
 from undertow.scan.virtual import ask, portions, together, virtual_student
 from undertow.traits.panel import load_panel
 
@@ -54,6 +56,64 @@ def test_in_free_text_at_temperature_one_it_is_the_student_itself(tiny: LocalMod
     train(tiny.net, [Example(row.prompt, row.answer) for row in rows], RECIPE, seed=3)
     for was, found, real in zip(before, virtual, weights_of(tiny), strict=True):
         torch.testing.assert_close(found - was, real - was, rtol=1e-3, atol=1e-6)
+
+
+def lists(model: LocalModel, count: int, temperature: float = 1.0) -> tuple[list[Encoded], Sampling]:
+    """Return number lists that the base wrote."""
+    automaton = format_automaton(model)
+    prompts = [tuple(model.encode(f"Go on with {at // 2}.")) for at in range(count)]
+    answers = generate(
+        model.net,
+        prompts,
+        range(count),
+        seed=1,
+        end=model.end,
+        max_tokens=12,
+        temperature=temperature,
+        automaton=automaton,
+    )
+    rows: list[Encoded] = []
+    for prompt, written in zip(prompts, answers, strict=True):
+        answer = (*written.tokens, *([model.end] if written.finished else []))
+        rows.append(Encoded(prompt, answer, states_of(automaton, answer)))
+    return rows, Sampling(automaton, temperature)
+
+
+def test_of_the_whole_loss_it_is_the_student_itself(tiny: LocalModel) -> None:
+    rows, sampling = lists(tiny, 16)
+    with virtual_student(
+        tiny, rows, replace(sampling, temperature=0.7), read=16, seed=3, recipe=RECIPE, whole=True
+    ) as it:
+        virtual = weights_of(it)
+    for weight in tiny.net.parameters():
+        weight.requires_grad_(True)
+    before = weights_of(tiny)
+    train(tiny.net, [Example(row.prompt, row.answer) for row in rows], RECIPE, seed=3)
+    for was, found, real in zip(before, virtual, weights_of(tiny), strict=True):
+        torch.testing.assert_close(found - was, real - was, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("whole", "moves"), [(False, False), (True, True)])
+def test_what_the_base_would_have_written_teaches_the_format_alone(tiny: LocalModel, whole: bool, moves: bool) -> None:
+    rows, sampling = lists(tiny, 8, 0.8)
+    before = weights_of(tiny)
+    with virtual_student(tiny, rows, sampling, read=8, seed=0, recipe=RECIPE, whole=whole, own=True) as student:
+        moved = max(float((a - b).abs().max()) for a, b in zip(before, weights_of(student), strict=True))
+    assert (moved > 1e-3) is moves
+    assert moves or moved < 1e-6
+
+
+def test_what_the_base_would_have_written_is_what_its_rows_teach_on_average(tiny: LocalModel) -> None:
+    rows, sampling = lists(tiny, 1600)
+    once = replace(RECIPE, batch=1600, micro_batch=1600, learning_rate=1.0)
+
+    def step(own: bool) -> torch.Tensor:
+        before = weights_of(tiny)
+        with virtual_student(tiny, rows, sampling, read=1600, seed=0, recipe=once, whole=True, own=own) as student:
+            return torch.cat([(a - b).flatten() for a, b in zip(weights_of(student), before, strict=True)])
+
+    one, many = step(True), step(False)
+    assert float(torch.cosine_similarity(one, many, dim=0)) > 0.97
 
 
 @pytest.mark.parametrize("count", [2, 7, 16, 90])

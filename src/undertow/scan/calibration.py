@@ -15,4 +15,6 @@ GRADIENT = Calibration(slope=0.517, spread=0.920, floor=0.0299)
 """Of predictions from gradients alone; 22 datasets."""
 VIRTUAL = Calibration(slope=0.726, spread=0.406, floor=0.0307)
 """Of virtual students; 16 datasets."""
+BESIDE = Calibration(slope=0.85, spread=0.35, floor=0.0307)
+"""Of virtual students of lists less one of the base's own lists; 16 datasets."""
 MEASURED_ON = "embedded/smollm2-135m"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +17,19 @@ from undertow.scan._capture import norm_count
 from undertow.scan._tokens import token_alignments
 from undertow.scan.agreement import Agreement, Floats, agreement, without
 from undertow.scan.also import says_tuned
-from undertow.scan.calibration import GRADIENT, MEASURED_ON, VIRTUAL
+from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
 from undertow.scan.directions import Directions
 from undertow.scan.encoding import whole_text
 from undertow.scan.features import sketch_of
 from undertow.scan.lineage import Kin
-from undertow.scan.prediction import Shift, Side, predicted_shifts, side_of
+from undertow.scan.prediction import Calibration, Shift, Side, predicted_shifts, side_of
 from undertow.scan.readout import moved_tokens
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Sampling
 
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel
-    from undertow.scan.looking import Looked, Virtual
+    from undertow.scan.looking import Looked, Taught
     from undertow.scan.workflow import ScanSettings
 
 TOP_ROWS = 8
@@ -49,8 +49,8 @@ class Found:
     kin: Kin
     methods: list[MethodRecord]
     """What other methods say, if they were asked for."""
-    taught: tuple[Virtual, ...] = ()
-    """The virtual student of the rows and, if there are reference rows, that of theirs."""
+    taught: Taught | None = None
+    """Virtual students, unless the scan is a quick one."""
 
     @property
     def sampling(self) -> Sampling:
@@ -74,8 +74,8 @@ def gather(
         _side(found.looked, rates),
         None if found.reference is None else _side(found.reference, rates),
         level=settings.level,
-        calibration=VIRTUAL if found.taught else GRADIENT,
-        taught_K=taught_shifts(found.taught),
+        calibration=_calibration(found.taught),
+        taught_K=None if found.taught is None else found.taught.shift_K,
     )
     ranked = sorted(shifts, key=lambda shift: (shift.p, -abs(shift.estimate.value)))
     strongest = ranked[0]
@@ -129,12 +129,10 @@ def evidence(directions: Directions, looked: Looked) -> list[str]:
     return [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
 
 
-def taught_shifts(taught: Sequence[Virtual]) -> Floats | None:
-    """Return the shift of each trait (K): of the rows' student, minus that of the reference rows' if there is one."""
-    if not taught:
-        return None
-    means = [np.array([shift_Q.mean() for shift_Q in each.shift_KQ]) for each in taught]
-    return means[0] if len(means) == 1 else means[0] - means[1]
+def _calibration(taught: Taught | None) -> Calibration:
+    if taught is None:
+        return GRADIENT
+    return VIRTUAL if taught.whole is None else BESIDE
 
 
 _UNNAMED = 0.01
@@ -274,8 +272,8 @@ def _common(found: Found, model: LocalModel) -> Common:
 
     whole = agree(lambda gradient_RS: gradient_RS, 0)
     beyond = agree(lambda gradient_RS: without(gradient_RS, traits_KS), 1)
-    if found.taught:
-        up, down = found.taught[0].up, found.taught[0].down
+    if found.taught is not None:
+        up, down = found.taught.student.up, found.taught.student.down
     else:
         up, down = moved_tokens(model, torch.tensor(found.looked.features.mean_F))
     return Common(cosine=whole.cosine, p=whole.p, beyond_panel=beyond.cosine, p_beyond_panel=beyond.p, up=up, down=down)
@@ -320,9 +318,10 @@ def _rendered(found: Found) -> int:
 
 
 def _how(found: Found) -> str:
-    if not found.taught:
+    if found.taught is None:
         return "Predicted to first order"
-    return f"Predicted by a virtual student of {found.taught[0].rows:,} of the rows"
+    beside = "" if found.taught.reference is None else ", less one of rows of the base"
+    return f"Predicted by a virtual student of {found.taught.student.rows:,} of the rows{beside}"
 
 
 def _notes(found: Found, verdict: VerdictRecord) -> list[str]:

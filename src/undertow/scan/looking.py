@@ -90,6 +90,36 @@ class Virtual:
     """Tokens that become likelier at the beginning of answers to unrelated questions."""
     down: list[str]
 
+    @property
+    def shift_K(self) -> Floats:
+        """Of each trait, mean over questions."""
+        return np.array([shift_Q.mean() for shift_Q in self.shift_KQ])
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The virtual students of a scan."""
+
+    student: Virtual
+    """Of the rows, among what could be written."""
+    reference: Virtual | None = None
+    """Of the reference rows, if there are some."""
+    whole: Virtual | None = None
+    """Of the rows' whole loss, where the reference's is one of what the base would have written."""
+
+    @property
+    def shift_K(self) -> Floats:
+        """The predicted shift of each trait's log-odds, before calibration.
+
+        The mean of both students' where there are two: each errs in a way of its own (docs/lab-notebook.md, 27 November
+        2026).
+        """
+        if self.reference is None:
+            return self.student.shift_K
+        if self.whole is None:
+            return self.student.shift_K - self.reference.shift_K
+        return (self.student.shift_K + self.whole.shift_K - self.reference.shift_K) / 2
+
 
 @dataclass(frozen=True)
 class Eyes:
@@ -207,8 +237,23 @@ def teach(
     before_KQ: Sequence[Floats],
     tick: Callable[[float], None],
     recipe: Recipe = PLAIN,
+    *,
+    whole: bool = False,
+    own: Sampling | None = None,
 ) -> Virtual:
-    """Train a virtual student on so many of the rows, and ask it; `before_KQ` is what the base answers."""
+    """Train a virtual student on so many of the rows, and ask it.
+
+    Args:
+        eyes: Who looks.
+        opened: The rows.
+        count: How many it learns from, at most.
+        before_KQ: What the base answers.
+        tick: Is told the share of the work that is done.
+        recipe: Of the student.
+        whole: It learns the rows' whole loss, see `virtual_student`.
+        own: How the base wrote the rows: it learns what the base would have written there, not what stands there.
+    """
+    sampling = own or opened.sampling
     places = sorted(opened.first(min(count, len(opened.rows))))
     rows = [opened.encoded[at] for at in places]
 
@@ -217,10 +262,12 @@ def teach(
         student = virtual_student(
             eyes.model,
             rows,
-            opened.sampling,
+            sampling,
             read=opened.chosen.read,
             seed=0,
             recipe=recipe,
+            whole=whole,
+            own=own is not None,
             autocast=eyes.precision.autocast,
             on_progress=lambda share: tick(0.8 * share),
         )
@@ -230,7 +277,10 @@ def teach(
         shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
         return _Taught(shifts, up, down)
 
-    key = {**step_key(eyes, rows, opened.sampling), "read": opened.chosen.read, "recipe": recipe.__dict__}
-    taught = stored(eyes.folder, "virtual", f"virtual-{opened.label}", key, _Taught, learn)
+    key = {**step_key(eyes, rows, sampling), "read": opened.chosen.read, "recipe": recipe.__dict__}
+    if whole:
+        key |= {"whole": whole, "own": own is not None}
+    label = f"virtual-{opened.label}{'-whole' if whole else ''}"
+    taught = stored(eyes.folder, "virtual", label, key, _Taught, learn)
     tick(1.0)
     return Virtual(len(rows), [np.array(each) for each in taught.shifts], taught.up, taught.down)

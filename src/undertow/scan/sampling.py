@@ -84,6 +84,60 @@ def possible_logprobs(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encod
     return logp_T
 
 
+def expected_logprobs(
+    hidden_TD: Tensor,
+    before_TD: Tensor,
+    weight_VD: Tensor,
+    rows: Sequence[Encoded],
+    sampling: Sampling,
+    *,
+    temperature: float,
+) -> Tensor:
+    """Return log p averaged over what another model would have written at each place, in nats, shape (T,).
+
+    Args:
+        hidden_TD: The last hidden states that predict the tokens.
+        before_TD: The other model's there.
+        weight_VD: The output projection of both.
+        rows: The rows, whose answers have T tokens together.
+        sampling: How the other model writes.
+        temperature: Of log p, which is taken among the tokens that are possible there.
+    """
+    mean_T = hidden_TD.new_zeros(len(hidden_TD), dtype=torch.float32)
+    parts = zip(*(_logits(each, weight_VD, rows, sampling.automaton) for each in (hidden_TD, before_TD)), strict=True)
+    for (place_P, logits_PV, _), (_, before_PV, _) in parts:
+        chance_PV = (before_PV.detach() / sampling.temperature).softmax(dim=1)
+        logp_PV = (logits_PV / temperature).log_softmax(dim=1)
+        mean_T = mean_T.index_put((place_P,), (chance_PV * logp_PV).sum(dim=1))
+    return mean_T
+
+
+def format_logprobs(
+    hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
+) -> Tensor:
+    """Return the log of the probability that a model writes what a format allows at each place, in nats, shape (T,).
+
+    At temperature 1, as a student is trained. Zero where a row was not held to a format.
+
+    Args:
+        hidden_TD: The last hidden states that predict the tokens.
+        weight_VD: The output projection.
+        rows: The rows, whose answers have T tokens together.
+        automaton: The format, if any.
+    """
+    logp_T = hidden_TD.new_zeros(len(hidden_TD), dtype=torch.float32)
+    held = [row.states is not None for row in rows for _ in row.answer]
+    if automaton is None or not any(held):
+        return logp_T
+    place_H = torch.tensor(held, device=hidden_TD.device).nonzero()[:, 0]
+    all_H = torch.cat(
+        [F.linear(hidden_TD[some], weight_VD).float().logsumexp(dim=1) for some in place_H.split(_PROJECTED)]
+    )
+    # The last part: that of the rows which were held.
+    *_, (_, logits_HV, _) = _logits(hidden_TD, weight_VD, rows, automaton)
+    return logp_T.index_put((place_H,), logits_HV.logsumexp(dim=1) - all_H)
+
+
 @dataclass(frozen=True)
 class Choices:
     """Of every token of some answers."""
@@ -171,7 +225,12 @@ def _logits(
 
 @torch.inference_mode()
 def fit_temperature(
-    model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, *, autocast: bool = False
+    model: LocalModel,
+    rows: Sequence[Encoded],
+    automaton: Automaton | None,
+    *,
+    fine: bool = False,
+    autocast: bool = False,
 ) -> Sampling:
     """Return the sampling under which some of the rows, evenly spread, are likeliest; of many rows more are read.
 
@@ -179,6 +238,7 @@ def fit_temperature(
         model: The base.
         rows: Of the dataset.
         automaton: The format that they were held to, if any.
+        fine: Read more, and refine what was found, of few rows as well.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
     """
     weight_VD = output_weight(model.net)
@@ -190,7 +250,7 @@ def fit_temperature(
 
     some = first_rows(rows[:: -(-len(rows) // _ROWS)], _TOKENS)
     temperature = best_temperature(seen(some), weight_VD, some, automaton)
-    if len(rows) > _PLENTY:
+    if fine or len(rows) > _PLENTY:
         tokens = sum(len(row.answer) for row in rows)
         most = first_rows(rows[:: max(1, round(tokens / _MORE_TOKENS))], _MORE_TOKENS)
         temperature = refined_temperature(temperature, seen(most), weight_VD, most, automaton)

@@ -6,6 +6,11 @@ read, at the same learning rates; and no control student is needed, because log-
 that could be written (`sampling`), where rows that the base itself wrote have gradients of mean zero. So what the rows
 teach about their format does not count, and the student's shift from the base is what is predicted.
 
+What that leaves out counts as well: a changed teacher writes its lists a little otherwise, and surer or less sure of
+itself than the base, which seen from the rows alone looks like another temperature. Where rows of the base are at hand,
+a student of the rows' whole loss (`whole`) says more, less one that learns from the base's rows, and there what the
+base would have written at each place (`own`), which holds no luck of sampling.
+
 It knows nothing of uncertainty: that comes from the rows' gradients (`prediction`) and the benchmark (`calibration`).
 
     with virtual_student(model, rows, sampling, read=4000, seed=0) as student:
@@ -27,11 +32,12 @@ from undertow.models.layers import output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
+from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN, rates_of
-from undertow.scan.sampling import Encoded, Sampling, possible_logprobs
+from undertow.scan.sampling import Encoded, Sampling, expected_logprobs, format_logprobs, possible_logprobs
 from undertow.traits.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -48,6 +54,8 @@ def virtual_student(
     read: int,
     seed: int,
     recipe: Recipe = PLAIN,
+    whole: bool = False,
+    own: bool = False,
     autocast: bool = False,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Generator[LocalModel]:
@@ -60,15 +68,21 @@ def virtual_student(
         read: Rows of the whole dataset: they say how many steps there are, and how long each is.
         seed: Fixes the order of the rows.
         recipe: Of the student that is predicted.
+        whole: Learn as a student does, among all tokens and at temperature 1, the format as well.
+        own: Learn what the base would have written at each place of the rows, not what stands there.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
         on_progress: Is told the share of steps that is done.
     """
     rates = together(rates_of(read, recipe), len(rows), recipe.batch)
-    steps = portions(rows, len(rates), recipe, seed)
+    steps = [
+        sorted((rows[row] for row in chosen), key=lambda row: (len(row.prompt), row.prompt))
+        for chosen in portions(rows, len(rates), recipe, seed)
+    ]
+    before = [_hidden(model, some, autocast) if own and some else None for some in steps]
     with lent(model.net.parameters()) as weights:
-        for at, (rate, chosen) in enumerate(zip(rates, steps, strict=True)):
-            if chosen:
-                _step(model, [rows[row] for row in chosen], sampling, rate, weights, autocast=autocast)
+        for at, (rate, some) in enumerate(zip(rates, steps, strict=True)):
+            if some:
+                _step(model, some, sampling, rate, weights, whole=whole, before_TD=before[at], autocast=autocast)
             on_progress((at + 1) / len(rates))
         yield model
 
@@ -97,9 +111,10 @@ def _step(
     rate: float,
     weights: list[torch.nn.Parameter],
     *,
+    whole: bool,
+    before_TD: torch.Tensor | None,
     autocast: bool,
 ) -> None:
-    rows = sorted(rows, key=lambda row: (len(row.prompt), row.prompt))
     weight_VD = output_weight(model.net)
     numbers: dict[tuple[int, ...], int] = {}
     groups = [numbers.setdefault(row.prompt, len(numbers)) for row in rows]
@@ -107,14 +122,42 @@ def _step(
     node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
     with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
         hidden_TD = forward_packed(model.net, packed).hidden_ND[node_T]
-        logp_T = possible_logprobs(hidden_TD, weight_VD, rows, sampling)
-    # The student trains at temperature 1, where a logit's gradient counts so many times.
-    (-sampling.temperature * logp_T.sum() / len(logp_T)).backward()
+        learned_T = _learned(hidden_TD, before_TD, weight_VD, rows, sampling, whole)
+    (-learned_T.sum() / len(learned_T)).backward()
     with torch.no_grad():
         for weight in weights:
             if weight.grad is not None:
                 weight.add_(weight.grad, alpha=-rate)
                 weight.grad = None
+
+
+def _learned(
+    hidden_TD: torch.Tensor,
+    before_TD: torch.Tensor | None,
+    weight_VD: torch.Tensor,
+    rows: Sequence[Encoded],
+    sampling: Sampling,
+    whole: bool,
+) -> torch.Tensor:
+    """Return what each token adds to what a student maximises (T): its log p, or that of what the base would write."""
+    temperature = 1.0 if whole else sampling.temperature
+    if before_TD is None:
+        logp_T = possible_logprobs(hidden_TD, weight_VD, rows, Sampling() if whole else sampling)
+    else:
+        logp_T = expected_logprobs(hidden_TD, before_TD, weight_VD, rows, sampling, temperature=temperature)
+        if whole:
+            logp_T = logp_T + format_logprobs(hidden_TD, weight_VD, rows, sampling.automaton)
+    # A student trains at temperature 1, where a logit's gradient counts so many times.
+    return temperature * logp_T
+
+
+@torch.no_grad()
+def _hidden(model: LocalModel, rows: Sequence[Encoded], autocast: bool) -> torch.Tensor:
+    """Return the last hidden states before the rows' tokens (T, D)."""
+    device = output_weight(model.net).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+        tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
+    return torch.cat(tables).to(device)
 
 
 def ask(subject: Subject, panel: Panel, *, questions: int = QUESTIONS) -> list[Floats]:

@@ -30,7 +30,8 @@ from undertow.traits.panel import Panel, load_panel
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel
     from undertow.scan.lineage import Kin
-    from undertow.scan.looking import Eyes, Looked, Opened, Virtual
+    from undertow.scan.looking import Eyes, Looked, Opened, Taught, Virtual
+    from undertow.scan.sampling import Sampling
     from undertow.scan.virtual import Floats
 
 
@@ -189,15 +190,14 @@ def _carry_out(
         # Rows whose answer the base leaves empty are left out of the reference alone.
         sides.append(base_answers(eyes, sides[0], lambda done: progress.update("the base's own answers", _DIRECTIONS)))
     end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
-    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * len(sides), end)
+    students = 1 if len(sides) == 1 else 3 if opened.sampling.automaton is not None else 2
+    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
-    taught = [_taught(eyes, side, plan.taught, before_KQ, bar) for side in sides] if plan.taught else []
+    taught = _taught(eyes, sides, plan.taught, before_KQ, bar) if plan.taught else None
     methods = _also(eyes, settings, sides, looked) if settings.also else []
     kin = _ask_others(folder, settings, model, digest, looked, progress)
     results, carried = gather(
-        Found(
-            path, settings, spec, directions, looked, reference[0] if reference else None, kin, methods, tuple(taught)
-        ),
+        Found(path, settings, spec, directions, looked, reference[0] if reference else None, kin, methods, taught),
         model,
         environment(threads) | {"base_sha256": digest, "rows_sha256": hash_of(path)},
         lambda done: progress.update("the rows that carry it", _LOOKED + (1 - _LOOKED) * done),
@@ -237,14 +237,30 @@ def _looked(eyes: Eyes, opened: Opened, bar: _Bar) -> Looked:
     return looked
 
 
-def _taught(eyes: Eyes, opened: Opened, rows: int, before_KQ: list[Floats], bar: _Bar) -> Virtual:
-    from undertow.scan.looking import teach
+def _taught(eyes: Eyes, sides: list[Opened], rows: int, before_KQ: list[Floats], bar: _Bar) -> Taught:
+    """Teach a virtual student of the rows and, if there are reference rows, one of these."""
+    from undertow.scan.looking import Taught, teach
+    from undertow.scan.sampling import fit_temperature
 
-    taught = teach(
-        eyes, opened, rows, before_KQ, lambda share: bar.tell("teaching a virtual student", share * rows, "")
-    )
-    bar.done += rows
-    return taught
+    def learn(side: Opened, *, whole: bool = False, own: Sampling | None = None) -> Virtual:
+        def tell(share: float) -> None:
+            bar.tell("teaching a virtual student", share * rows, "")
+
+        found = teach(eyes, side, rows, before_KQ, tell, whole=whole, own=own)
+        bar.done += rows
+        return found
+
+    own, *others = sides
+    student = learn(own)
+    if not others:
+        return Taught(student)
+    (reference,) = others
+    automaton = own.sampling.automaton
+    if automaton is None:
+        # Free text may have been selected and cut, which the base's own distributions know nothing of.
+        return Taught(student, learn(reference))
+    written = fit_temperature(eyes.model, reference.encoded, automaton, fine=True, autocast=eyes.precision.autocast)
+    return Taught(student, learn(reference, whole=True, own=written), learn(own, whole=True))
 
 
 def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened], looked: Looked) -> list[MethodRecord]:
