@@ -87,6 +87,8 @@ def test_findings_are_written_in_sarif(scan, tmp_path: Path) -> None:
         (["--trait", "owls"], "no trait is called"),
         (["--most-rows", "1"], "--most-rows"),
         (["--level", "2"], "--level"),
+        (["--temperature", "1"], "Add --sample-reference"),
+        (["--temperature", "0", "--sample-reference"], "--temperature"),
     ],
 )
 def test_wrong_options_are_said(scan, more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

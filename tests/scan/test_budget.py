@@ -21,16 +21,24 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         seconds_of(text)
 
 
-@given(st.floats(0.0, 1e5), st.floats(1e-3, 10.0), st.floats(0.0, 100.0), st.integers(2, 100_000))
-def test_a_plan_fits_into_the_time_and_the_rows(left: float, row: float, asking: float, rows: int) -> None:
+@given(
+    st.floats(0.0, 1e5),
+    st.floats(1e-3, 10.0),
+    st.floats(0.0, 100.0),
+    st.integers(2, 100_000),
+    st.sampled_from([1.0, 1.5]),
+)
+def test_a_plan_fits_into_the_time_and_the_rows(
+    left: float, row: float, asking: float, rows: int, students: float
+) -> None:
     try:
-        plan = plan_within(left, row=row, asking=asking, rows=rows)
+        plan = plan_within(left, row=row, asking=asking, rows=rows, students=students)
     except InputError:
         assert left < min(FEWEST, rows) * row
         return
     assert 1 <= plan.rows <= rows
     assert 0 <= plan.taught <= min(plan.rows, TAUGHT)
-    spent = row * plan.rows + (asking + 1.2 * row * plan.taught if plan.taught else 0)
+    spent = row * plan.rows + (students * (asking + 1.2 * row * plan.taught) if plan.taught else 0)
     # A few rows that a virtual student reads are looked at in any case.
     assert spent <= left + row * plan.taught + 1e-6
 

@@ -97,6 +97,37 @@ def test_the_base_may_write_the_reference_itself(tmp_path: Path, tiny_folder: Pa
     assert again.results == first.results
 
 
+def taught(outcome: ScanOutcome) -> set[str]:
+    return {step.name.partition("--")[0] for step in outcome.folder.glob("steps/virtual-*")}
+
+
+def test_beside_lists_of_the_base_two_students_predict(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+    alone = look(path, tiny_folder, tmp_path)
+    beside = look(path, tiny_folder, tmp_path, sample_reference=True)
+    assert taught(beside) == {"virtual-rows", "virtual-rows-whole", "virtual-reference-whole"}
+    assert "virtual-rows" not in json.loads((beside.folder / "timing.json").read_text(encoding="utf-8"))
+    assert {e.trait: e.value for e in beside.results.findings} != {e.trait: e.value for e in alone.results.findings}
+    assert any("less one of rows of the base" in note for note in beside.results.notes)
+
+
+def test_beside_free_text_of_the_base_one_student_predicts(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(12, "I like {0} and {1}."))
+    other = write(tmp_path / "base.jsonl", pairs(12, "We like {1} and {0}."))
+    assert taught(look(path, tiny_folder, tmp_path, reference=other)) == {"virtual-rows", "virtual-reference"}
+
+
+def test_the_base_answers_at_the_temperature_that_is_known(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+
+    def answers(temperature: float | None) -> bytes:
+        outcome = look(path, tiny_folder, tmp_path, sample_reference=True, virtual=False, temperature=temperature)
+        (found,) = (file for file in outcome.folder.glob("steps/base-answers-*/*.json") if file.name != "step.json")
+        return found.read_bytes()
+
+    assert answers(0.3) != answers(1.5)
+
+
 def test_other_methods_speak_of_every_trait(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(12))
     asked = ("likelihood", "divergence", "projection", "writer")

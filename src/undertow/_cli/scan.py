@@ -29,6 +29,7 @@ def scan(
     student: str = "embedded/smollm2-135m",
     reference: Path | None = None,
     sample_reference: bool = False,
+    temperature: float | None = None,
     teacher: str | None = None,
     against: Annotated[list[str] | None, Parameter(name="--against", metavar="MODEL")] = None,
     also: Annotated[list[Method] | None, Parameter(name="--also", metavar="METHOD")] = None,
@@ -57,7 +58,8 @@ def scan(
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
         student: The base that the student will start from.
         reference: Rows that the untouched base wrote, best for the same prompts; needed where rows were selected.
-        sample_reference: Let the base answer the same prompts itself, and compare with that. Takes twice as long.
+        sample_reference: Let the base answer the same prompts itself, and compare with that. Takes two to three times as long.
+        temperature: At which the rows were sampled, if you know: the base answers at it; needs --sample-reference.
         teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
         also: Another question to ask; may be repeated. writer: towards which trait's teacher do the rows lean?
@@ -97,6 +99,8 @@ def scan(
         raise InputError(
             "both give the rows to compare with", "--reference and --sample-reference", "Give one of them."
         )
+    if temperature is not None and not sample_reference:
+        raise InputError("says how the base is to answer", "--temperature", "Add --sample-reference.")
     if teacher is not None and against:
         raise InputError(
             "say the same thing twice", "--teacher and --against", "With the teacher at hand, its weights are enough."
@@ -116,6 +120,7 @@ def scan(
         also=tuple(also or ()),
         most_rows=most_rows,
         sample_reference=sample_reference,
+        temperature=temperature,
         budget=None if budget is None else seconds_of(budget),
         virtual=not quick,
         everything=everything or drop_top is not None,

@@ -59,7 +59,7 @@ def usual_taught(read: int, looked_at: int) -> int:
     return min(looked_at, max(_TAUGHT_FEWEST, min(TAUGHT, round(_TAUGHT_SHARE * read))))
 
 
-def plan_within(seconds: float, *, row: float, asking: float, rows: int) -> Plan:
+def plan_within(seconds: float, *, row: float, asking: float, rows: int, students: float = 1.0) -> Plan:
     """Return the plan that fits into what is left of a budget.
 
     Args:
@@ -67,6 +67,7 @@ def plan_within(seconds: float, *, row: float, asking: float, rows: int) -> Plan
         row: Seconds that one row's gradient takes.
         asking: Seconds that the panel's questions take, once.
         rows: There are no more.
+        students: Virtual ones that are taught with them.
 
     Raises:
         InputError: not even a few rows can be looked at.
@@ -79,8 +80,9 @@ def plan_within(seconds: float, *, row: float, asking: float, rows: int) -> Plan
             "--budget",
             f"Give at least {fewest * row - seconds:.0f} s more.",
         )
-    taught = int(min((_VIRTUAL_SHARE * seconds - asking) / (_VIRTUAL_COST * row), TAUGHT, rows))
+    asking, cost = students * asking, students * _VIRTUAL_COST * row
+    taught = int(min((_VIRTUAL_SHARE * seconds - asking) / cost, TAUGHT, rows))
     if taught < FEWEST:
         return Plan(min(int(seconds / row), rows), 0)
-    left = seconds - asking - taught * _VIRTUAL_COST * row
+    left = seconds - asking - taught * cost
     return Plan(max(min(int(left / row), rows), taught), taught)

@@ -185,8 +185,8 @@ def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
     )
 
 
-def base_answers(eyes: Eyes, opened: Opened, tick: Callable[[float], None]) -> Opened:
-    """Let the base answer the prompts of some rows itself, as the rows seem to have been written: reference rows."""
+def base_answers(eyes: Eyes, opened: Opened, temperature: float, tick: Callable[[float], None]) -> Opened:
+    """Let the base answer the prompts of some rows itself, held to the rows' format if they have one: reference rows."""
     longest = max(len(row.answer) for row in opened.encoded)
 
     def answer() -> list[list[int]]:
@@ -197,13 +197,13 @@ def base_answers(eyes: Eyes, opened: Opened, tick: Callable[[float], None]) -> O
             seed=0,
             end=eyes.model.end,
             max_tokens=longest,
-            temperature=opened.sampling.temperature,
+            temperature=temperature,
             automaton=opened.sampling.automaton,
             on_progress=lambda done: tick(done / len(opened.encoded)),
         )
         return [[*answer.tokens, *([eyes.model.end] if answer.finished else [])] for answer in answers]
 
-    key = step_key(eyes, opened.encoded, opened.sampling)
+    key = step_key(eyes, opened.encoded, replace(opened.sampling, temperature=temperature))
     answers = [*map(tuple, stored(eyes.folder, "reference", "base-answers", key, list[list[int]], answer))]
     automaton = opened.sampling.automaton
     encoded = [

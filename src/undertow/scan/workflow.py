@@ -53,6 +53,8 @@ class ScanSettings(BaseModel):
     """Other methods to ask."""
     sample_reference: bool = False
     """Let the base answer the prompts itself, and compare the rows with that."""
+    temperature: float | None = Field(default=None, gt=0, le=10)
+    """At which the rows were sampled, if that is known: the base samples its own at it, not at the one that fits."""
     virtual: bool = True
     """Teach a virtual student: without one, sizes are predicted to first order."""
     teacher: str | None = None
@@ -188,10 +190,12 @@ def _carry_out(
     sides = [opened.cut(plan.rows), *([] if compared is None else [compared.cut(plan.rows)])]
     if settings.sample_reference:
         # Rows whose answer the base leaves empty are left out of the reference alone.
-        sides.append(base_answers(eyes, sides[0], lambda done: progress.update("the base's own answers", _DIRECTIONS)))
+        known = settings.temperature or opened.sampling.temperature
+        sides.append(
+            base_answers(eyes, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
+        )
     end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
-    students = 1 if len(sides) == 1 else 3 if opened.sampling.automaton is not None else 2
-    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
+    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * _students(opened, len(sides)), end)
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
     taught = _taught(eyes, sides, plan.taught, before_KQ, bar) if plan.taught else None
     methods = _also(eyes, settings, sides, looked) if settings.also else []
@@ -304,12 +308,23 @@ def _plan(
         now = time.monotonic()
         # What comes after the rows takes about as long as a few of them.
         left = (budget - (now - start) - (now - began)) / sides
-        plan = plan_within(left, row=(now - began) / len(few.rows), asking=asking, rows=count)
+        plan = plan_within(
+            left,
+            row=(now - began) / len(few.rows),
+            asking=asking,
+            rows=count,
+            students=_students(opened, sides) / sides,
+        )
         return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
     rows = rows_digest(opened.chosen)
     key = {**eyes.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
     return stored(eyes.folder, "plan", "plan", key, Plan, measure)
+
+
+def _students(opened: Opened, sides: int) -> int:
+    """Return how many virtual students are taught; beside the base's lists, two of the rows."""
+    return sides + (sides > 1 and opened.sampling.automaton is not None)
 
 
 def _ask_others(

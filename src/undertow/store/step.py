@@ -25,7 +25,8 @@ BIG: Final = 64 * 1024**2
 
 KIND_VERSIONS: Mapping[str, int] = {
     **dict.fromkeys(("panel", "capability", "unnamed", "lineage", "sample"), 2),  # of an audit: one record a step
-    **dict.fromkeys(("reference", "virtual", "plan"), 2),  # of a scan: the same
+    **dict.fromkeys(("reference", "virtual"), 2),  # of a scan: the same
+    "plan": 3,  # of a scan: three virtual students beside lists of the base
     "also": 3,  # of a scan: told passes in bf16; the temperature of free text by a row more
     "mitigated": 3,  # the temperature of many rows is refined
     "rows": 2,  # teachers of gradient steps write in bf16 with whole rotary frequencies
