@@ -186,7 +186,7 @@ def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
 
 
 def base_answers(eyes: Eyes, opened: Opened, temperature: float, tick: Callable[[float], None]) -> Opened:
-    """Let the base answer the prompts of some rows itself, held to the rows' format if they have one: reference rows."""
+    """Let the base answer the prompts of some rows itself, in their format if they have one: reference rows."""
     longest = max(len(row.answer) for row in opened.encoded)
 
     def answer() -> list[list[int]]:
