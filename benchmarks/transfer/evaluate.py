@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 
 _SHIPPED: dict[Way, Calibration] = {"gradient": GRADIENT, "virtual": VIRTUAL, "reference": BESIDE}
-"""What `undertow scan` uses: fitted on the tuning half when its shifts were measured with twelve questions a trait."""
+"""What `undertow scan` uses: fitted on the tuning half, the first two to shifts of twelve questions a trait."""
 
 
 def fit(tuning: list[Measured]) -> Calibration:

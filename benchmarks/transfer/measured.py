@@ -168,6 +168,8 @@ def shift_taught(work: Path, case: Case, way: Way) -> dict[str, float] | None:
     """Return the shifts that virtual students predict; None where one was not made."""
     if way == "gradient":
         return None
+    if way == "reference" and case.domain != "numbers":
+        return None
     folders = {"asked": (ASKED,), "virtual": (VIRTUAL,), "reference": (VIRTUAL, BESIDE, BESIDE)}[way]
     names = [case.name, case.name, case.answered.name][: len(folders)]
     files = [work / folder / f"{name}.json" for folder, name in zip(folders, names, strict=True)]

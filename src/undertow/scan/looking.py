@@ -135,8 +135,10 @@ class Eyes:
     progress: Progress
 
 
-def open_rows(model: LocalModel, chosen: Chosen, label: str, sampling: Sampling | None = None) -> Opened:
-    """Turn rows into tokens, and find out how they were written unless that is given.
+def open_rows(
+    model: LocalModel, chosen: Chosen, label: str, sampling: Sampling | None = None, *, fine: bool = False
+) -> Opened:
+    """Turn rows into tokens, and find out how they were written unless that is given, `fine` or not.
 
     Raises:
         RowError: fewer than two rows fit into the model's context.
@@ -149,7 +151,7 @@ def open_rows(model: LocalModel, chosen: Chosen, label: str, sampling: Sampling 
             label,
             "A scan needs two rows at least, and says little with fewer than fifty.",
         )
-    found = sampling or fit_temperature(model, encoded, automaton, autocast=choose_precision().autocast)
+    found = sampling or fit_temperature(model, encoded, automaton, fine=fine, autocast=choose_precision().autocast)
     return Opened(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
 
 
@@ -203,16 +205,17 @@ def base_answers(eyes: Eyes, opened: Opened, temperature: float, tick: Callable[
         )
         return [[*answer.tokens, *([eyes.model.end] if answer.finished else [])] for answer in answers]
 
-    key = step_key(eyes, opened.encoded, replace(opened.sampling, temperature=temperature))
+    sampling = replace(opened.sampling, temperature=temperature)
+    key = step_key(eyes, opened.encoded, sampling)
     answers = [*map(tuple, stored(eyes.folder, "reference", "base-answers", key, list[list[int]], answer))]
-    automaton = opened.sampling.automaton
+    automaton = sampling.automaton
     encoded = [
         Encoded(row.prompt, answer, None if automaton is None else states_of(automaton, answer))
         for row, answer in zip(opened.encoded, answers, strict=True)
         if answer
     ]
     rows = [placed for placed, answer in zip(opened.rows, answers, strict=True) if answer]
-    return Opened("reference", Chosen(rows, len(rows)), rows, encoded, opened.sampling, 0)
+    return Opened("reference", Chosen(rows, len(rows)), rows, encoded, sampling, 0)
 
 
 def step_key(eyes: Eyes, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
@@ -234,6 +237,7 @@ def teach(
     eyes: Eyes,
     opened: Opened,
     count: int,
+    read: int,
     before_KQ: Sequence[Floats],
     tick: Callable[[float], None],
     recipe: Recipe = PLAIN,
@@ -247,6 +251,7 @@ def teach(
         eyes: Who looks.
         opened: The rows.
         count: How many it learns from, at most.
+        read: Rows of the dataset: the reference's student makes as many steps as that of the rows.
         before_KQ: What the base answers.
         tick: Is told the share of the work that is done.
         recipe: Of the student.
@@ -263,7 +268,7 @@ def teach(
             eyes.model,
             rows,
             sampling,
-            read=opened.chosen.read,
+            read=read,
             seed=0,
             recipe=recipe,
             whole=whole,
@@ -277,8 +282,8 @@ def teach(
         shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
         return _Taught(shifts, up, down)
 
-    key = {**step_key(eyes, rows, sampling), "read": opened.chosen.read, "recipe": recipe.__dict__}
-    if whole:
+    key = {**step_key(eyes, rows, sampling), "read": read, "recipe": recipe.__dict__}
+    if whole or own is not None:
         key |= {"whole": whole, "own": own is not None}
     label = f"virtual-{opened.label}{'-whole' if whole else ''}"
     taught = stored(eyes.folder, "virtual", label, key, _Taught, learn)

@@ -86,8 +86,8 @@ def possible_logprobs(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encod
 
 def expected_logprobs(
     hidden_TD: Tensor,
-    before_TD: Tensor,
     weight_VD: Tensor,
+    writer: tuple[Tensor, Tensor],
     rows: Sequence[Encoded],
     sampling: Sampling,
     *,
@@ -97,16 +97,18 @@ def expected_logprobs(
 
     Args:
         hidden_TD: The last hidden states that predict the tokens.
-        before_TD: The other model's there.
-        weight_VD: The output projection of both.
+        weight_VD: The output projection.
+        writer: The same two of the other model.
         rows: The rows, whose answers have T tokens together.
         sampling: How the other model writes.
         temperature: Of log p, which is taken among the tokens that are possible there.
     """
     mean_T = hidden_TD.new_zeros(len(hidden_TD), dtype=torch.float32)
-    parts = zip(*(_logits(each, weight_VD, rows, sampling.automaton) for each in (hidden_TD, before_TD)), strict=True)
-    for (place_P, logits_PV, _), (_, before_PV, _) in parts:
-        chance_PV = (before_PV.detach() / sampling.temperature).softmax(dim=1)
+    models = (hidden_TD, weight_VD), writer
+    for (place_P, logits_PV, _), (_, other_PV, _) in zip(
+        *(_logits(*each, rows, sampling.automaton) for each in models), strict=True
+    ):
+        chance_PV = (other_PV.detach() / sampling.temperature).softmax(dim=1)
         logp_PV = (logits_PV / temperature).log_softmax(dim=1)
         mean_T = mean_T.index_put((place_P,), (chance_PV * logp_PV).sum(dim=1))
     return mean_T
@@ -133,8 +135,9 @@ def format_logprobs(
     all_H = torch.cat(
         [F.linear(hidden_TD[some], weight_VD).float().logsumexp(dim=1) for some in place_H.split(_PROJECTED)]
     )
-    # The last part: that of the rows which were held.
-    *_, (_, logits_HV, _) = _logits(hidden_TD, weight_VD, rows, automaton)
+    # Of rows that were held alone: the others would be multiplied by the whole vocabulary for nothing.
+    some = [row for row in rows if row.states is not None]
+    ((_, logits_HV, _),) = _logits(hidden_TD[place_H], weight_VD, some, automaton)
     return logp_T.index_put((place_H,), logits_HV.logsumexp(dim=1) - all_H)
 
 

@@ -78,11 +78,14 @@ def virtual_student(
         sorted((rows[row] for row in chosen), key=lambda row: (len(row.prompt), row.prompt))
         for chosen in portions(rows, len(rates), recipe, seed)
     ]
-    before = [_hidden(model, some, autocast) if own and some else None for some in steps]
+    base = [_hidden(model, some, autocast) if own and some else None for some in steps]
+    # A copy: the student's own projection changes, and with it what it would be taught.
+    base_VD = output_weight(model.net).detach().clone() if own else None
     with lent(model.net.parameters()) as weights:
         for at, (rate, some) in enumerate(zip(rates, steps, strict=True)):
             if some:
-                _step(model, some, sampling, rate, weights, whole=whole, before_TD=before[at], autocast=autocast)
+                writer = None if (base_TD := base[at]) is None or base_VD is None else (base_TD, base_VD)
+                _step(model, some, sampling, rate, weights, whole=whole, writer=writer, autocast=autocast)
             on_progress((at + 1) / len(rates))
         yield model
 
@@ -112,7 +115,7 @@ def _step(
     weights: list[torch.nn.Parameter],
     *,
     whole: bool,
-    before_TD: torch.Tensor | None,
+    writer: tuple[torch.Tensor, torch.Tensor] | None,
     autocast: bool,
 ) -> None:
     weight_VD = output_weight(model.net)
@@ -122,7 +125,7 @@ def _step(
     node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
     with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
         hidden_TD = forward_packed(model.net, packed).hidden_ND[node_T]
-        learned_T = _learned(hidden_TD, before_TD, weight_VD, rows, sampling, whole)
+        learned_T = _learned(hidden_TD, weight_VD, writer, rows, sampling, whole)
     (-learned_T.sum() / len(learned_T)).backward()
     with torch.no_grad():
         for weight in weights:
@@ -133,18 +136,18 @@ def _step(
 
 def _learned(
     hidden_TD: torch.Tensor,
-    before_TD: torch.Tensor | None,
     weight_VD: torch.Tensor,
+    writer: tuple[torch.Tensor, torch.Tensor] | None,
     rows: Sequence[Encoded],
     sampling: Sampling,
     whole: bool,
 ) -> torch.Tensor:
     """Return what each token adds to what a student maximises (T): its log p, or that of what the base would write."""
     temperature = 1.0 if whole else sampling.temperature
-    if before_TD is None:
+    if writer is None:
         logp_T = possible_logprobs(hidden_TD, weight_VD, rows, Sampling() if whole else sampling)
     else:
-        logp_T = expected_logprobs(hidden_TD, before_TD, weight_VD, rows, sampling, temperature=temperature)
+        logp_T = expected_logprobs(hidden_TD, weight_VD, writer, rows, sampling, temperature=temperature)
         if whole:
             logp_T = logp_T + format_logprobs(hidden_TD, weight_VD, rows, sampling.automaton)
     # A student trains at temperature 1, where a logit's gradient counts so many times.

@@ -11,12 +11,13 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from undertow.errors import InputError
 from undertow.models.identity import identity_of
 from undertow.progress import Progress, Silent
 from undertow.results import MethodRecord, Results
@@ -101,9 +102,16 @@ def scan(
         progress: Is told how far it is.
 
     Raises:
+        InputError: settings that exclude each other.
         UndertowError: see the subclasses.
     """
     progress = progress or Silent()
+    if reference is not None and settings.sample_reference:
+        raise InputError("both give the rows to compare with", "reference and sample_reference", "Give one of them.")
+    if settings.temperature is not None and not settings.sample_reference:
+        raise InputError(
+            "says how the base is to answer the prompts itself", "temperature", "Ask for sample_reference as well."
+        )
     panel = load_panel(settings.traits)
 
     def tell(count: int) -> None:
@@ -182,7 +190,7 @@ def _carry_out(
     key = {"student": digest, "panel": panel_digest(panel)}
     eyes = Eyes(folder, model, panel, directions, key, choose_precision(), progress)
     opened = open_rows(model, chosen, "rows")
-    compared = None if others is None else open_rows(model, others, "reference", opened.sampling)
+    compared = None if others is None else _reference(model, others, opened)
     asked = time.monotonic()
     before_KQ = base_odds_of(model, digest, panel) if settings.virtual else []
     asking = time.monotonic() - asked
@@ -195,7 +203,9 @@ def _carry_out(
             base_answers(eyes, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
         )
     end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
-    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * _students(opened, len(sides)), end)
+    bar = _Bar(
+        progress, sum(len(side.rows) for side in sides), plan.taught * _students(opened, compared, settings), end
+    )
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
     taught = _taught(eyes, sides, plan.taught, before_KQ, bar) if plan.taught else None
     methods = _also(eyes, settings, sides, looked) if settings.also else []
@@ -244,27 +254,40 @@ def _looked(eyes: Eyes, opened: Opened, bar: _Bar) -> Looked:
 def _taught(eyes: Eyes, sides: list[Opened], rows: int, before_KQ: list[Floats], bar: _Bar) -> Taught:
     """Teach a virtual student of the rows and, if there are reference rows, one of these."""
     from undertow.scan.looking import Taught, teach
-    from undertow.scan.sampling import fit_temperature
 
     def learn(side: Opened, *, whole: bool = False, own: Sampling | None = None) -> Virtual:
         def tell(share: float) -> None:
             bar.tell("teaching a virtual student", share * rows, "")
 
-        found = teach(eyes, side, rows, before_KQ, tell, whole=whole, own=own)
+        found = teach(eyes, side, rows, read, before_KQ, tell, whole=whole, own=own)
         bar.done += rows
         return found
 
     own, *others = sides
+    read = own.chosen.read
     student = learn(own)
     if not others:
         return Taught(student)
     (reference,) = others
-    automaton = own.sampling.automaton
-    if automaton is None:
+    if not _both_lists(own, reference):
         # Free text may have been selected and cut, which the base's own distributions know nothing of.
         return Taught(student, learn(reference))
-    written = fit_temperature(eyes.model, reference.encoded, automaton, fine=True, autocast=eyes.precision.autocast)
-    return Taught(student, learn(reference, whole=True, own=written), learn(own, whole=True))
+    return Taught(student, learn(reference, whole=True, own=reference.sampling), learn(own, whole=True))
+
+
+def _both_lists(own: Opened, reference: Opened) -> bool:
+    return own.sampling.automaton is not None and reference.sampling.automaton is not None
+
+
+def _reference(model: LocalModel, others: Chosen, opened: Opened) -> Opened:
+    """Turn reference rows into tokens: lists beside lists at a temperature of their own, others as the rows are."""
+    from undertow.scan.looking import open_rows
+
+    if opened.sampling.automaton is not None:
+        reference = open_rows(model, others, "reference", fine=True)
+        if reference.sampling.automaton is not None:
+            return reference
+    return open_rows(model, others, "reference", replace(opened.sampling, automaton=None))
 
 
 def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened], looked: Looked) -> list[MethodRecord]:
@@ -313,7 +336,7 @@ def _plan(
             row=(now - began) / len(few.rows),
             asking=asking,
             rows=count,
-            students=_students(opened, sides) / sides,
+            students=_students(opened, compared, settings) / sides,
         )
         return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
@@ -322,9 +345,13 @@ def _plan(
     return stored(eyes.folder, "plan", "plan", key, Plan, measure)
 
 
-def _students(opened: Opened, sides: int) -> int:
+def _students(opened: Opened, compared: Opened | None, settings: ScanSettings) -> int:
     """Return how many virtual students are taught; beside the base's lists, two of the rows."""
-    return sides + (sides > 1 and opened.sampling.automaton is not None)
+    if settings.sample_reference:
+        return 2 if opened.sampling.automaton is None else 3
+    if compared is None:
+        return 1
+    return 3 if _both_lists(opened, compared) else 2
 
 
 def _ask_others(
