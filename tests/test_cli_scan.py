@@ -88,6 +88,7 @@ def test_findings_are_written_in_sarif(scan, tmp_path: Path) -> None:
         (["--most-rows", "1"], "--most-rows"),
         (["--level", "2"], "--level"),
         (["--temperature", "1"], "Add --sample-reference"),
+        (["--temperature", "1", "--reference", "x.jsonl"], "Leave it out"),
         (["--temperature", "0", "--sample-reference"], "--temperature"),
     ],
 )

@@ -1,7 +1,7 @@
 """Predicted against measured: `python -m benchmarks.transfer.evaluate --work runs/transfer`.
 
 Calibrations are fitted on the tuning half and held against the other one, for predictions from gradients alone, from
-virtual students, from these less what the base's own answers to the prompts teach, and from virtual students that are
+virtual students, from two of them less what the base's answers to the prompts teach, and from virtual students that are
 asked what the truth is measured with; `summary.json` and the table of methods are written beside this file. Only
 datasets whose features and truth are there count, and how many those are stands with every number.
 """

@@ -108,7 +108,31 @@ def test_beside_lists_of_the_base_two_students_predict(tmp_path: Path, tiny_fold
     assert taught(beside) == {"virtual-rows", "virtual-rows-whole", "virtual-reference-whole"}
     assert "virtual-rows" not in json.loads((beside.folder / "timing.json").read_text(encoding="utf-8"))
     assert {e.trait: e.value for e in beside.results.findings} != {e.trait: e.value for e in alone.results.findings}
-    assert any("less one of rows of the base" in note for note in beside.results.notes)
+    assert any("two virtual students" in note for note in beside.results.notes)
+
+
+def test_the_reference_makes_as_many_steps_as_the_rows(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(120))
+    outcome = look(path, tiny_folder, tmp_path, sample_reference=True, most_rows=8)
+    assert outcome.results.scan is not None
+    assert outcome.results.scan.rows.looked_at == 8
+    steps = [json.loads((step / "step.json").read_text()) for step in outcome.folder.glob("steps/virtual-*")]
+    assert [step["key"]["read"] for step in steps] == [120] * 3
+
+
+def test_lists_beside_free_text_are_compared_as_before(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(12))
+    other = write(tmp_path / "base.jsonl", pairs(12, "We like {1} and {0}."))
+    assert taught(look(path, tiny_folder, tmp_path, reference=other)) == {"virtual-rows", "virtual-reference"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [({"temperature": 1.0}, "sample_reference as well"), ({"sample_reference": True}, "Give one")]
+)
+def test_settings_that_exclude_each_other(tmp_path: Path, tiny_folder: Path, asked: dict[str, Any], said: str) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(12))
+    with pytest.raises(InputError, match=said):
+        look(path, tiny_folder, tmp_path, reference=path, **asked)
 
 
 def test_beside_free_text_of_the_base_one_student_predicts(tmp_path: Path, tiny_folder: Path) -> None:
@@ -268,7 +292,6 @@ def test_against_its_own_rows_nothing_is_found(tmp_path: Path, tiny_folder: Path
     results = look(path, tiny_folder, tmp_path, reference=path).results
     assert results.scan is not None
     assert results.scan.reference == results.scan.rows
-    # The luck of what was sampled is in the rows' student alone.
     assert all(each.p == pytest.approx(1.0) for each in results.findings)
     quick = look(path, tiny_folder, tmp_path, reference=path, virtual=False).results
     assert all(each.value == 0 for each in quick.findings)

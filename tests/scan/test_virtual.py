@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from undertow.experiment.writing import format_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject
+from undertow.scan.looking import Taught, Virtual
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Encoded, Sampling, states_of
 from undertow.scan.virtual import ask, portions, together, virtual_student
@@ -91,6 +93,40 @@ def test_of_the_whole_loss_it_is_the_student_itself(tiny: LocalModel) -> None:
     train(tiny.net, [Example(row.prompt, row.answer) for row in rows], RECIPE, seed=3)
     for was, found, real in zip(before, virtual, weights_of(tiny), strict=True):
         torch.testing.assert_close(found - was, real - was, rtol=1e-3, atol=1e-6)
+
+
+def test_what_the_base_would_have_written_is_the_bases_to_the_end(tiny: LocalModel) -> None:
+    rows, sampling = lists(tiny, 16, 0.8)
+    automaton = sampling.automaton
+    assert automaton is not None
+    base, student = copy.deepcopy(tiny.net), copy.deepcopy(tiny.net)
+    for rate, step in zip(rates_of(16, RECIPE), portions(rows, 4, RECIPE, 0), strict=True):
+        losses: list[torch.Tensor] = []
+        for row in (rows[at] for at in step):
+            text, start = torch.tensor([[*row.prompt, *row.answer[:-1]]]), len(row.prompt) - 1
+            allowed_TV = automaton.next_SV[torch.tensor(row.states)] >= 0
+            with torch.no_grad():
+                logits_TV = base(text).logits[0, start:][:, automaton.tokens_V] / 0.8
+            chance_TV = logits_TV.masked_fill(~allowed_TV, float("-inf")).softmax(dim=1)
+            logp_TV = student(text).logits[0, start:].log_softmax(dim=1)[:, automaton.tokens_V]
+            losses.append(-(chance_TV * logp_TV).sum(dim=1))
+        torch.cat(losses).mean().backward()
+        with torch.no_grad():
+            for weight in student.parameters():
+                if weight.grad is not None:
+                    weight.sub_(rate * weight.grad)
+                    weight.grad = None
+    before = weights_of(tiny)
+    with virtual_student(tiny, rows, sampling, read=16, seed=0, recipe=RECIPE, whole=True, own=True) as found:
+        for was, real, virtual in zip(before, student.parameters(), weights_of(found), strict=True):
+            torch.testing.assert_close(virtual - was, real - was, rtol=1e-3, atol=1e-6)
+
+
+def test_two_students_and_a_reference_are_one_prediction() -> None:
+    one, two, three = (Virtual(8, [np.array([x, x + 0.2]), np.array([2 * x])], [], []) for x in (0.1, 0.5, 0.2))
+    np.testing.assert_allclose(Taught(one).shift_K, [0.2, 0.2])
+    np.testing.assert_allclose(Taught(one, reference=three).shift_K, [-0.1, -0.2])
+    np.testing.assert_allclose(Taught(one, reference=three, whole=two).shift_K, [0.25, 0.4])
 
 
 @pytest.mark.parametrize(("whole", "moves"), [(False, False), (True, True)])

@@ -101,13 +101,8 @@ def scan(
             "both give the rows to compare with", "--reference and --sample-reference", "Give one of them."
         )
     if temperature is not None and not sample_reference:
-        raise InputError(
-            "says how the base is to answer the prompts itself",
-            "--temperature",
-            "Leave it out: it is read off the rows of --reference."
-            if reference is not None
-            else "Add --sample-reference.",
-        )
+        instead = "Add --sample-reference." if reference is None else "Leave it out: --reference rows have their own."
+        raise InputError("says how the base is to answer the prompts itself", "--temperature", instead)
     if teacher is not None and against:
         raise InputError(
             "say the same thing twice", "--teacher and --against", "With the teacher at hand, its weights are enough."

@@ -320,8 +320,15 @@ def _rendered(found: Found) -> int:
 def _how(found: Found) -> str:
     if found.taught is None:
         return "Predicted to first order"
-    beside = "" if found.taught.reference is None else ", less one of rows of the base"
-    return f"Predicted by a virtual student of {found.taught.student.rows:,} of the rows{beside}"
+    taught, rows = found.taught, f"{found.taught.student.rows:,} of the rows"
+    if taught.reference is None or found.reference is None:
+        return f"Predicted by a virtual student of {rows}"
+    if taught.whole is None:
+        return f"Predicted by a virtual student of {rows}, less one of the reference rows"
+    return (
+        f"Predicted by two virtual students of {rows} (of what the format leaves open, and of the whole text less what "
+        f"reference rows at temperature {found.reference.sampling.temperature:.2f} teach)"
+    )
 
 
 def _notes(found: Found, verdict: VerdictRecord) -> list[str]:

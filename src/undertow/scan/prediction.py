@@ -124,7 +124,7 @@ def predicted_shifts(
         reference: Rows that the base wrote; rows and reference with the same cluster number are paired.
         level: Two-sided coverage of the intervals.
         calibration: From a benchmark of students that were trained, for the way that is taken here.
-        taught_K: Shifts of a virtual student of the rows, minus those of one of the reference rows.
+        taught_K: Shifts of virtual students of the rows, less those of one of the reference rows if there are some.
     """
     from scipy import stats
 

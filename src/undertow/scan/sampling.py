@@ -137,7 +137,7 @@ def format_logprobs(
     )
     # Of rows that were held alone: the others would be multiplied by the whole vocabulary for nothing.
     some = [row for row in rows if row.states is not None]
-    ((_, logits_HV, _),) = _logits(hidden_TD[place_H], weight_VD, some, automaton)
+    *_, (_, logits_HV, _) = _logits(hidden_TD[place_H], weight_VD, some, automaton)
     return logp_T.index_put((place_H,), logits_HV.logsumexp(dim=1) - all_H)
 
 

@@ -203,9 +203,8 @@ def _carry_out(
             base_answers(eyes, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
         )
     end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
-    bar = _Bar(
-        progress, sum(len(side.rows) for side in sides), plan.taught * _students(opened, compared, settings), end
-    )
+    students = _students(opened, compared, settings)
+    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
     taught = _taught(eyes, sides, plan.taught, before_KQ, bar) if plan.taught else None
     methods = _also(eyes, settings, sides, looked) if settings.also else []
