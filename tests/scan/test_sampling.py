@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from undertow.models.constrain import Automaton
-from undertow.scan.sampling import Encoded, Sampling, first_rows, possible_logprobs, possible_ratios, states_of
+from undertow.scan.sampling import (
+    Encoded,
+    Sampling,
+    expected_logprobs,
+    first_rows,
+    format_logprobs,
+    possible_logprobs,
+    possible_ratios,
+    states_of,
+)
 
 WIDTH, VOCABULARY = 4, 6
 FORMAT = Automaton(torch.tensor([1, 2, 4]), torch.tensor([[0, 1, -1], [-1, 1, 1]]))
@@ -64,3 +73,27 @@ def test_two_models_that_are_one_differ_nowhere() -> None:
 def test_the_first_rows_reach_so_many_tokens_where_there_are_as_many(tokens: int, count: int) -> None:
     rows = [HELD, FREE, FREE]  # 3, 2 and 2 tokens
     assert first_rows(rows, tokens) == rows[:count]
+
+
+def test_a_whole_text_is_its_format_and_what_the_format_leaves_open() -> None:
+    weight_VD, hidden_TD, rows = drawn(0, VOCABULARY, WIDTH), drawn(1, 5, WIDTH), [HELD, FREE]
+    open_T = possible_logprobs(hidden_TD, weight_VD, rows, Sampling(FORMAT))
+    format_T = format_logprobs(hidden_TD, weight_VD, rows, FORMAT)
+    torch.testing.assert_close(open_T + format_T, possible_logprobs(hidden_TD, weight_VD, rows, Sampling()))
+    assert (format_T[:3] < 0).all()
+    assert not format_T[3:].any()
+    assert not format_logprobs(hidden_TD[3:], weight_VD, [FREE], FORMAT).any()
+
+
+def test_what_another_model_would_have_written_is_averaged_over() -> None:
+    weight_VD, other_VD = drawn(0, VOCABULARY, WIDTH), drawn(5, VOCABULARY, WIDTH)
+    hidden_TD, other_TD = drawn(1, 5, WIDTH), drawn(2, 5, WIDTH)
+    found_T = expected_logprobs(
+        hidden_TD, weight_VD, (other_TD, other_VD), [HELD, FREE], Sampling(FORMAT, 0.7), temperature=1.3
+    )
+    for place, allowed in enumerate(ALLOWED):
+        logp, other = (
+            log_softmax(hidden[place], weight, allowed, temperature)
+            for hidden, weight, temperature in ((hidden_TD, weight_VD, 1.3), (other_TD, other_VD, 0.7))
+        )
+        np.testing.assert_allclose(float(found_T[place]), np.exp(other) @ logp, rtol=1e-4)
