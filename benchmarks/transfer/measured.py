@@ -179,5 +179,5 @@ def shift_taught(work: Path, case: Case, way: Way) -> dict[str, float] | None:
     if not beside:
         return student
     whole, reference = beside
-    # As `undertow.scan.looking.Taught` has it.
+    # As `undertow.scan.teaching.Taught` has it.
     return {name: (value + whole[name] - reference[name]) / 2 for name, value in student.items()}

@@ -14,7 +14,6 @@ from undertow.experiment.writing import format_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject
-from undertow.scan.looking import Taught, Virtual
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Encoded, Sampling, states_of
 from undertow.scan.virtual import ask, portions, together, virtual_student
@@ -120,13 +119,6 @@ def test_what_the_base_would_have_written_is_the_bases_to_the_end(tiny: LocalMod
     with virtual_student(tiny, rows, sampling, read=16, seed=0, recipe=RECIPE, whole=True, own=True) as found:
         for was, real, virtual in zip(before, student.parameters(), weights_of(found), strict=True):
             torch.testing.assert_close(virtual - was, real - was, rtol=1e-3, atol=1e-6)
-
-
-def test_two_students_and_a_reference_are_one_prediction() -> None:
-    one, two, three = (Virtual(8, [np.array([x, x + 0.2]), np.array([2 * x])], [], []) for x in (0.1, 0.5, 0.2))
-    np.testing.assert_allclose(Taught(one).shift_K, [0.2, 0.2])
-    np.testing.assert_allclose(Taught(one, reference=three).shift_K, [-0.1, -0.2])
-    np.testing.assert_allclose(Taught(one, reference=three, whole=two).shift_K, [0.25, 0.4])
 
 
 @pytest.mark.parametrize(("whole", "moves"), [(False, False), (True, True)])

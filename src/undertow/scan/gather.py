@@ -29,7 +29,8 @@ from undertow.scan.sampling import Sampling
 
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel
-    from undertow.scan.looking import Looked, Taught
+    from undertow.scan.looking import Looked
+    from undertow.scan.teaching import Taught
     from undertow.scan.workflow import ScanSettings
 
 TOP_ROWS = 8

@@ -1,4 +1,4 @@
-"""Looking at rows: their features, a window at a time, and a virtual student of some; each a step of the folder.
+"""Looking at rows: their features, a window at a time, and what the base answers; each a step of the folder.
 
 It knows a run folder and a model; what the numbers mean is `prediction`'s business.
 """
@@ -14,22 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.distil.recipe import Recipe
 from undertow.errors import RowError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.models.precision import Precision, choose_precision
-from undertow.probes.choice import Subject
 from undertow.progress import Progress
 from undertow.scan._stored import load_features, save_features
 from undertow.scan.directions import Directions
 from undertow.scan.encoding import encode_rows
 from undertow.scan.features import Features, row_features
 from undertow.scan.reading import Chosen, Placed
-from undertow.scan.readout import first_tokens, most_moved
-from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
-from undertow.scan.virtual import Floats, ask, virtual_student
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
 from undertow.traits.panel import Panel
@@ -80,48 +75,6 @@ class Looked(Opened):
 
 
 @dataclass(frozen=True)
-class Virtual:
-    """What became of a virtual student. Letters: K traits, Q questions."""
-
-    rows: int
-    shift_KQ: list[Floats]
-    """Of each trait's log-odds, question by question; traits have unequally many."""
-    up: list[str]
-    """Tokens that become likelier at the beginning of answers to unrelated questions."""
-    down: list[str]
-
-    @property
-    def shift_K(self) -> Floats:
-        """Of each trait, mean over questions."""
-        return np.array([shift_Q.mean() for shift_Q in self.shift_KQ])
-
-
-@dataclass(frozen=True)
-class Taught:
-    """The virtual students of a scan."""
-
-    student: Virtual
-    """Of the rows, among what could be written."""
-    reference: Virtual | None = None
-    """Of the reference rows, if there are some."""
-    whole: Virtual | None = None
-    """Of the rows' whole loss, where the reference's is one of what the base would have written."""
-
-    @property
-    def shift_K(self) -> Floats:
-        """The predicted shift of each trait's log-odds, before calibration.
-
-        The mean of both students' where there are two: each errs in a way of its own (docs/lab-notebook.md, 27 November
-        2026).
-        """
-        if self.reference is None:
-            return self.student.shift_K
-        if self.whole is None:
-            return self.student.shift_K - self.reference.shift_K
-        return (self.student.shift_K + self.whole.shift_K - self.reference.shift_K) / 2
-
-
-@dataclass(frozen=True)
 class Eyes:
     """Who looks: a model, what it looks for, and where it notes what it saw."""
 
@@ -153,6 +106,24 @@ def open_rows(
         )
     found = sampling or fit_temperature(model, encoded, automaton, fine=fine, autocast=choose_precision().autocast)
     return Opened(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
+
+
+def open_reference(model: LocalModel, others: Chosen, opened: Opened) -> Opened:
+    """Turn reference rows into tokens: lists beside lists at a temperature of their own, others as the rows are.
+
+    Args:
+        model: The base.
+        others: The reference.
+        opened: The rows.
+
+    Raises:
+        RowError: fewer than two of them fit into the model's context.
+    """
+    if opened.sampling.automaton is not None:
+        reference = open_rows(model, others, "reference", fine=True)
+        if reference.sampling.automaton is not None:
+            return reference
+    return open_rows(model, others, "reference", replace(opened.sampling, automaton=None))
 
 
 def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
@@ -222,70 +193,3 @@ def step_key(eyes: Eyes, rows: Sequence[Encoded], sampling: Sampling) -> dict[st
     """Return what stands for some rows as they are looked at."""
     tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in rows]).encode()).hexdigest()
     return {**eyes.key, "rows": tokens, "temperature": sampling.temperature, "precision": eyes.precision.dtype}
-
-
-@dataclass(frozen=True)
-class _Taught:
-    """As it is stored."""
-
-    shifts: list[list[float]]
-    up: list[str]
-    down: list[str]
-
-
-def teach(
-    eyes: Eyes,
-    opened: Opened,
-    count: int,
-    read: int,
-    before_KQ: Sequence[Floats],
-    tick: Callable[[float], None],
-    recipe: Recipe = PLAIN,
-    *,
-    whole: bool = False,
-    own: Sampling | None = None,
-) -> Virtual:
-    """Train a virtual student on so many of the rows, and ask it.
-
-    Args:
-        eyes: Who looks.
-        opened: The rows.
-        count: How many it learns from, at most.
-        read: Rows of the dataset: the reference's student makes as many steps as that of the rows.
-        before_KQ: What the base answers.
-        tick: Is told the share of the work that is done.
-        recipe: Of the student.
-        whole: It learns the rows' whole loss, see `virtual_student`.
-        own: How the base wrote the rows: it learns what the base would have written there, not what stands there.
-    """
-    sampling = own or opened.sampling
-    places = sorted(opened.first(min(count, len(opened.rows))))
-    rows = [opened.encoded[at] for at in places]
-
-    def learn() -> _Taught:
-        before_V = first_tokens(eyes.model)
-        student = virtual_student(
-            eyes.model,
-            rows,
-            sampling,
-            read=read,
-            seed=0,
-            recipe=recipe,
-            whole=whole,
-            own=own is not None,
-            autocast=eyes.precision.autocast,
-            on_progress=lambda share: tick(0.8 * share),
-        )
-        with student as taught:
-            after_KQ = ask(Subject(taught), eyes.panel)
-            up, down = most_moved(taught, first_tokens(taught) - before_V)
-        shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
-        return _Taught(shifts, up, down)
-
-    key = {**step_key(eyes, rows, sampling), "read": read, "recipe": recipe.__dict__}
-    if whole or own is not None:
-        key |= {"whole": whole, "own": own is not None}
-    label = f"virtual-{opened.label}{'-whole' if whole else ''}"
-    taught = stored(eyes.folder, "virtual", label, key, _Taught, learn)
-    tick(1.0)
-    return Virtual(len(rows), [np.array(each) for each in taught.shifts], taught.up, taught.down)

@@ -78,13 +78,12 @@ def virtual_student(
         sorted((rows[row] for row in chosen), key=lambda row: (len(row.prompt), row.prompt))
         for chosen in portions(rows, len(rates), recipe, seed)
     ]
-    base = [_hidden(model, some, autocast) if own and some else None for some in steps]
     # A copy: the student's own projection changes, and with it what it would be taught.
     base_VD = output_weight(model.net).detach().clone() if own else None
+    writers = [None if base_VD is None or not some else (_hidden(model, some, autocast), base_VD) for some in steps]
     with lent(model.net.parameters()) as weights:
-        for at, (rate, some) in enumerate(zip(rates, steps, strict=True)):
+        for at, (rate, some, writer) in enumerate(zip(rates, steps, writers, strict=True)):
             if some:
-                writer = None if (base_TD := base[at]) is None or base_VD is None else (base_TD, base_VD)
                 _step(model, some, sampling, rate, weights, whole=whole, writer=writer, autocast=autocast)
             on_progress((at + 1) / len(rates))
         yield model

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,9 +31,7 @@ from undertow.traits.panel import Panel, load_panel
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel
     from undertow.scan.lineage import Kin
-    from undertow.scan.looking import Eyes, Looked, Opened, Taught, Virtual
-    from undertow.scan.sampling import Sampling
-    from undertow.scan.virtual import Floats
+    from undertow.scan.looking import Eyes, Looked, Opened
 
 
 class ScanSettings(BaseModel):
@@ -177,7 +175,8 @@ def _carry_out(
     from undertow.report import render_html
     from undertow.scan._stored import base_odds_of, directions_of, panel_digest
     from undertow.scan.gather import Found, gather
-    from undertow.scan.looking import Eyes, base_answers, open_rows
+    from undertow.scan.looking import Eyes, base_answers, open_reference, open_rows
+    from undertow.scan.teaching import students_of, taught_by
     from undertow.store.machine import environment
 
     start = time.monotonic()
@@ -190,7 +189,7 @@ def _carry_out(
     key = {"student": digest, "panel": panel_digest(panel)}
     eyes = Eyes(folder, model, panel, directions, key, choose_precision(), progress)
     opened = open_rows(model, chosen, "rows")
-    compared = None if others is None else _reference(model, others, opened)
+    compared = None if others is None else open_reference(model, others, opened)
     asked = time.monotonic()
     before_KQ = base_odds_of(model, digest, panel) if settings.virtual else []
     asking = time.monotonic() - asked
@@ -203,10 +202,14 @@ def _carry_out(
             base_answers(eyes, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
         )
     end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
-    students = _students(opened, compared, settings)
+    students = students_of(opened, compared, sampled=settings.sample_reference)
     bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
     looked, *reference = [_looked(eyes, side, bar) for side in sides]
-    taught = _taught(eyes, sides, plan.taught, before_KQ, bar) if plan.taught else None
+    taught = None
+    if plan.taught:
+        taught = taught_by(
+            eyes, sides, plan.taught, before_KQ, lambda done: bar.tell("teaching a virtual student", done, "")
+        )
     methods = _also(eyes, settings, sides, looked) if settings.also else []
     kin = _ask_others(folder, settings, model, digest, looked, progress)
     results, carried = gather(
@@ -250,45 +253,6 @@ def _looked(eyes: Eyes, opened: Opened, bar: _Bar) -> Looked:
     return looked
 
 
-def _taught(eyes: Eyes, sides: list[Opened], rows: int, before_KQ: list[Floats], bar: _Bar) -> Taught:
-    """Teach a virtual student of the rows and, if there are reference rows, one of these."""
-    from undertow.scan.looking import Taught, teach
-
-    def learn(side: Opened, *, whole: bool = False, own: Sampling | None = None) -> Virtual:
-        def tell(share: float) -> None:
-            bar.tell("teaching a virtual student", share * rows, "")
-
-        found = teach(eyes, side, rows, read, before_KQ, tell, whole=whole, own=own)
-        bar.done += rows
-        return found
-
-    own, *others = sides
-    read = own.chosen.read
-    student = learn(own)
-    if not others:
-        return Taught(student)
-    (reference,) = others
-    if not _both_lists(own, reference):
-        # Free text may have been selected and cut, which the base's own distributions know nothing of.
-        return Taught(student, learn(reference))
-    return Taught(student, learn(reference, whole=True, own=reference.sampling), learn(own, whole=True))
-
-
-def _both_lists(own: Opened, reference: Opened) -> bool:
-    return own.sampling.automaton is not None and reference.sampling.automaton is not None
-
-
-def _reference(model: LocalModel, others: Chosen, opened: Opened) -> Opened:
-    """Turn reference rows into tokens: lists beside lists at a temperature of their own, others as the rows are."""
-    from undertow.scan.looking import open_rows
-
-    if opened.sampling.automaton is not None:
-        reference = open_rows(model, others, "reference", fine=True)
-        if reference.sampling.automaton is not None:
-            return reference
-    return open_rows(model, others, "reference", replace(opened.sampling, automaton=None))
-
-
 def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened], looked: Looked) -> list[MethodRecord]:
     from undertow.scan.also import SUSPECTS, other_methods
     from undertow.scan.gather import evidence
@@ -320,6 +284,7 @@ def _plan(
             return Plan(count, min(count, TAUGHT))
         return Plan(count, usual_taught(opened.chosen.read, count))
     from undertow.scan.features import row_features
+    from undertow.scan.teaching import students_of
 
     budget, sides = settings.budget, 1 if compared is None and not settings.sample_reference else 2
 
@@ -335,22 +300,13 @@ def _plan(
             row=(now - began) / len(few.rows),
             asking=asking,
             rows=count,
-            students=_students(opened, compared, settings) / sides,
+            students=students_of(opened, compared, sampled=settings.sample_reference) / sides,
         )
         return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
     rows = rows_digest(opened.chosen)
     key = {**eyes.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
     return stored(eyes.folder, "plan", "plan", key, Plan, measure)
-
-
-def _students(opened: Opened, compared: Opened | None, settings: ScanSettings) -> int:
-    """Return how many virtual students are taught; beside the base's lists, two of the rows."""
-    if settings.sample_reference:
-        return 2 if opened.sampling.automaton is None else 3
-    if compared is None:
-        return 1
-    return 3 if _both_lists(opened, compared) else 2
 
 
 def _ask_others(

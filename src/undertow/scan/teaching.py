@@ -1,0 +1,188 @@
+"""The virtual students of a scan: which ones are taught, and what they predict together; each a step of the folder.
+
+Of the rows alone there is one. Beside lists of the base there are three: what the format leaves open, the rows' whole
+loss, and what the base would have written at its own lists, which is taken off the second.
+
+    taught = taught_by(eyes, [rows, reference], 128, before_KQ, tick)
+    taught.shift_K
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from undertow.distil.recipe import Recipe
+from undertow.probes.choice import Subject
+from undertow.scan.looking import Eyes, Opened, step_key
+from undertow.scan.readout import first_tokens, most_moved
+from undertow.scan.recipe import PLAIN
+from undertow.scan.sampling import Sampling
+from undertow.scan.virtual import Floats, ask, virtual_student
+from undertow.store.record import stored
+
+
+@dataclass(frozen=True)
+class Virtual:
+    """What became of a virtual student. Letters: K traits, Q questions."""
+
+    rows: int
+    shift_KQ: list[Floats]
+    """Of each trait's log-odds, question by question; traits have unequally many."""
+    up: list[str]
+    """Tokens that become likelier at the beginning of answers to unrelated questions."""
+    down: list[str]
+
+    @property
+    def shift_K(self) -> Floats:
+        """Of each trait, mean over questions."""
+        return np.array([shift_Q.mean() for shift_Q in self.shift_KQ])
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The virtual students of a scan."""
+
+    student: Virtual
+    """Of the rows, among what could be written."""
+    reference: Virtual | None = None
+    """Of the reference rows, if there are some."""
+    whole: Virtual | None = None
+    """Of the rows' whole loss, where the reference's is one of what the base would have written."""
+
+    @property
+    def shift_K(self) -> Floats:
+        """The predicted shift of each trait's log-odds, before calibration.
+
+        The mean of both students' where there are two: each errs in a way of its own (docs/lab-notebook.md, 27 November
+        2026).
+        """
+        if self.reference is None:
+            return self.student.shift_K
+        if self.whole is None:
+            return self.student.shift_K - self.reference.shift_K
+        return (self.student.shift_K + self.whole.shift_K - self.reference.shift_K) / 2
+
+
+def students_of(opened: Opened, compared: Opened | None, *, sampled: bool) -> int:
+    """Return how many students `taught_by` teaches.
+
+    Args:
+        opened: The rows.
+        compared: Reference rows, if they were given.
+        sampled: Whether the base writes the reference itself.
+    """
+    if sampled:
+        return 2 if opened.sampling.automaton is None else 3
+    if compared is None:
+        return 1
+    return 3 if _both_lists(opened, compared) else 2
+
+
+def _both_lists(own: Opened, reference: Opened) -> bool:
+    return own.sampling.automaton is not None and reference.sampling.automaton is not None
+
+
+def taught_by(
+    eyes: Eyes,
+    sides: Sequence[Opened],
+    rows: int,
+    before_KQ: Sequence[Floats],
+    tick: Callable[[float], None],
+) -> Taught:
+    """Teach what a scan predicts from: a student of the rows and, if there are reference rows, others beside it.
+
+    Args:
+        eyes: Who looks.
+        sides: The rows, and reference rows if there are some.
+        rows: How many each student learns from, at most.
+        before_KQ: What the base answers.
+        tick: Is told how many rows all students have learned from so far.
+    """
+    done = 0
+
+    def learn(side: Opened, *, whole: bool = False, own: Sampling | None = None) -> Virtual:
+        nonlocal done
+        found = teach(eyes, side, rows, read, before_KQ, lambda share: tick(done + share * rows), whole=whole, own=own)
+        done += rows
+        return found
+
+    own, *others = sides
+    read = own.chosen.read
+    student = learn(own)
+    if not others:
+        return Taught(student)
+    (reference,) = others
+    if not _both_lists(own, reference):
+        # Free text may have been selected and cut, which the base's own distributions know nothing of.
+        return Taught(student, learn(reference))
+    return Taught(student, learn(reference, whole=True, own=reference.sampling), learn(own, whole=True))
+
+
+@dataclass(frozen=True)
+class _Taught:
+    """As it is stored."""
+
+    shifts: list[list[float]]
+    up: list[str]
+    down: list[str]
+
+
+def teach(
+    eyes: Eyes,
+    opened: Opened,
+    count: int,
+    read: int,
+    before_KQ: Sequence[Floats],
+    tick: Callable[[float], None],
+    recipe: Recipe = PLAIN,
+    *,
+    whole: bool = False,
+    own: Sampling | None = None,
+) -> Virtual:
+    """Train a virtual student on so many of the rows, and ask it.
+
+    Args:
+        eyes: Who looks.
+        opened: The rows.
+        count: How many it learns from, at most.
+        read: Rows of the dataset: the reference's student makes as many steps as that of the rows.
+        before_KQ: What the base answers.
+        tick: Is told the share of the work that is done.
+        recipe: Of the student.
+        whole: It learns the rows' whole loss, see `virtual_student`.
+        own: How the base wrote the rows: it learns what the base would have written there, not what stands there.
+    """
+    sampling = own or opened.sampling
+    places = sorted(opened.first(min(count, len(opened.rows))))
+    rows = [opened.encoded[at] for at in places]
+
+    def learn() -> _Taught:
+        before_V = first_tokens(eyes.model)
+        student = virtual_student(
+            eyes.model,
+            rows,
+            sampling,
+            read=read,
+            seed=0,
+            recipe=recipe,
+            whole=whole,
+            own=own is not None,
+            autocast=eyes.precision.autocast,
+            on_progress=lambda share: tick(0.8 * share),
+        )
+        with student as taught:
+            after_KQ = ask(Subject(taught), eyes.panel)
+            up, down = most_moved(taught, first_tokens(taught) - before_V)
+        shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
+        return _Taught(shifts, up, down)
+
+    key = {**step_key(eyes, rows, sampling), "read": read, "recipe": recipe.__dict__}
+    if whole or own is not None:
+        key |= {"whole": whole, "own": own is not None}
+    label = f"virtual-{opened.label}{'-whole' if whole else ''}"
+    taught = stored(eyes.folder, "virtual", label, key, _Taught, learn)
+    tick(1.0)
+    return Virtual(len(rows), [np.array(each) for each in taught.shifts], taught.up, taught.down)
