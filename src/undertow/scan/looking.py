@@ -88,10 +88,8 @@ class Eyes:
     progress: Progress
 
 
-def open_rows(
-    model: LocalModel, chosen: Chosen, label: str, sampling: Sampling | None = None, *, fine: bool = False
-) -> Opened:
-    """Turn rows into tokens, and find out how they were written unless that is given, `fine` or not.
+def open_rows(model: LocalModel, chosen: Chosen, label: str, sampling: Sampling | None = None) -> Opened:
+    """Turn rows into tokens, and find out how they were written unless that is given.
 
     Raises:
         RowError: fewer than two rows fit into the model's context.
@@ -104,7 +102,7 @@ def open_rows(
             label,
             "A scan needs two rows at least, and says little with fewer than fifty.",
         )
-    found = sampling or fit_temperature(model, encoded, automaton, fine=fine, autocast=choose_precision().autocast)
+    found = sampling or fit_temperature(model, encoded, automaton, autocast=choose_precision().autocast)
     return Opened(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
 
 
@@ -120,7 +118,7 @@ def open_reference(model: LocalModel, others: Chosen, opened: Opened) -> Opened:
         RowError: fewer than two of them fit into the model's context.
     """
     if opened.sampling.automaton is not None:
-        reference = open_rows(model, others, "reference", fine=True)
+        reference = open_rows(model, others, "reference")
         if reference.sampling.automaton is not None:
             return reference
     return open_rows(model, others, "reference", replace(opened.sampling, automaton=None))

@@ -19,7 +19,7 @@ from undertow.probes.choice import Subject
 from undertow.scan.looking import Eyes, Opened, step_key
 from undertow.scan.readout import first_tokens, most_moved
 from undertow.scan.recipe import PLAIN
-from undertow.scan.sampling import Sampling
+from undertow.scan.sampling import Sampling, fit_temperature
 from undertow.scan.virtual import Floats, ask, virtual_student
 from undertow.store.record import stored
 
@@ -118,7 +118,9 @@ def taught_by(
     if not _both_lists(own, reference):
         # Free text may have been selected and cut, which the base's own distributions know nothing of.
         return Taught(student, learn(reference))
-    return Taught(student, learn(reference, whole=True, own=reference.sampling), learn(own, whole=True))
+    autocast = eyes.precision.autocast
+    written = fit_temperature(eyes.model, reference.encoded, reference.sampling.automaton, fine=True, autocast=autocast)
+    return Taught(student, learn(reference, whole=True, own=written), learn(own, whole=True))
 
 
 @dataclass(frozen=True)
