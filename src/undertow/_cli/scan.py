@@ -58,8 +58,7 @@ def scan(
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
         student: The base that the student will start from.
         reference: Rows that the untouched base wrote, best for the same prompts; needed where rows were selected.
-        sample_reference: Let the base answer the same prompts itself, and compare with that. Takes up to three times
-            as long.
+        sample_reference: Let the base answer the same prompts itself, and compare with that. Takes twice as long.
         temperature: At which the rows were sampled, if you know: the base answers at it; needs --sample-reference.
         teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
