@@ -68,7 +68,7 @@ def _asked(case: Case, work: Path) -> dict[str, dict[str, float]]:
         tell(f"{case.name}: training again")
         rows, model = rows_of(case, work, tell), load_model(BASE)
         train(model.net, examples_of(model, rows, "hard"), recipe(), seed=_SEED)
-        found = odds(Subject(model), load_panel(), asked=True)
+        found = odds(Subject(model), load_panel(), (VIRTUAL, ASKED))
         record = {way: {name: float(odds_Q.mean()) for name, odds_Q in each.items()} for way, each in found.items()}
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, json.dumps(record).encode())

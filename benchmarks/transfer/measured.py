@@ -19,6 +19,7 @@ from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
 from benchmarks.transfer.virtual import ASKED, BESIDE, VIRTUAL
 from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.prediction import Calibration, Shift, predicted_shifts
+from undertow.scan.teaching import both_shifts
 
 CONTROLS = Path(__file__).parent / "controls.json"
 Floats = NDArray[np.float64]
@@ -168,16 +169,16 @@ def shift_taught(work: Path, case: Case, way: Way) -> dict[str, float] | None:
     """Return the shifts that virtual students predict; None where one was not made."""
     if way == "gradient":
         return None
-    if way == "reference" and case.domain != "numbers":
-        return None
-    folders = {"asked": (ASKED,), "virtual": (VIRTUAL,), "reference": (VIRTUAL, BESIDE, BESIDE)}[way]
-    names = [case.name, case.name, case.answered.name][: len(folders)]
-    files = [work / folder / f"{name}.json" for folder, name in zip(folders, names, strict=True)]
+    sources = {
+        "virtual": [(VIRTUAL, case)],
+        "asked": [(ASKED, case)],
+        "reference": [(VIRTUAL, case), (BESIDE, case), (BESIDE, case.answered)],
+    }[way]
+    files = [work / folder / f"{each.name}.json" for folder, each in sources]
     if not all(file.exists() for file in files):
         return None
-    student, *beside = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    if not beside:
-        return student
-    whole, reference = beside
-    # As `undertow.scan.teaching.Taught` has it.
-    return {name: (value + whole[name] - reference[name]) / 2 for name, value in student.items()}
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    if way != "reference":
+        return found[0]
+    both_K = both_shifts(*(np.array([each[name] for name in found[0]]) for each in found))
+    return dict(zip(found[0], both_K.tolist(), strict=True))

@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -47,23 +48,19 @@ def main() -> None:
         parser.error("--asked and --beside are two runs")
     set_up_process()
     model, panel = load_model(BASE), load_panel()
-    before = odds(Subject(model), panel, asked=options.asked)
-    if options.beside:
-        before = {BESIDE: before[VIRTUAL]}
+    ways = (BESIDE,) if options.beside else (VIRTUAL, ASKED) if options.asked else (VIRTUAL,)
+    before = odds(Subject(model), panel, ways)
     for case in with_references():
         rows = options.work / "rows" / case.name
         files = {way: options.work / way / f"{case.name}.json" for way in before}
         done = all(file.exists() for file in files.values())
-        if not re.search(options.only, case.name) or not rows.is_dir() or done:
-            continue
-        if options.beside and case.domain != "numbers":
-            # A scan of free text subtracts what `virtual` holds already.
+        # Beside rows of free text a scan teaches no other students than VIRTUAL holds.
+        wanted = re.search(options.only, case.name) and not (options.beside and case.domain != "numbers")
+        if not wanted or not rows.is_dir() or done:
             continue
         start = time.monotonic()
         with _student(model, rows, case, beside=options.beside) as student:
-            after = odds(Subject(student), panel, asked=options.asked)
-        if options.beside:
-            after = {BESIDE: after[VIRTUAL]}
+            after = odds(Subject(student), panel, ways)
         for way, file in files.items():
             if not file.exists():
                 shifts = {name: float(np.mean(after[way][name] - odds_Q)) for name, odds_Q in before[way].items()}
@@ -72,12 +69,15 @@ def main() -> None:
         sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
 
 
-def odds(subject: Subject, panel: Panel, *, asked: bool) -> dict[str, dict[str, Floats]]:
-    """Return a model's log-odds of every trait (Q) on a scan's questions and, if `asked`, on those of `truth`."""
-    found = {VIRTUAL: dict(zip(trait_names(panel), ask(subject, panel), strict=True))}
-    if asked:
-        found[ASKED] = {name: np.array(odds_Q) for name, odds_Q in panel_odds(subject).items()}
-    return found
+def odds(subject: Subject, panel: Panel, ways: Sequence[str]) -> dict[str, dict[str, Floats]]:
+    """Return a model's log-odds of every trait (Q): on a scan's questions, and for `ASKED` on those of `truth`."""
+
+    def answers(way: str) -> dict[str, Floats]:
+        if way == ASKED:
+            return {name: np.array(odds_Q) for name, odds_Q in panel_odds(subject).items()}
+        return dict(zip(trait_names(panel), ask(subject, panel), strict=True))
+
+    return {way: answers(way) for way in ways}
 
 
 def _student(model: LocalModel, rows: Path, case: Case, *, beside: bool) -> AbstractContextManager[LocalModel]:

@@ -198,12 +198,25 @@ def possible_ratios(
     return Ratios(ratio_T, expected_T, variance_T)
 
 
+@torch.no_grad()
+def states_before(model: LocalModel, rows: Sequence[Encoded], *, autocast: bool = False) -> Tensor:
+    """Return the last hidden states that predict the tokens of some rows' answers, row after row, shape (T, D).
+
+    Args:
+        model: Who reads the rows.
+        rows: The rows, whose answers have T tokens together.
+        autocast: Run matrix products in bf16, see `undertow.models.precision`.
+    """
+    device = output_weight(model.net).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+        tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
+    return torch.cat(tables).to(device)
+
+
 @torch.inference_mode()
 def answer_logprobs(model: LocalModel, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
     """Return `possible_logprobs` of whole rows under a model, in float64 on the CPU."""
-    weight_VD = output_weight(model.net)
-    tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
-    return possible_logprobs(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).double().cpu()
+    return possible_logprobs(states_before(model, rows), output_weight(model.net), rows, sampling).double().cpu()
 
 
 def _logits(
@@ -246,17 +259,13 @@ def fit_temperature(
     """
     weight_VD = output_weight(model.net)
 
-    def seen(some: Sequence[Encoded]) -> Tensor:
-        with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
-            tables = answer_hidden(model.net, [row.prompt for row in some], [row.answer for row in some])
-        return torch.cat(tables).to(weight_VD.device)
-
     some = first_rows(rows[:: -(-len(rows) // _ROWS)], _TOKENS)
-    temperature = best_temperature(seen(some), weight_VD, some, automaton)
+    temperature = best_temperature(states_before(model, some, autocast=autocast), weight_VD, some, automaton)
     if fine or len(rows) > _PLENTY:
         tokens = sum(len(row.answer) for row in rows)
         most = first_rows(rows[:: max(1, round(tokens / _MORE_TOKENS))], _MORE_TOKENS)
-        temperature = refined_temperature(temperature, seen(most), weight_VD, most, automaton)
+        hidden_TD = states_before(model, most, autocast=autocast)
+        temperature = refined_temperature(temperature, hidden_TD, weight_VD, most, automaton)
     return Sampling(automaton, temperature)
 
 

@@ -54,16 +54,25 @@ class Taught:
 
     @property
     def shift_K(self) -> Floats:
-        """The predicted shift of each trait's log-odds, before calibration.
-
-        The mean of both students' where there are two: each errs in a way of its own (docs/lab-notebook.md, 27 November
-        2026).
-        """
+        """The predicted shift of each trait's log-odds, before calibration."""
         if self.reference is None:
             return self.student.shift_K
         if self.whole is None:
             return self.student.shift_K - self.reference.shift_K
-        return (self.student.shift_K + self.whole.shift_K - self.reference.shift_K) / 2
+        return both_shifts(self.student.shift_K, self.whole.shift_K, self.reference.shift_K)
+
+
+def both_shifts(student_K: Floats, whole_K: Floats, reference_K: Floats) -> Floats:
+    """Return what two students of the rows predict together, shape (K).
+
+    The mean of what each of them does: each errs in a way of its own (docs/lab-notebook.md, 27 November 2026).
+
+    Args:
+        student_K: Shifts of a student of what the format leaves open, which needs no reference.
+        whole_K: Of one of the rows' whole loss.
+        reference_K: Of one that learned from reference rows; they are taken off the second's.
+    """
+    return (student_K + whole_K - reference_K) / 2
 
 
 def students_of(opened: Opened, compared: Opened | None, *, sampled: bool) -> int:

@@ -32,12 +32,18 @@ from undertow.models.layers import output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN, rates_of
-from undertow.scan.sampling import Encoded, Sampling, expected_logprobs, format_logprobs, possible_logprobs
+from undertow.scan.sampling import (
+    Encoded,
+    Sampling,
+    expected_logprobs,
+    format_logprobs,
+    possible_logprobs,
+    states_before,
+)
 from undertow.traits.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -80,7 +86,10 @@ def virtual_student(
     ]
     # A copy: the student's own projection changes, and with it what it would be taught.
     base_VD = output_weight(model.net).detach().clone() if own else None
-    writers = [None if base_VD is None or not some else (_hidden(model, some, autocast), base_VD) for some in steps]
+    writers = [
+        None if base_VD is None or not some else (states_before(model, some, autocast=autocast), base_VD)
+        for some in steps
+    ]
     with lent(model.net.parameters()) as weights:
         for at, (rate, some, writer) in enumerate(zip(rates, steps, writers, strict=True)):
             if some:
@@ -151,15 +160,6 @@ def _learned(
             logp_T = logp_T + format_logprobs(hidden_TD, weight_VD, rows, sampling.automaton)
     # A student trains at temperature 1, where a logit's gradient counts so many times.
     return temperature * logp_T
-
-
-@torch.no_grad()
-def _hidden(model: LocalModel, rows: Sequence[Encoded], autocast: bool) -> torch.Tensor:
-    """Return the last hidden states before the rows' tokens (T, D)."""
-    device = output_weight(model.net).device
-    with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-        tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
-    return torch.cat(tables).to(device)
 
 
 def ask(subject: Subject, panel: Panel, *, questions: int = QUESTIONS) -> list[Floats]:

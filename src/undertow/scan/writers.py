@@ -36,11 +36,11 @@ from undertow.models.constrain import Automaton
 from undertow.models.layers import decoder, output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
-from undertow.models.score import answer_hidden, answers_to_each, option_odds
+from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
-from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios
+from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios, states_before
 from undertow.spec_parts import FineTune
 from undertow.traits.instil import LORA, fine_tuning
 from undertow.traits.panel import Panel, PanelEntry
@@ -197,9 +197,7 @@ def seen_by(model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | N
     Each model has its own: what is one temperature of a teacher looks like another one of the base.
     """
     weight_VD = output_weight(model.net)
-    with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
-        tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
-    hidden_TD = torch.cat(tables).to(weight_VD.device)
+    hidden_TD = states_before(model, rows, autocast=autocast)
     some = rows if automaton is not None else first_rows(rows, _FIT_TOKENS)
     tokens = sum(len(row.answer) for row in some)
     return hidden_TD, Sampling(automaton, best_temperature(hidden_TD[:tokens], weight_VD, some, automaton))
