@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.speed.measured import machine
 from undertow import stats
-from undertow._console import console_progress
 from undertow.assets import load_digits_data
+from undertow.cli.console import console_progress
 from undertow.digits import null_runs
 from undertow.spec import DigitsExperiment, load_preset
 

@@ -19,10 +19,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+import undertow.models.precision as precision
 from tiny_model import make_tiny_model
 from tiny_run import spec_text
-
-import undertow.models.precision as precision
 from undertow.audit import AuditSettings, Sources, audit
 from undertow.experiment import run
 from undertow.scan import ScanSettings, scan

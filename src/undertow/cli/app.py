@@ -1,4 +1,4 @@
-"""The command line: `undertow VERB`. Gathers the verbs of `_cli/` and turns what they raise into messages and codes.
+"""The command line: gathers the verbs of this package and turns what they raise into messages and codes.
 
 It holds no logic of its own: whatever a verb does, the library does.
 
@@ -18,21 +18,21 @@ from contextlib import suppress
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from undertow import __version__
-from undertow._cli.assets import assets
-from undertow._cli.audit import audit
-from undertow._cli.doctor import doctor
-from undertow._cli.folder import check, report
-from undertow._cli.gate import gate
-from undertow._cli.mitigate import mitigate
-from undertow._cli.presets import init, presets
-from undertow._cli.results import results
-from undertow._cli.rows import rows
-from undertow._cli.run import plan, run
-from undertow._cli.scan import scan
-from undertow._cli.show import clean
-from undertow._cli.traits import traits
-from undertow._cli.verify import keygen, verify
-from undertow._cli.view import view
+from undertow.cli.assets import assets
+from undertow.cli.audit import audit
+from undertow.cli.doctor import doctor
+from undertow.cli.folder import check, report
+from undertow.cli.gate import gate
+from undertow.cli.mitigate import mitigate
+from undertow.cli.presets import init, presets
+from undertow.cli.results import results
+from undertow.cli.rows import rows
+from undertow.cli.run import plan, run
+from undertow.cli.scan import scan
+from undertow.cli.show import clean
+from undertow.cli.traits import traits
+from undertow.cli.verify import keygen, verify
+from undertow.cli.view import view
 from undertow.errors import UndertowError
 
 USAGE, BUG, INTERRUPTED, NO_READER = 2, 70, 130, 141

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from undertow._console import Bar, Lines, TimeLeft, as_time_left, console_progress
+from undertow.cli.console import Bar, Lines, TimeLeft, as_time_left, console_progress
 from undertow.progress import Silent
 
 
@@ -118,7 +118,7 @@ def test_bar_is_closed_and_the_cursor_is_back_after_an_error():
 
 def test_default_writes_to_stderr_only():
     script = (
-        "from undertow._console import console_progress\n"
+        "from undertow.cli.console import console_progress\n"
         "with console_progress() as progress: progress.update('rows', 0.5)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -127,7 +127,7 @@ def test_default_writes_to_stderr_only():
 
 
 def test_rich_is_not_imported_before_it_is_needed():
-    script = "import sys, undertow._console; sys.exit('rich' in sys.modules)"
+    script = "import sys, undertow.cli.console; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 

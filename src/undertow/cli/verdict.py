@@ -19,14 +19,14 @@ def exit_code(status: Status, *, strict: bool) -> int:
 
 def say_status(status: Status) -> None:
     """Print the one word."""
-    from undertow._cli.show import say
+    from undertow.cli.show import say
 
     say(status.upper(), style=f"bold {STYLES[status]}")
 
 
 def say_verdict(results: Results) -> None:
     """Print a verdict, what it means and the reason for it."""
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.report.verdict import meaning
 
     say_status(results.verdict.status)

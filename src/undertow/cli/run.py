@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from undertow._cli.verdict import exit_code, say_verdict
+from undertow.cli.verdict import exit_code, say_verdict
 
 if TYPE_CHECKING:
     from undertow.experiment import Plan
@@ -55,9 +55,9 @@ def run(
         quiet: Show no progress.
     """
     from undertow import experiment
-    from undertow._cli.choice import choose
-    from undertow._cli.show import write
-    from undertow._console import console_progress
+    from undertow.cli.choice import choose
+    from undertow.cli.console import console_progress
+    from undertow.cli.show import write
 
     chosen = choose(spec, preset, set_ or [], seeds)
     if dry_run:
@@ -91,14 +91,14 @@ def plan(
         set_: A value in place of the file's, such as student.epochs=2. May be repeated.
         json: Print the plan as JSON.
     """
-    from undertow._cli.choice import choose
+    from undertow.cli.choice import choose
 
     return _plan(choose(spec, preset, set_ or [], seeds), runs, json)
 
 
 def _plan(chosen: Experiment, runs: Path, json: bool) -> int:
     from undertow import experiment
-    from undertow._cli.show import write
+    from undertow.cli.show import write
 
     made = experiment.plan(chosen, root=runs)
     if json:
@@ -109,7 +109,7 @@ def _plan(chosen: Experiment, runs: Path, json: bool) -> int:
 
 
 def _show(results: Results, report: Path) -> None:
-    from undertow._cli.show import say, table
+    from undertow.cli.show import say, table
 
     say_verdict(results)
     if results.effects:
@@ -144,7 +144,7 @@ def _effect(effect: Effect) -> list[str]:
 
 
 def _show_plan(plan: Plan) -> None:
-    from undertow._cli.show import byte_size, say, table
+    from undertow.cli.show import byte_size, say, table
     from undertow.report.words import duration, plural
 
     done = sum(step.state == "done" for step in plan.steps)

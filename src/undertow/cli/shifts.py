@@ -20,7 +20,7 @@ def show_shifts(results: Results, head: str) -> None:
         results: A scan's or an audit's.
         head: Title of the column of values.
     """
-    from undertow._cli.show import table
+    from undertow.cli.show import table
     from undertow.report.words import decimals_for, interval, p_value, signed
 
     heads = ["trait", head, "interval", "p", "p (BH)"]

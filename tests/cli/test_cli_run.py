@@ -159,7 +159,7 @@ def test_no_cell_is_cut_where_nobody_watches(library: Library, capsys: pytest.Ca
 def test_no_cell_is_cut_on_a_narrow_terminal(
     library: Library, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("undertow._cli.show._watched", lambda: True)
+    monkeypatch.setattr("undertow.cli.show._watched", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     cli.main(["run", "owls.yaml"])
     out = capsys.readouterr().out

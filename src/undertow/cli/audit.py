@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from undertow._cli.shifts import show_shifts
-from undertow._cli.verdict import exit_code, say_verdict
+from undertow.cli.shifts import show_shifts
+from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ def audit(
         json: Print results.json instead of a summary.
         quiet: Show no progress.
     """
-    from undertow._cli.show import write
-    from undertow._console import console_progress
     from undertow.audit import AuditSettings, Prices, Sources
     from undertow.audit import audit as audit_models
+    from undertow.cli.console import console_progress
+    from undertow.cli.show import write
 
     settings = _checked(
         AuditSettings,
@@ -128,7 +128,7 @@ def _checked(kind: type[Any], **values: object) -> Any:
 
 
 def _show_plan(settings: AuditSettings, prices: Prices, *, as_json: bool) -> None:
-    from undertow._cli.show import say, table, write
+    from undertow.cli.show import say, table, write
 
     if not settings.by_sampling:
         say("local models are asked for log-probabilities: no answer is sampled, and nothing costs anything")
@@ -152,7 +152,7 @@ def _cost(order: SamplingPlan) -> str:
 
 
 def _show(outcome: AuditOutcome) -> None:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
 
     results = outcome.results
     assert results.audit is not None
@@ -168,7 +168,7 @@ def _show(outcome: AuditOutcome) -> None:
 
 
 def _show_facts(record: AuditRecord) -> None:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.report.audited import facts
 
     for name, text in facts(record):
@@ -176,7 +176,7 @@ def _show_facts(record: AuditRecord) -> None:
 
 
 def _show_unnamed(unnamed: Unnamed) -> None:
-    from undertow._cli.show import say, table
+    from undertow.cli.show import say, table
     from undertow.report.audited import tables
 
     for each in tables(unnamed):

@@ -18,7 +18,7 @@ from stored_results import effect, finding, run, scan
 from undertow.cli import main
 from undertow.results import Results
 
-CI = Path(__file__).parents[1] / "examples" / "ci"
+CI = Path(__file__).parents[2] / "examples" / "ci"
 RULES = "traits: [{trait: '*', largest_shift: 0.2}]\n"
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from undertow._cli.folder import must_exist
-from undertow._cli.verdict import exit_code, say_status
+from undertow.cli.folder import must_exist
+from undertow.cli.verdict import exit_code, say_status
 
 if TYPE_CHECKING:
     from undertow.gate.verify import Verification
@@ -54,7 +54,7 @@ def verify(
     if json:
         import json as writer
 
-        from undertow._cli.show import write
+        from undertow.cli.show import write
 
         write(writer.dumps(found.as_dict(), indent=1) + "\n")
     else:
@@ -68,8 +68,8 @@ def keygen(key: Path, /) -> int:
     Args:
         key: File for the private key; it is not encrypted, so keep it as your CI keeps secrets.
     """
-    from undertow._cli.folder import must_take_a_file
-    from undertow._cli.show import say
+    from undertow.cli.folder import must_take_a_file
+    from undertow.cli.show import say
     from undertow.gate.signing import make_pair
 
     must_take_a_file(key)
@@ -81,7 +81,7 @@ def keygen(key: Path, /) -> int:
 
 
 def _show(found: Verification) -> None:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.report.words import plural, visible
 
     def line(text: str) -> str:

@@ -11,7 +11,7 @@ def doctor(*, json: bool = False) -> int:
     """
     from dataclasses import asdict
 
-    from undertow._cli.show import say, table, write
+    from undertow.cli.show import say, table, write
     from undertow.doctor import examine
 
     found = examine()

@@ -14,7 +14,7 @@ def traits(*names: str, json: bool = False) -> int:
         names: Shipped ones, or YAML files of yours, which are checked by the way; all that ship when absent.
         json: Print them as JSON, with the targets of each.
     """
-    from undertow._cli.show import table, write
+    from undertow.cli.show import table, write
     from undertow.traits.panel import load_panel
 
     panel = load_panel(names or None)

@@ -114,14 +114,14 @@ def _write_json(counts: dict[str, int], reasons: Counter[str], bad: list[BadRow]
     import json
     from dataclasses import asdict
 
-    from undertow._cli.show import write
+    from undertow.cli.show import write
 
     record = {**counts, "reasons": dict(reasons), "broken_lines": [asdict(each) for each in bad]}
     write(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def _show(counts: dict[str, int], reasons: Counter[str], bad: list[BadRow], rules: str | None) -> None:
-    from undertow._cli.show import say, table
+    from undertow.cli.show import say, table
 
     say(f"{counts['rows']:,} rows, {counts['distinct']:,} of them distinct")
     if bad:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from undertow._cli.shifts import show_shifts
-from undertow._cli.verdict import exit_code, say_verdict
+from undertow.cli.shifts import show_shifts
+from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def scan(
         json: Print results.json instead of a summary.
         quiet: Show no progress.
     """
-    from undertow._cli.show import write
-    from undertow._console import console_progress
+    from undertow.cli.console import console_progress
+    from undertow.cli.show import write
     from undertow.scan import ScanSettings
     from undertow.scan import scan as scan_rows
     from undertow.scan.budget import seconds_of
@@ -173,7 +173,7 @@ def _write_file(path: Path, text: str) -> None:
 
 
 def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
 
     results = outcome.results
     assert results.scan is not None
@@ -194,7 +194,7 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
 
 
 def _show_rows(record: ScanRecord) -> None:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.report.scanned import counted
 
     say()
@@ -213,7 +213,7 @@ _EVIDENT = 0.01
 
 
 def _show_methods(record: ScanRecord) -> None:
-    from undertow._cli.show import say, table
+    from undertow.cli.show import say, table
     from undertow.report.words import decimals_for, interval, p_value, signed
 
     if not record.methods:
@@ -234,7 +234,7 @@ def _show_methods(record: ScanRecord) -> None:
 
 
 def _show_suspects(record: ScanRecord) -> None:
-    from undertow._cli.show import say, table
+    from undertow.cli.show import say, table
 
     if not record.suspects:
         return

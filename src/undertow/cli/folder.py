@@ -27,7 +27,7 @@ def report(run_folder: Path, /, *, out: Path | None = None) -> int:
         run_folder: Folder of a run, or its results.json.
         out: File to write; report.html beside results.json when absent.
     """
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.report import render_html
     from undertow.results import load_results
     from undertow.store.files import storing, write_atomic
@@ -54,7 +54,7 @@ def check(run_folder: Path, /, *, json: bool = False) -> int:
         json: Print the findings as JSON.
     """
     from undertow import store
-    from undertow._cli.show import write
+    from undertow.cli.show import write
 
     must_exist(run_folder)
     found: FolderCheck = store.check(run_folder)
@@ -102,7 +102,7 @@ def _json(found: FolderCheck) -> str:
 
 
 def _show(found: FolderCheck) -> None:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.report.words import plural
 
     for name in found.interrupted:

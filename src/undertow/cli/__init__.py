@@ -1,4 +1,4 @@
-"""The verbs of the command line, one plain typed function each; `undertow.cli` gathers them.
+"""The command line: `undertow VERB`, one plain typed function a verb; `app` gathers them.
 
     run.py        `run` and `plan`: an experiment and what it costs
     assets.py     `assets`: models and data
@@ -10,3 +10,16 @@
 A verb returns its exit code, or raises an `UndertowError`. Every module of the library is imported inside the
 function that needs it, so that `undertow --help` stays quick.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from undertow._lazy import lazy
+
+if TYPE_CHECKING:
+    from undertow.cli.app import main
+
+__all__ = ["main"]
+
+__getattr__, __dir__ = lazy(__name__, {"main": "app"})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from undertow._cli.folder import must_exist
+from undertow.cli.folder import must_exist
 
 
 def view(runs: Path = Path("runs"), /, *, port: int = 7337, no_browser: bool = False) -> int:
@@ -20,7 +20,7 @@ def view(runs: Path = Path("runs"), /, *, port: int = 7337, no_browser: bool = F
         port: Where to listen; 0 for any port that is free.
         no_browser: Print the address and open nothing.
     """
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.view import viewer
 
     must_exist(runs)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from undertow._cli.folder import timing_of
-from undertow._cli.verdict import exit_code, say_verdict
+from undertow.cli.folder import timing_of
+from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def mitigate(
     assert rows is not None
     if with_ is None or out is None:
         raise InputError("are needed with rows", "--with and --out", "undertow mitigate --list names the methods.")
-    from undertow._console import console_progress
+    from undertow.cli.console import console_progress
     from undertow.mitigate import Order, apply, method_named
 
     order = Order(method_named(with_), student, trait, teacher, by, learning_rate, epochs, clip, seed)
@@ -89,7 +89,7 @@ def mitigate(
         return _say_order(order, rows, out)
     with console_progress(quiet=quiet) as progress:
         said = apply(rows, order, out, root=runs, progress=progress)
-    from undertow._cli.show import say, write
+    from undertow.cli.show import say, write
 
     if json:
         import json as coder
@@ -102,7 +102,7 @@ def mitigate(
 
 
 def _list() -> int:
-    from undertow._cli.show import table
+    from undertow.cli.show import table
     from undertow.mitigate.methods import METHODS, ORDINARY
 
     heads = ["method", "what it does", "needs", "costs"]
@@ -117,7 +117,7 @@ def _list() -> int:
 
 
 def _say_order(order: object, rows: Path, out: Path) -> int:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.mitigate import Order
 
     assert isinstance(order, Order)
@@ -137,8 +137,8 @@ def _compare(
     json: bool,
     quiet: bool,
 ) -> int:
-    from undertow._cli.show import say, write
-    from undertow._console import console_progress
+    from undertow.cli.console import console_progress
+    from undertow.cli.show import say, write
     from undertow.mitigate import COMPARED, METHODS, compare, missing_students
     from undertow.mitigate.duration import expected_seconds
     from undertow.report.words import duration
@@ -162,7 +162,7 @@ def _compare(
 
 
 def _show(outcome: CompareOutcome) -> None:
-    from undertow._cli.show import say, table
+    from undertow.cli.show import say, table
     from undertow.report.words import decimals_for, interval, signed
 
     results = outcome.results

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from undertow._cli.folder import must_exist, must_take_a_file
-from undertow._cli.verdict import STYLES, exit_code, say_status
+from undertow.cli.folder import must_exist, must_take_a_file
+from undertow.cli.verdict import STYLES, exit_code, say_status
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def gate(
 
 
 def _say_written(folder: Path, *, signed: bool) -> None:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
 
     say(f"written       {folder}" + (", signed" if signed else ": not signed, so a later change may stay unseen"))
 
@@ -119,7 +119,7 @@ def _write_logs(folder: Path, gated: Gated, read: list[Path]) -> None:
 def _print(gated: Gated) -> None:
     import json
 
-    from undertow._cli.show import write
+    from undertow.cli.show import write
 
     record = {
         "result": {"kind": gated.results.kind, "name": gated.results.name},
@@ -130,7 +130,7 @@ def _print(gated: Gated) -> None:
 
 
 def _show(decision: Decision) -> None:
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.report.words import visible
 
     say_status(decision.status)

@@ -37,8 +37,8 @@ def assets(
         quiet: Show no progress.
     """
     from undertow import assets as library
-    from undertow._cli.show import write
-    from undertow._console import console_progress
+    from undertow.cli.console import console_progress
+    from undertow.cli.show import write
 
     for name in names:
         if name not in library.ASSETS:
@@ -84,7 +84,7 @@ def _record(each: AssetStatus) -> dict[str, object]:
 
 
 def _show(found: list[AssetStatus]) -> None:
-    from undertow._cli.show import say, table
+    from undertow.cli.show import say, table
 
     heads = ["name", "kind", "state", "size", "licence", "package", "about", "path"]
     table(heads, [_row(each) for each in found], right=["size"])
@@ -96,7 +96,7 @@ def _show(found: list[AssetStatus]) -> None:
 
 
 def _row(each: AssetStatus) -> list[str]:
-    from undertow._cli.show import byte_size
+    from undertow.cli.show import byte_size
 
     asset = each.asset
     size = byte_size(each.bytes) if each.ready else f"{byte_size(asset.download_bytes)} to fetch"

@@ -19,7 +19,7 @@ Preset = Annotated[str, Parameter(metavar="NAME")]
 
 def presets() -> int:
     """List the experiments that ship with Undertow."""
-    from undertow._cli.show import table
+    from undertow.cli.show import table
     from undertow.spec import load_preset, preset_names
 
     table(["preset", "title"], [[name, load_preset(name).title] for name in preset_names()])
@@ -34,7 +34,7 @@ def init(name: str, /, *, preset: Preset = "owl-numbers", force: bool = False) -
         preset: Experiment to copy.
         force: Overwrite a file that is there.
     """
-    from undertow._cli.show import say
+    from undertow.cli.show import say
     from undertow.spec import preset_text
 
     text = preset_text(preset)

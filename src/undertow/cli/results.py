@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from undertow._cli.folder import must_exist
+from undertow.cli.folder import must_exist
 from undertow.errors import InputError
 
 
@@ -25,7 +25,7 @@ def results(
         markdown: Print the table as Markdown.
         json: Print the lines as JSON.
     """
-    from undertow._cli.show import say, table, write
+    from undertow.cli.show import say, table, write
     from undertow.report import overview
     from undertow.results import load_results
     from undertow.store.files import storing, write_atomic
