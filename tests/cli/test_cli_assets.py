@@ -9,7 +9,7 @@ import pytest
 
 from undertow import cli
 from undertow.assets import ASSETS, Asset, AssetStatus
-from undertow.progress import Progress
+from undertow.system.progress import Progress
 
 
 @dataclass

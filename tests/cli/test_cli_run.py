@@ -14,9 +14,9 @@ from pydantic import BaseModel
 
 from undertow import cli
 from undertow.errors import TeacherError
-from undertow.progress import Progress
 from undertow.results import Effect, Results, VerdictRecord
 from undertow.spec import LanguageExperiment, load_preset
+from undertow.system.progress import Progress
 
 SPEC = "name: owls\ntrait: {target: owl}\nother: {target: cat}\ninstil: {method: steer}\n"
 METHOD = "t interval over 3 seeds and 50 questions, 95%"

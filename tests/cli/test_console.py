@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from undertow.cli.console import Bar, Lines, TimeLeft, as_time_left, console_progress
-from undertow.progress import Silent
+from undertow.system.progress import Silent
 
 
 class Screen(io.StringIO):

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from undertow.assets.catalog import Asset, SystemFiles, Wheels, find_asset
 from undertow.assets.wheels import sha256_of, unpack
 from undertow.errors import AssetError, MissingExtraError
-from undertow.progress import Progress, Silent
+from undertow.system.progress import Progress, Silent
 
 MANIFEST = "asset.json"
 _LAYOUT = 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from undertow.assets.cache import fetch
 from undertow.assets.catalog import SystemFile, SystemFiles, find_asset
 from undertow.errors import AssetError
-from undertow.progress import Progress
+from undertow.system.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np

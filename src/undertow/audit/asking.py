@@ -19,11 +19,11 @@ from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
 from undertow.audit.settings import API, AuditSettings, Prices, Sources
 from undertow.models.identity import identity_of
-from undertow.progress import Progress
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
 from undertow.stats import mean_estimate, paired_test
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
+from undertow.system.progress import Progress
 from undertow.traits.panel import Panel, load_panel
 
 PORTION: Final = 512

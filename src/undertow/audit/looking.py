@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from undertow.audit.panel import Odds, compared_with, controls_of, mean_odds
 from undertow.audit.settings import AuditSettings
 from undertow.models.identity import identity_of
-from undertow.progress import Progress
 from undertow.results import TracedRows, Unnamed
 from undertow.scan.lineage import Kin
 from undertow.scan.reading import Chosen
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
+from undertow.system.progress import Progress
 from undertow.traits.panel import Panel
 
 if TYPE_CHECKING:

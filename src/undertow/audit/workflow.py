@@ -16,11 +16,11 @@ import numpy as np
 
 from undertow.audit.settings import AuditSettings, Prices, Sources
 from undertow.errors import InputError
-from undertow.progress import Progress, Silent
 from undertow.results import Results
 from undertow.scan.reading import Chosen, choose_rows
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
+from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:

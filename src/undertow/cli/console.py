@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from undertow.progress import Progress, Silent
+from undertow.system.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,7 +105,7 @@ class Lines:
     """The newest line that was held back."""
 
     def update(self, stage: str, fraction: float, detail: str = "") -> None:
-        """Report that `fraction` of the run is done; see `undertow.progress.Progress`."""
+        """Report that `fraction` of the run is done; see `undertow.system.progress.Progress`."""
         now = self.clock()
         self._time_left.update(fraction, now)
         after = [text for text in (detail, as_time_left(self._time_left.left(now))) if text]
@@ -146,7 +146,7 @@ class Bar:
         self._bar.start()
 
     def update(self, stage: str, fraction: float, detail: str = "") -> None:
-        """Move the bar to `fraction`; see `undertow.progress.Progress`."""
+        """Move the bar to `fraction`; see `undertow.system.progress.Progress`."""
         self._time_left.update(fraction, self.clock())
         text = _clean(f"{stage}: {detail}" if detail else stage)
         self._bar.update(self._task, completed=min(max(fraction, 0.0), 1.0), description=text)

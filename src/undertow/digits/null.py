@@ -20,9 +20,9 @@ from undertow.digits.data import split
 from undertow.digits.measure import measure
 from undertow.digits.run import judge
 from undertow.errors import InputError
-from undertow.progress import Progress, Silent
 from undertow.results import Results
 from undertow.spec import DigitsExperiment
+from undertow.system.progress import Progress, Silent
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from undertow import stats
 from undertow.digits.arms import ARMS
 from undertow.digits.data import split
 from undertow.digits.measure import Measured, measure
-from undertow.progress import Progress
 from undertow.results import ArmSummary, Curve, CurvePoint, Effect, Interval, Power, Results, VerdictRecord
 from undertow.spec import DigitsExperiment
+from undertow.system.progress import Progress
 
 Accuracy = npt.NDArray[np.float64]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from undertow.progress import Progress, Silent
 from undertow.results import Results, load_results
 from undertow.spec import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.store.folder import RunFolder
 from undertow.store.machine import environment
+from undertow.system.progress import Progress, Silent
 
 REPORT = "report.html"
 RESULTS = "results.json"

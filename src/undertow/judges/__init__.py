@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow._lazy import lazy
+from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
     from undertow.judges.base import Judge, Ruling

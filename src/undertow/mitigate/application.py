@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
-from undertow.progress import Progress, Silent
 from undertow.rowfiles import BadRow, broken_rows, read_located
 from undertow.rows import Row
+from undertow.system.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel

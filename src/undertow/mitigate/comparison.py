@@ -21,10 +21,10 @@ from undertow.mitigate.student import StudentRecord, student_record
 from undertow.models.identity import model_digest
 from undertow.models.local import find_model
 from undertow.models.precision import Precision, choose_precision, set_up_process
-from undertow.progress import Progress, Silent
 from undertow.results import Results
 from undertow.store.folder import RunFolder, planned_folder, planned_state
 from undertow.store.record import stored
+from undertow.system.progress import Progress, Silent
 
 _VERSION = 1
 """Raised when a method does something else than before."""

@@ -13,10 +13,10 @@ from undertow.experiment.bases import base_of, models_of
 from undertow.experiment.graph import Task, tasks_of
 from undertow.models.local import find_model
 from undertow.models.precision import Precision
-from undertow.progress import Progress
 from undertow.spec import LanguageExperiment, load_spec
 from undertow.store.folder import SPEC, planned_state
 from undertow.store.step import locate
+from undertow.system.progress import Progress
 
 ARMS = ("trait", "control")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from undertow.progress import Progress
+from undertow.system.progress import Progress
 
 
 def identity_of(name: str, progress: Progress | None = None) -> str:

@@ -21,8 +21,8 @@ from typing import Any
 from jinja2 import TemplateError
 
 from undertow.errors import AssetError, MissingExtraError, ModelError, nearest
-from undertow.progress import Progress, Silent
 from undertow.rows import Message
+from undertow.system.progress import Progress, Silent
 
 try:
     import torch

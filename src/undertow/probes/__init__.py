@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow._lazy import lazy
+from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
     from undertow.probes.choice import Subject, choice_logprobs

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow._lazy import lazy
+from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
     from undertow.scan.drop import drop_rows

@@ -18,7 +18,6 @@ from undertow.errors import RowError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.models.precision import Precision, choose_precision
-from undertow.progress import Progress
 from undertow.scan._stored import load_features, save_features
 from undertow.scan.directions import Directions
 from undertow.scan.encoding import encode_rows
@@ -27,6 +26,7 @@ from undertow.scan.reading import Chosen, Placed
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
+from undertow.system.progress import Progress
 from undertow.traits.panel import Panel
 
 WINDOW = 128

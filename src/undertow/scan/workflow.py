@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.errors import InputError
 from undertow.models.identity import identity_of
-from undertow.progress import Progress, Silent
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
+from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:

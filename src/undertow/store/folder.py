@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from undertow.errors import StoreError
-from undertow.progress import Progress, Silent
 from undertow.store._lock import acquire, forget_holder
 from undertow.store.borrow import borrow
 from undertow.store.files import building, list_files, read_bytes, remove, storing, sync, write_atomic
@@ -48,6 +47,7 @@ from undertow.store.step import (
     step_id,
     unseal,
 )
+from undertow.system.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow._lazy import lazy
+from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
     from undertow.traits.disposition import Disposition, disposition_names, find_disposition

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from undertow.errors import SandboxError
-from undertow.sandbox import find_sandbox, run_sandboxed
+from undertow.system.sandbox import find_sandbox, run_sandboxed
 
 
 def _works() -> bool:
