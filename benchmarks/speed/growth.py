@@ -37,10 +37,10 @@ def measure(rows: int = SIZES[-1]) -> list[dict[str, Any]]:
 
 def write_file(path: Path, rows: int) -> None:
     """Write rows of the shape that the numbers domain has, without a model."""
+    from undertow.data.files import write_rows
+    from undertow.data.rows import Row
     from undertow.domains.numbers import Numbers
     from undertow.experiment.writing import row_prompt
-    from undertow.rowfiles import write_rows
-    from undertow.rows import Row
 
     def each():
         rng = np.random.default_rng(3)
@@ -59,9 +59,9 @@ def write_file(path: Path, rows: int) -> None:
 
 def data(path: Path) -> int:
     """Read every row and judge it by the rules of the numbers domain."""
+    from undertow.data.files import read_rows
+    from undertow.data.rows import Row
     from undertow.domains.numbers import reject_reasons
-    from undertow.rowfiles import read_rows
-    from undertow.rows import Row
 
     return sum(isinstance(row, Row) and not reject_reasons(row.completion) for row in read_rows(path))
 
@@ -70,11 +70,11 @@ def scoring(path: Path) -> int:
     """Score every row under two contexts."""
     from tests.tiny_model import make_tiny_model
 
+    from undertow.data.files import read_rows
+    from undertow.data.rows import Row
     from undertow.models.likelihood import row_likelihoods
     from undertow.models.local import load_model
     from undertow.models.precision import set_up_process
-    from undertow.rowfiles import read_rows
-    from undertow.rows import Row
 
     set_up_process()
     model = load_model(f"hf/{make_tiny_model(path.parent / 'model')}")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
+    from undertow.data.files import read_rows
+    from undertow.data.rows import Row
     from undertow.experiment import plan, run
     from undertow.results import Results
-    from undertow.rowfiles import read_rows
-    from undertow.rows import Row
     from undertow.spec import load_spec
     from undertow.stats import Estimate, Verdict
 
@@ -27,8 +27,8 @@ __getattr__, __dir__ = lazy(
         "plan": "experiment",
         "run": "experiment",
         "Results": "results",
-        "read_rows": "rowfiles",
-        "Row": "rows",
+        "read_rows": "data.files",
+        "Row": "data.rows",
         "load_spec": "spec",
         "Estimate": "stats",
         "Verdict": "stats",

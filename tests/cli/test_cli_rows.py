@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from undertow import cli
-from undertow.rowfiles import require_rows
+from undertow.data.files import require_rows
 
 LINES = [
     {"prompt": "More numbers", "completion": "5, 6, 7"},

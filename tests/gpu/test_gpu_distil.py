@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from undertow.data.rows import Message
 from undertow.distil.lora import add_lora, save_adapter
 from undertow.distil.train import Example, Intervention, train
 from undertow.mitigate.panel import panel_odds, restore
@@ -18,7 +19,6 @@ from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_adapter, state_hash
 from undertow.models.score import answer_hidden, token_logprobs
 from undertow.probes.choice import Subject
-from undertow.rows import Message
 from undertow.scan.recipe import PLAIN
 from undertow.spec import Climb, Lora
 from undertow.traits.climb import climb

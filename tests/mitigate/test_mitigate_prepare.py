@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from undertow.data.rows import Message
 from undertow.distil.loss import hard_loss
 from undertow.distil.train import Example
 from undertow.errors import InputError
@@ -12,7 +13,6 @@ from undertow.mitigate.prepare import Task, prepare
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject
-from undertow.rows import Message
 from undertow.traits.panel import load_panel
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tiny_model import make_tiny_model
+from undertow.data.files import require_rows
 from undertow.errors import InputError, ModelError, RowError
 from undertow.results import load_results
-from undertow.rowfiles import require_rows
 from undertow.scan import ScanOutcome, ScanSettings, drop_rows, scan, to_sarif
 
 

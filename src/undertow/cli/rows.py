@@ -17,8 +17,8 @@ from cyclopts import Parameter
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
-    from undertow.rowfiles import BadRow
-    from undertow.rows import Row
+    from undertow.data.files import BadRow
+    from undertow.data.rows import Row
 
 
 def rows(
@@ -46,7 +46,7 @@ def rows(
         skip_broken: Leave lines out that are no rows, instead of refusing the file.
         json: Print the counts as JSON.
     """
-    from undertow.rowfiles import BadRow, broken_rows, read_rows, write_rows
+    from undertow.data.files import BadRow, broken_rows, read_rows, write_rows
 
     for each in (out, rejected):
         if each is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from undertow._json import json_problem, load_json
+from undertow.data.strict_json import json_problem, load_json
 from undertow.errors import InputError
 
 MOST_BYTES: Final = 50_000_000

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from undertow.data.files import require_rows
 from undertow.domains.find import find_domain
 from undertow.domains.reasoning import Reasoning
 from undertow.experiment.arms import Cast
-from undertow.rowfiles import require_rows
 from undertow.spec import LanguageExperiment
 from undertow.spec_parts import FineTune, Instil
 from undertow.traits._file import digest_of

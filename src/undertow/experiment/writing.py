@@ -58,7 +58,7 @@ class Written:
 
     def record(self, meta: dict[str, Any]) -> dict[str, Any]:
         """Return it as a dataset row."""
-        from undertow.rows import Row
+        from undertow.data.rows import Row
 
         row = Row(
             ({"role": "user", "content": self.prompt}, {"role": "assistant", "content": self.answer}),

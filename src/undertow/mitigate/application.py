@@ -11,10 +11,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from undertow.data.files import BadRow, broken_rows, read_located
+from undertow.data.rows import Row
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
-from undertow.rowfiles import BadRow, broken_rows, read_located
-from undertow.rows import Row
 from undertow.system.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -113,10 +113,10 @@ def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -
 
 
 def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict[str, str]:
+    from undertow.data.files import write_rows
     from undertow.mitigate.rewrite import rewrite
     from undertow.models.local import load_model
     from undertow.models.precision import set_up_process
-    from undertow.rowfiles import write_rows
 
     set_up_process()
     name = order.student if order.method.name == "own-base" else order.by

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from undertow.data.rows import Message, Row
 from undertow.distil.train import Example, Intervention
 from undertow.errors import InputError
 from undertow.experiment.writing import format_automaton
@@ -29,7 +30,6 @@ from undertow.models.likelihood import with_context
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject
-from undertow.rows import Message, Row
 from undertow.scan._stored import directions_of
 from undertow.scan.drop import worst
 from undertow.scan.encoding import whole_text

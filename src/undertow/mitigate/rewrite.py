@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from undertow.data.rows import Message, Row
 from undertow.experiment.writing import format_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
-from undertow.rows import Message, Row
 from undertow.scan.encoding import whole_text
 from undertow.scan.sampling import states_of
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from undertow.data.rows import Message
 from undertow.distil.recipe import steps_of
 from undertow.distil.train import StepMetrics, train
 from undertow.experiment.students import examples_of, recipe_of
@@ -22,7 +23,6 @@ from undertow.models.precision import Precision
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.rows import Message
 from undertow.scan.sampling import states_of
 from undertow.traits.instil import load_teacher
 

@@ -13,10 +13,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.data.rows import Message, Row
 from undertow.models.layers import Steering
 from undertow.models.local import LocalModel
 from undertow.models.score import token_logprobs
-from undertow.rows import Message, Row
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from undertow.data.rows import Message
 from undertow.errors import AssetError, MissingExtraError, ModelError, nearest
-from undertow.rows import Message
 from undertow.system.progress import Progress, Silent
 
 try:

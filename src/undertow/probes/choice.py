@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.data.rows import Message
 from undertow.models.layers import Steering
 from undertow.models.local import LocalModel, load_model
 from undertow.models.score import answer_logprobs
-from undertow.rows import Message
 from undertow.traits.base import Choice
 
 Floats = NDArray[np.float64]

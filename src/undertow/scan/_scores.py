@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from undertow.data.rows import Message
 from undertow.models.forward import forward_packed
 from undertow.models.layers import decoder, output_weight
 from undertow.models.likelihood import with_context
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.score import answer_hidden, batches_of
-from undertow.rows import Message
 from undertow.scan.encoding import whole_text
 from undertow.scan.reading import Placed
 from undertow.scan.sampling import Encoded, Sampling, possible_choices

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from undertow.rowfiles import write_rows
+from undertow.data.files import write_rows
 
 if TYPE_CHECKING:
     from undertow.scan.workflow import ScanOutcome

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from undertow.data.rows import Message
 from undertow.domains.numbers import ALPHABET
 from undertow.errors import InputError
 from undertow.experiment.writing import format_automaton
 from undertow.models.constrain import Automaton
 from undertow.models.local import LocalModel, context_length
-from undertow.rows import Message
 from undertow.scan.reading import Placed
 from undertow.scan.sampling import Encoded, answer_logprobs, fit_temperature, states_of
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from undertow.data.files import BadRow, broken_rows, read_located
+from undertow.data.rows import Row
 from undertow.errors import RowError
-from undertow.rowfiles import BadRow, broken_rows, read_located
-from undertow.rows import Row
 
 SHARE = 0.15
 """Of a dataset's rows, looked at unless more is asked for, so that a scan takes at most a third of the time of an epoch

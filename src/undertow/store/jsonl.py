@@ -1,6 +1,6 @@
 """JSON lines that are written one by one and may be cut off: a torn last line is owed again, never a crash.
 
-For the files that a step of a run folder writes as it goes on; `undertow.rows` reads strangers' datasets.
+For the files that a step of a run folder writes as it goes on; `undertow.data.rows` reads strangers' datasets.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from undertow.data.files import require_rows
+from undertow.data.rows import Message
 from undertow.distil.lora import add_lora, save_adapter
 from undertow.distil.recipe import Recipe
 from undertow.distil.train import Example, train
@@ -22,8 +24,6 @@ from undertow.models.layers import Steering, decoder
 from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.score import mean_hidden
 from undertow.probes.choice import Subject
-from undertow.rowfiles import require_rows
-from undertow.rows import Message
 from undertow.spec import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
 from undertow.traits.base import Trait
 from undertow.traits.climb import climb

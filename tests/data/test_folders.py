@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from undertow.data.files import BadRow, read_rows, require_rows
+from undertow.data.folders import Unread, dataset_files
 from undertow.errors import RowError
-from undertow.rowfiles import BadRow, read_rows, require_rows
-from undertow.rowfolders import Unread, dataset_files
 
 
 def lines(path: Path, *words: str) -> Path:

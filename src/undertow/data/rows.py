@@ -6,7 +6,7 @@
     Alpaca               {"instruction": ..., "input": ..., "output": ...}
 
 Rows of an unknown layout are refused with the reason; what a layout says beside the conversation becomes the row's
-`meta`. Pure functions of plain records; files are `undertow.rowfiles`' business.
+`meta`. Pure functions of plain records; files are `undertow.data.files`' business.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Files of dataset rows, read one row at a time: JSON lines or one JSON list (gzipped too), Parquet, Arrow, folders.
 
 A line that is no row is data, not an error: `read_rows` yields it with its place and reason, so that every line of a
-file is either a row or accounted for. Memory is bounded by the longest line, or entry of a list (`undertow._json`), and
-by a few rows for Parquet and Arrow (`undertow.rowtables`). `undertow.rowfolders` finds the files of a folder.
+file is either a row or accounted for. Memory is bounded by the longest line, or entry of a list (`strict_json`), and by
+a few rows for Parquet and Arrow (`tables`). `folders` finds the files of a folder.
 
     for row in read_rows(Path("rows.jsonl")):
         if isinstance(row, BadRow): ...
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from undertow._json import json_problem, list_entries, load_json
+from undertow.data.rows import Row, UnreadableRow, parse_row
+from undertow.data.strict_json import json_problem, list_entries, load_json
 from undertow.errors import RowError
-from undertow.rows import Row, UnreadableRow, parse_row
 
 LONGEST_LINE = 16_000_000
 """Bytes; a longer line, or record of a Parquet or Arrow file, is no row. A list with such an entry is refused."""
@@ -71,7 +71,7 @@ def read_located(path: Path, *, split: str | None = None) -> Iterator[Located]:
             raise RowError("is no folder, so it has no splits", str(path), "Leave --split out.")
         yield from _read_file(path)
         return
-    from undertow.rowfolders import Unread, dataset_files
+    from undertow.data.folders import Unread, dataset_files
 
     for each in dataset_files(path, split):
         if isinstance(each, Unread):
@@ -81,7 +81,7 @@ def read_located(path: Path, *, split: str | None = None) -> Iterator[Located]:
 
 
 def _read_file(path: Path) -> Iterator[Located]:
-    from undertow import rowtables
+    from undertow.data import tables as rowtables
 
     try:
         with path.open("rb") as file:
@@ -101,7 +101,7 @@ def _read_file(path: Path) -> Iterator[Located]:
 
 
 def _read_table(path: Path) -> Iterator[Located]:
-    from undertow.rowtables import read_records
+    from undertow.data.tables import read_records
 
     for number, record in enumerate(read_records(path, LONGEST_LINE), start=1):
         where = f"{path}, row {number}"

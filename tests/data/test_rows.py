@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.rows import Row, UnreadableRow, layout_of, parse_row
+from undertow.data.rows import Row, UnreadableRow, layout_of, parse_row
 
 ASK, SAY = {"role": "user", "content": "How many?"}, {"role": "assistant", "content": "3, 4"}
 JSON = st.recursive(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from undertow.data.files import LONGEST_LINE, BadRow, read_rows, require_rows, write_rows
+from undertow.data.rows import Row
 from undertow.errors import RowError
-from undertow.rowfiles import LONGEST_LINE, BadRow, read_rows, require_rows, write_rows
-from undertow.rows import Row
 
 LINE = '{"prompt": "a", "completion": "b"}'
 ROW = Row(({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}))
@@ -132,7 +132,7 @@ def test_a_damaged_gzipped_file_is_an_error(tmp_path: Path, harm: Callable[[byte
 
 
 def test_a_list_with_too_long_an_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("undertow.rowfiles.LONGEST_LINE", 100)
+    monkeypatch.setattr("undertow.data.files.LONGEST_LINE", 100)
     long = json.dumps({"prompt": "a", "completion": "b" * 100_000})
     with pytest.raises(RowError, match="an entry is longer than 100 characters"):
         list(read_rows(file_of(tmp_path, gzip.compress(f"[{LINE}, {long}]".encode()))))

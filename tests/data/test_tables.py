@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from undertow.data.files import BadRow, read_rows, require_rows, write_rows
+from undertow.data.rows import Row
 from undertow.errors import MissingExtraError, RowError
-from undertow.rowfiles import BadRow, read_rows, require_rows, write_rows
-from undertow.rows import Row
 
 TURNS = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 ROW = Row(({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}))
@@ -126,7 +126,7 @@ def test_nul_bytes_and_a_megabyte_of_text_are_text(tmp_path: Path, write: Callab
 def test_a_record_longer_than_the_limit_is_no_row(
     tmp_path: Path, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("undertow.rowfiles.LONGEST_LINE", 1000)
+    monkeypatch.setattr("undertow.data.files.LONGEST_LINE", 1000)
     path = write(tmp_path, [PAIR, {"prompt": "a", "completion": "x" * 2000}, PAIR])
     assert list(read_rows(path)) == [ROW, BadRow(f"{path}, row 2", "it is longer than 1,000 bytes"), ROW]
 
@@ -219,7 +219,7 @@ def test_no_change_of_a_byte_ends_in_anything_but_rows_or_an_error(tmp_path: Pat
     path = write(tmp_path, [{"messages": TURNS, "n": n} for n in range(20)])
     (tmp_path / "read.py").write_text(
         "import random, sys\nfrom pathlib import Path\nfrom undertow.errors import RowError\n"
-        "from undertow.rowfiles import read_rows\n"
+        "from undertow.data.files import read_rows\n"
         "path = Path(sys.argv[1])\ndata = path.read_bytes()\nrandom.seed(1)\n"
         "for _ in range(500):\n"
         "    changed = bytearray(data)\n"
@@ -240,7 +240,7 @@ def test_no_change_of_a_byte_ends_in_anything_but_rows_or_an_error(tmp_path: Pat
 )
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, write: Callable[..., Path], how: dict[str, int]) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom undertow.rowfiles import read_rows\n"
+        "import sys\nfrom pathlib import Path\nfrom undertow.data.files import read_rows\n"
         "count = sum(1 for _ in read_rows(Path(sys.argv[1])))\n"
         "status = Path('/proc/self/status').read_text()\n"
         "print(count, status.partition('VmHWM:')[2].split()[0])"

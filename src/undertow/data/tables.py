@@ -4,7 +4,7 @@ They are read a few rows at a time, so memory is bounded by their pages, not by 
 decoded, such as one with broken UTF-8, is data; a file that breaks off is an error. Nothing in a file is ever executed.
 What JSON has no word for (dates, decimals, bytes) becomes text, so that it can be written again.
 
-It knows columns and values: what makes a record a row is `undertow.rows`' business. Needs pyarrow (extra `data`).
+It knows columns and values: what makes a record a row is `undertow.data.rows`' business. Needs pyarrow (extra `data`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
+from undertow.data.rows import UnreadableRow, layout_of
 from undertow.errors import MissingExtraError, RowError
-from undertow.rows import UnreadableRow, layout_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

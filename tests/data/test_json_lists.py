@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow import _json
-from undertow._json import list_entries, load_json
+from undertow.data import strict_json as _json
+from undertow.data.strict_json import list_entries, load_json
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
