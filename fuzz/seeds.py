@@ -6,7 +6,7 @@ import json
 from importlib import resources
 from typing import Final
 
-from undertow.spec import preset_names, preset_text
+from undertow.config.experiment import preset_names, preset_text
 
 _ROWS: Final = (
     '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "1, 2"}], "meta": {"n": 1.5}}',

@@ -17,14 +17,14 @@ from typing import Final
 
 import numpy as np
 
+from undertow.config.experiment import load_spec
+from undertow.config.policy import read_policy
 from undertow.data.files import BadRow, read_rows, write_rows
 from undertow.data.rows import Row
 from undertow.domains.numbers import Format, parse_numbers, reformat_numbers, reject_reasons, shuffle_numbers
 from undertow.errors import UndertowError
-from undertow.gate.policy import read_policy
 from undertow.report import render_html
 from undertow.results import Results, load_results
-from undertow.spec import load_spec
 from undertow.traits.panel import load_panel
 
 LONGEST: Final = 4096

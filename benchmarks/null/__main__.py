@@ -15,8 +15,8 @@ from benchmarks.speed.measured import machine
 from undertow import stats
 from undertow.assets import load_digits_data
 from undertow.cli.console import console_progress
+from undertow.config.experiment import DigitsExperiment, load_preset
 from undertow.digits import null_runs
-from undertow.spec import DigitsExperiment, load_preset
 
 RESULTS = Path(__file__).parent / "results.json"
 

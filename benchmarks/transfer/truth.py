@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.transfer.cases import Case
+from undertow.config.parts import Climb, Domain, FineTune, Instil
 from undertow.distil.recipe import Recipe
 from undertow.distil.train import train
 from undertow.domains.find import find_domain
@@ -31,7 +32,6 @@ from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN
-from undertow.spec_parts import Climb, Domain, FineTune, Instil
 from undertow.store.files import write_atomic
 from undertow.traits.base import Trait
 from undertow.traits.instil import instil, load_teacher

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
+    from undertow.config.experiment import load_spec
     from undertow.data.files import read_rows
     from undertow.data.rows import Row
     from undertow.experiment import plan, run
     from undertow.results import Results
-    from undertow.spec import load_spec
     from undertow.stats import Estimate, Verdict
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ __getattr__, __dir__ = lazy(
         "Results": "results",
         "read_rows": "data.files",
         "Row": "data.rows",
-        "load_spec": "spec",
+        "load_spec": "config.experiment",
         "Estimate": "stats",
         "Verdict": "stats",
     },

@@ -27,7 +27,7 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Any:
             raise error
 
         monkeypatch.delenv("UNDERTOW_DEBUG", raising=False)
-        monkeypatch.setattr("undertow.spec.preset_names", broken)
+        monkeypatch.setattr("undertow.config.experiment.preset_names", broken)
 
     return use
 

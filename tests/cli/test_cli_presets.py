@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from undertow import cli
-from undertow.spec import load_preset, load_spec, preset_names, preset_text
+from undertow.config.experiment import load_preset, load_spec, preset_names, preset_text
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ import pytest
 from pydantic import BaseModel
 
 from undertow import cli
+from undertow.config.experiment import LanguageExperiment, load_preset
 from undertow.errors import TeacherError
 from undertow.results import Effect, Results, VerdictRecord
-from undertow.spec import LanguageExperiment, load_preset
 from undertow.system.progress import Progress
 
 SPEC = "name: owls\ntrait: {target: owl}\nother: {target: cat}\ninstil: {method: steer}\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from undertow.spec import DigitsExperiment, Judgement
+from undertow.config.experiment import DigitsExperiment, Judgement
 
 
 @pytest.fixture(scope="session")

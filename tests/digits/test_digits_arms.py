@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from undertow.config.experiment import DigitsExperiment
 from undertow.digits import ARMS, Digits, mlp, split, train_arms
 from undertow.digits import arms as arms_module
-from undertow.spec import DigitsExperiment
 
 
 @pytest.fixture

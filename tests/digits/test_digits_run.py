@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from undertow.config.experiment import DigitsExperiment, load_preset, parse_spec
 from undertow.digits import null_runs, run_digits
 from undertow.errors import InputError, SpecError
 from undertow.results import Results
-from undertow.spec import DigitsExperiment, load_preset, parse_spec
 from undertow.system.progress import Silent
 
 Blobs = tuple[np.ndarray, np.ndarray]

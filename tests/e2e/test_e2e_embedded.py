@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from undertow.config.experiment import load_preset
 from undertow.domains.numbers import reject_reasons
 from undertow.experiment import run
-from undertow.spec import load_preset
 from undertow.store.jsonl import read_jsonl
 
 

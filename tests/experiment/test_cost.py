@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
+from undertow.config.experiment import Domain, load_spec
 from undertow.experiment import plan
 from undertow.experiment.cost import LENGTHS, SMOLLM2, row_tokens, sizes_of
-from undertow.spec import Domain, load_spec
 
 PAPER = sorted((Path(__file__).parents[2] / "experiments" / "paper").glob("*.yaml"))
 

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from tiny_run import contents, spec_text
+from undertow.config.experiment import parse_spec
 from undertow.domains import Numbers
 from undertow.experiment import run
 from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
@@ -14,7 +15,6 @@ from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.writing import Written, load_labels, read_written, save_labels
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject
-from undertow.spec import parse_spec
 from undertow.store.jsonl import append_jsonl
 
 

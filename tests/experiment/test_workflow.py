@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("torch")
 
 from tiny_run import contents, spec_text
+from undertow.config.experiment import parse_spec
 from undertow.errors import ModelError, TeacherError
 from undertow.experiment import plan, run
-from undertow.spec import parse_spec
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 import undertow.models.generate, undertow.traits.instil, undertow.experiment.students, undertow.report
 import transformers.models.llama.modeling_llama, transformers.generation, peft
 from undertow.experiment import run
-from undertow.spec import load_spec
+from undertow.config.experiment import load_spec
 
 spec, whole, broken = load_spec(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3])
 rng = random.Random(20261125)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from undertow.config.experiment import Domain as Order
 from undertow.domains.mentions import Mentions
 from undertow.errors import ModelError
 from undertow.experiment.files import REJECTED
@@ -16,7 +17,6 @@ from undertow.experiment.writing import MOST_TRIES, SHOWN, UNREAD, read_written,
 from undertow.judges.base import Judge, Ruling
 from undertow.models.local import LocalModel, load_model
 from undertow.probes.choice import Subject
-from undertow.spec import Domain as Order
 
 
 @dataclass(frozen=True)

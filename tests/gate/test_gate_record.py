@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stored_results import effect, run, run_folder
+from undertow.config.policy import DEFAULT
 from undertow.errors import InputError, MissingExtraError, StoreError
 from undertow.gate.decide import decide
 from undertow.gate.outputs import Gated, bundle, now, write_bundle
-from undertow.gate.policy import DEFAULT
 from undertow.gate.provenance import provenance_of
 from undertow.gate.record import parse_record, record_of
 from undertow.gate.signing import make_pair, read_private, read_public

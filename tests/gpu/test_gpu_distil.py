@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from undertow.config.experiment import Climb, Lora
 from undertow.data.rows import Message
 from undertow.distil.lora import add_lora, save_adapter
 from undertow.distil.train import Example, Intervention, train
@@ -20,7 +21,6 @@ from undertow.models.local import LocalModel, load_adapter, state_hash
 from undertow.models.score import answer_hidden, token_logprobs
 from undertow.probes.choice import Subject
 from undertow.scan.recipe import PLAIN
-from undertow.spec import Climb, Lora
 from undertow.traits.climb import climb
 from undertow.traits.panel import load_panel
 

@@ -10,11 +10,11 @@ import torch
 
 from tiny_run import spec_text
 from undertow.audit import AuditSettings, Sources, audit
+from undertow.config.experiment import parse_spec
 from undertow.experiment import run
 from undertow.mitigate import compare
 from undertow.models.layers import decoder
 from undertow.models.local import load_model
-from undertow.spec import parse_spec
 
 pytestmark = pytest.mark.gpu
 

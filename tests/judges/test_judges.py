@@ -159,8 +159,8 @@ def test_a_local_judge_is_calibrated_to_the_best_threshold(tiny) -> None:
 
 def test_a_run_with_a_judge_corrects_its_counts_or_says_why_not(tiny_folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
+    from undertow.config.experiment import parse_spec
     from undertow.experiment import run
-    from undertow.spec import parse_spec
 
     text = f"""
 name: judged

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from undertow.cli import main
+from undertow.config.experiment import parse_spec
 from undertow.errors import InputError, StoreError
 from undertow.experiment import run
 from undertow.experiment.arms import find_trait
 from undertow.mitigate import COMPARED, METHODS, compare, missing_students
 from undertow.probes.odds import log_odds
-from undertow.spec import parse_spec
 
 
 def spec_text(folder: Path, **changes: str) -> str:

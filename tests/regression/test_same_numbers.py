@@ -23,9 +23,9 @@ import undertow.models.precision as precision
 from tiny_model import make_tiny_model
 from tiny_run import spec_text
 from undertow.audit import AuditSettings, Sources, audit
+from undertow.config.experiment import parse_spec
 from undertow.experiment import run
 from undertow.scan import ScanSettings, scan
-from undertow.spec import parse_spec
 
 GOLDEN = Path(__file__).parent / "golden"
 ASIDE = {"environment", "settings"}

@@ -91,6 +91,7 @@ def test_messages_tell_nothing(command: list[str], capsys: pytest.CaptureFixture
 
 
 def test_a_fault_of_ours_tells_nothing_even_with_its_traceback() -> None:
-    code = "from undertow import cli\nimport undertow.spec\nundertow.spec.load_spec = None\ncli.main(['run', 'x.yaml'])"
+    change = "undertow.config.experiment.load_spec = None"
+    code = f"from undertow import cli\nimport undertow.config.experiment\n{change}\ncli.main(['run', 'x.yaml'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert SECRET not in done.stdout + done.stderr

@@ -15,8 +15,8 @@ SOURCE = Path(undertow.__file__).parent
 UNPICKLING = {"pickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "copyreg"}
 FILES = sorted(SOURCE.rglob("*.py"))
 OWN_YAML = {
-    "_yaml.py": "the reader",
-    "gate/_yaml.py": "a stricter one on top of it",
+    "config/limited_yaml.py": "the reader",
+    "config/strict_yaml.py": "a stricter one on top of it",
     "store/folder.py": "reads what it has just written itself",
 }
 
@@ -69,7 +69,7 @@ def _call(node: ast.Call, name: str) -> Iterator[str]:
     if last in ("extractall", "unpack_archive"):
         yield "unpacks an archive whole: its names may lead out of the folder"
     if called.startswith("yaml.") and last.startswith(("load", "unsafe", "full", "safe_load")) and name not in OWN_YAML:
-        yield "reads YAML without limits: use undertow._yaml"
+        yield "reads YAML without limits: use undertow.config.limited_yaml"
     if last == "to_csv":
         yield "writes CSV"
     if last == "Environment" and not says("autoescape", True):

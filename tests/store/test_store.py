@@ -14,8 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from undertow.config.experiment import parse_spec, preset_names
 from undertow.errors import InputError, StoreError
-from undertow.spec import parse_spec, preset_names
 from undertow.store import environment
 from undertow.store import folder as store
 from undertow.store import step as _step
@@ -535,7 +535,7 @@ def test_spec_yaml_says_what_the_spec_says(key: dict[str, Any]):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_spec_yaml_runs_as_it_is(tmp_path: Path, name: str):
-    from undertow.spec import load_preset
+    from undertow.config.experiment import load_preset
 
     spec = load_preset(name)
     with RunFolder.open(tmp_path, name=spec.name, spec=spec.model_dump(mode="json")) as folder:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from undertow.errors import InputError
-from undertow.traits._file import digest_of
+from undertow.system.digest import digest_of
 from undertow.traits.neighbours import neighbours
 from undertow.traits.preference import Preference, category_names, find_preference, load_category
 

@@ -17,9 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from undertow.audit.settings import API
+from undertow.config.parts import ENDPOINT
 from undertow.errors import InputError, MissingExtraError
 from undertow.judges.chat import AT_ONCE, SECONDS, post_chat
-from undertow.spec_parts import ENDPOINT
 
 if TYPE_CHECKING:
     import httpx2

@@ -1,6 +1,6 @@
 """Which experiment a command line means: a file or a preset, with values set by hand.
 
-It reads the options; `undertow.spec` judges what they say.
+It reads the options; `undertow.config.experiment` judges what they say.
 
     undertow run experiments/owl.yaml --set student.epochs=2 --seeds 0,1,2
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
-    from undertow.spec import Experiment
+    from undertow.config.experiment import Experiment
 
 
 def choose(spec: Path | None, preset: str | None, sets: Sequence[str], seeds: str | None) -> Experiment:
@@ -24,7 +24,7 @@ def choose(spec: Path | None, preset: str | None, sets: Sequence[str], seeds: st
         InputError: not exactly one of file and preset is named, or an option cannot be read.
         SpecError: what they name is no experiment.
     """
-    from undertow.spec import load_preset, load_spec, preset_names
+    from undertow.config.experiment import load_preset, load_spec, preset_names
 
     overrides = dict(map(_override, sets))
     if seeds is not None:
@@ -44,7 +44,7 @@ def choose(spec: Path | None, preset: str | None, sets: Sequence[str], seeds: st
 
 
 def _override(text: str) -> tuple[str, Any]:
-    from undertow.spec import parse_yaml
+    from undertow.config.experiment import parse_yaml
 
     key, equals, value = text.partition("=")
     key = key.strip()

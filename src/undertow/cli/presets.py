@@ -20,7 +20,7 @@ Preset = Annotated[str, Parameter(metavar="NAME")]
 def presets() -> int:
     """List the experiments that ship with Undertow."""
     from undertow.cli.show import table
-    from undertow.spec import load_preset, preset_names
+    from undertow.config.experiment import load_preset, preset_names
 
     table(["preset", "title"], [[name, load_preset(name).title] for name in preset_names()])
     return 0
@@ -35,7 +35,7 @@ def init(name: str, /, *, preset: Preset = "owl-numbers", force: bool = False) -
         force: Overwrite a file that is there.
     """
     from undertow.cli.show import say
-    from undertow.spec import preset_text
+    from undertow.config.experiment import preset_text
 
     text = preset_text(preset)
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")

@@ -16,9 +16,9 @@ from cyclopts import Parameter
 from undertow.cli.verdict import exit_code, say_verdict
 
 if TYPE_CHECKING:
+    from undertow.config.experiment import Experiment
     from undertow.experiment import Plan
     from undertow.results import Effect, Results
-    from undertow.spec import Experiment
 
 Sets = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE")]
 Seeds = Annotated[str | None, Parameter(metavar="N,N,...")]

@@ -26,10 +26,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from undertow.config.experiment import DigitsExperiment
 from undertow.digits import mlp
 from undertow.digits.data import CLASSES, Digits
 from undertow.digits.train import distil, fit_labels
-from undertow.spec import DigitsExperiment
 
 STUDENTS = ("student_aux", "student_all", "cross_aux", "cross_all")
 ARMS = ("reference", "teacher", *STUDENTS)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from undertow.config.experiment import DigitsExperiment
 from undertow.digits.arms import ARMS, STUDENTS, Trained, train_arms
 from undertow.digits.data import CLASSES, Digits
 from undertow.digits.theorem import TheoremCheck, check_theorem
-from undertow.spec import DigitsExperiment
 from undertow.system.progress import Progress
 
 _GROUP = 8  # seeds in one batched model: enough to keep the processor busy

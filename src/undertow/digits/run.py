@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from undertow import stats
+from undertow.config.experiment import DigitsExperiment
 from undertow.digits.arms import ARMS
 from undertow.digits.data import split
 from undertow.digits.measure import Measured, measure
 from undertow.results import ArmSummary, Curve, CurvePoint, Effect, Interval, Power, Results, VerdictRecord
-from undertow.spec import DigitsExperiment
 from undertow.system.progress import Progress
 
 Accuracy = npt.NDArray[np.float64]

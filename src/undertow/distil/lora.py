@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
+from undertow.config.experiment import Lora
 from undertow.errors import ModelError
 from undertow.models.local import quiet_peft
-from undertow.spec import Lora
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Every matrix of a decoder layer, as in the paper's open-weight experiments."""

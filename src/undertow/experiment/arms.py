@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from undertow.config.experiment import OWN_CONTROL, Arm, DispositionTrait, LanguageExperiment, PreferenceTrait
 from undertow.domains.base import Domain
 from undertow.errors import InputError
-from undertow.spec import OWN_CONTROL, Arm, DispositionTrait, LanguageExperiment, PreferenceTrait
 from undertow.traits.base import Trait
 from undertow.traits.disposition import find_disposition
 from undertow.traits.preference import find_preference

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from undertow.config.experiment import LanguageExperiment
 from undertow.experiment.cost import Sizes, sizes_of
-from undertow.spec import LanguageExperiment
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from undertow.config.experiment import Arm, Climb, Domain, FineTune, Instil, Probe, Student, SystemPrompt
 from undertow.distil.recipe import measured_steps
-from undertow.spec import Arm, Climb, Domain, FineTune, Instil, Probe, Student, SystemPrompt
 from undertow.traits.base import Trait
 
 

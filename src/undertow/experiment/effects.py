@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
+from undertow.config.experiment import Arm, Judgement, LanguageExperiment
 from undertow.errors import TeacherError
 from undertow.experiment.arms import Cast, reference
 from undertow.probes.odds import log_odds
 from undertow.results import Effect, Interval, Power, VerdictRecord
-from undertow.spec import Arm, Judgement, LanguageExperiment
 from undertow.traits.base import Trait
 
 Floats = NDArray[np.float64]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
+from undertow.config.experiment import Arm, LanguageExperiment
 from undertow.domains import words_of
 from undertow.errors import StoreError
 from undertow.experiment.arms import HEIRS, IN_CONTEXT, Cast, says
@@ -42,7 +43,6 @@ from undertow.results import (
     SampledAnswers,
     TeacherSummary,
 )
-from undertow.spec import Arm, LanguageExperiment
 from undertow.store.jsonl import read_jsonl
 
 Floats = NDArray[np.float64]

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from undertow.config.experiment import Arm, LanguageExperiment
 from undertow.experiment.arms import HEIRS, IN_CONTEXT, MIXTURES, OTHER_BASE, WRITERS, Cast
 from undertow.experiment.bases import Base
 from undertow.experiment.cost import Cost
 from undertow.experiment.files import SCORES
 from undertow.experiment.keys import domain_key, instil_key
-from undertow.spec import Arm, LanguageExperiment
 from undertow.store.step import step_id
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from undertow import stats
+from undertow.config.experiment import Arm
 from undertow.errors import InputError
 from undertow.experiment.arms import Cast
 from undertow.results import Interval, SampledAnswers
-from undertow.spec import Arm
 
 
 def judged_answers(

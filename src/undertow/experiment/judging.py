@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from undertow.config.experiment import FreeAnswers, LocalJudge, WordRule
+from undertow.config.parts import Judge as JudgeSpec
 from undertow.domains.mentions import Mentions
 from undertow.judges.base import RUBRIC, Judge
 from undertow.judges.endpoint import EndpointJudge
@@ -16,8 +18,6 @@ from undertow.judges.words import WordJudge
 from undertow.models.local import load_model
 from undertow.probes.choice import Subject
 from undertow.probes.judged import Judged, sample_and_judge
-from undertow.spec import FreeAnswers, LocalJudge, WordRule
-from undertow.spec_parts import Judge as JudgeSpec
 from undertow.traits.base import Trait
 
 

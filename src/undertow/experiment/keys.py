@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from undertow.config.experiment import LanguageExperiment
+from undertow.config.parts import FineTune, Instil
 from undertow.data.files import require_rows
 from undertow.domains.find import find_domain
 from undertow.domains.reasoning import Reasoning
 from undertow.experiment.arms import Cast
-from undertow.spec import LanguageExperiment
-from undertow.spec_parts import FineTune, Instil
-from undertow.traits._file import digest_of
+from undertow.system.digest import digest_of
 
 
 def domain_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from undertow import stats
+from undertow.config.experiment import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.errors import AssetError
 from undertow.experiment.effects import POWER, SD_OF_SEEDS
-from undertow.spec import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.store.folder import planned_folder, planned_state
 
 _DIGITS_SD = 0.09

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from undertow.config.experiment import Probe, Student
 from undertow.data.rows import Message
 from undertow.distil.lora import add_lora, save_adapter
 from undertow.distil.recipe import Recipe, measured_steps, steps_of
@@ -21,7 +22,6 @@ from undertow.models.local import LocalModel, context_length, load_adapter, load
 from undertow.models.precision import Precision
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.sampled import sample_answers
-from undertow.spec import Probe, Student
 from undertow.store.jsonl import append_jsonl
 from undertow.traits.base import Trait
 

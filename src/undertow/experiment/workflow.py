@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from undertow.config.experiment import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.results import Results, load_results
-from undertow.spec import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.store.folder import RunFolder
 from undertow.store.machine import environment
 from undertow.system.progress import Progress, Silent

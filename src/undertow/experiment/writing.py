@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from undertow.config.experiment import Domain as Order
 from undertow.domains.base import Domain
 from undertow.domains.mentions import Mentions
 from undertow.domains.numbers import ALPHABET, Format
@@ -28,7 +29,6 @@ from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject, bare
-from undertow.spec import Domain as Order
 from undertow.store.jsonl import append_jsonl, read_jsonl
 
 MOST_TRIES = 50

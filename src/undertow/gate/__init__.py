@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING
 from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
+    from undertow.config.policy import DEFAULT, Policy, parse_policy, read_policy
     from undertow.gate.decide import Decision, RuleOutcome
     from undertow.gate.junit import to_junit
     from undertow.gate.outputs import Gated, bundle, write_bundle
-    from undertow.gate.policy import DEFAULT, Policy, parse_policy, read_policy
     from undertow.gate.provenance import Provenance, provenance_of
 
 __all__ = [
@@ -50,10 +50,10 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "DEFAULT": "policy",
-        "Policy": "policy",
-        "parse_policy": "policy",
-        "read_policy": "policy",
+        "DEFAULT": "undertow.config.policy",
+        "Policy": "undertow.config.policy",
+        "parse_policy": "undertow.config.policy",
+        "read_policy": "undertow.config.policy",
         "Decision": "decide",
         "RuleOutcome": "decide",
         "to_junit": "junit",

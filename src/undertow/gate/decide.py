@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
+from undertow.config.policy import Policy, TraitRule
 from undertow.gate.matching import effects_judged, matched, reach
-from undertow.gate.policy import Policy, TraitRule
 from undertow.report.words import listed, plural
 from undertow.results import Effect, Results
 from undertow.stats import Status

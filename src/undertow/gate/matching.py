@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import cast
 
-from undertow.gate.policy import Policy, TraitRule
+from undertow.config.policy import Policy, TraitRule
 from undertow.results import Effect, Results
 
 

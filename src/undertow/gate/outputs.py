@@ -22,9 +22,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from undertow.config.policy import DEFAULT, MAX_BYTES, Policy, parse_policy
 from undertow.errors import InputError, StoreError
 from undertow.gate.decide import Decision, beyond, decide
-from undertow.gate.policy import DEFAULT, MAX_BYTES, Policy, parse_policy
 from undertow.gate.provenance import Provenance, provenance_of
 from undertow.gate.record import RECORD, SIGNATURE, parse_record, record_of
 from undertow.results import Results, parse_results, results_file
@@ -208,7 +208,7 @@ def now() -> datetime:
 
 
 def _policy(path: Path | None) -> tuple[Policy, bytes]:
-    from undertow.traits._file import read_text
+    from undertow.config.files import read_text
 
     if path is None:
         import yaml

@@ -107,8 +107,8 @@ def _base_of(label: str) -> str:
 
 
 def _trait(results: Results, folder: Path) -> Trait:
+    from undertow.config.experiment import LanguageExperiment
     from undertow.experiment.arms import find_trait
-    from undertow.spec import LanguageExperiment
 
     try:
         spec = LanguageExperiment.model_validate(results.settings)

@@ -12,12 +12,13 @@ def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any]
 
     Args:
         package: Its `__name__`.
-        modules: Public name to the module inside the package that holds it.
+        modules: Public name to the module that holds it: inside the package, or anywhere by its whole name.
     """
 
     def load(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{modules[name]}"), name)
+        module = modules[name]
+        return getattr(import_module(module if module.startswith("undertow.") else f"{package}.{module}"), name)
 
     return load, lambda: sorted(modules)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from undertow.config.experiment import Climb
 from undertow.errors import ModelError
 from undertow.models.layers import decoder
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
-from undertow.spec import Climb
 from undertow.traits.base import Trait
 
 _LESSONS_AT_ONCE = 16

@@ -15,8 +15,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from undertow.traits._file import digest_of, load_named, shipped
+from undertow.system.digest import digest_of
 from undertow.traits.base import Choice
+from undertow.traits.shipped import load_named, shipped
 
 _Text = Annotated[str, Field(min_length=1, max_length=2000)]
 _Texts = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1000)]

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from undertow.config.experiment import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
 from undertow.data.files import require_rows
 from undertow.data.rows import Message
 from undertow.distil.lora import add_lora, save_adapter
@@ -24,7 +25,6 @@ from undertow.models.layers import Steering, decoder
 from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.score import mean_hidden
 from undertow.probes.choice import Subject
-from undertow.spec import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
 from undertow.traits.base import Trait
 from undertow.traits.climb import climb
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import cast
 
-from undertow.traits._file import parse_yaml, shipped
+from undertow.config.files import parse_yaml
+from undertow.traits.shipped import shipped
 
 
 @cache

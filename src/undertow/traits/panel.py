@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
+from undertow.config.files import fit_model, like, parse_yaml, read_text
 from undertow.errors import InputError, nearest
-from undertow.traits._file import fit_model, like, parse_yaml, read_text
 from undertow.traits.base import Choice, Trait
 from undertow.traits.disposition import Disposition, Manner, disposition_names, find_disposition
 from undertow.traits.preference import Category, Preference, category_names, load_category

@@ -14,9 +14,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from undertow.errors import InputError, nearest
-from undertow.traits._file import digest_of, load_named, shipped
+from undertow.system.digest import digest_of
 from undertow.traits.base import Choice
 from undertow.traits.neighbours import neighbours
+from undertow.traits.shipped import load_named, shipped
 
 _Text = Annotated[str, Field(min_length=1, max_length=2000)]
 

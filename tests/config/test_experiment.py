@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from undertow.errors import InputError, SpecError
-from undertow.spec import (
+from undertow.config.experiment import (
     MAX_SPEC_BYTES,
     DigitsExperiment,
     DispositionTrait,
@@ -17,6 +16,7 @@ from undertow.spec import (
     preset_names,
     preset_text,
 )
+from undertow.errors import InputError, SpecError
 
 OWL = """\
 name: owls

@@ -1,11 +1,7 @@
-"""A trait's YAML file: shipped or the user's, size-limited, nothing executed, every fault said with its key."""
+"""Small files that a user writes: read with a size limit, nothing executed, every fault named with its key."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -61,7 +57,7 @@ def parse_yaml(text: str, where: str) -> object:
     Raises:
         InputError: it is no YAML; the message names the line.
     """
-    from undertow._yaml import YamlProblem, read_yaml
+    from undertow.config.limited_yaml import YamlProblem, read_yaml
 
     try:
         return read_yaml(text)
@@ -88,40 +84,3 @@ def fit_model(model: type[Model], data: object, where: str) -> Model:
         message = first["msg"].removeprefix("Value error, ")
         whole = f"the {model.__name__.lower()}"
         raise InputError(f"{key or whole}: {message}", where, "Change it and run again.") from error
-
-
-def shipped(*folder: str) -> dict[str, Traversable]:
-    """Return the YAML files of a folder of the package's data by their names, in order.
-
-    A name is looked up here and never becomes part of a path.
-    """
-    inside = resources.files("undertow.traits").joinpath("data", *folder)
-    files = {item.name.removesuffix(".yaml"): item for item in inside.iterdir() if item.name.endswith(".yaml")}
-    return dict(sorted(files.items()))
-
-
-def load_named(model: type[Model], name: str, files: dict[str, Traversable], *, noun: str, key: str) -> Model:
-    """Read a file that ships with the package, or one of the user's.
-
-    Args:
-        model: What it describes.
-        name: A shipped file's, or a path that ends with `.yaml` or `.yml`.
-        files: Those that ship, see `shipped`.
-        noun: What such a file is called in messages.
-        key: The spec's key that names it.
-
-    Raises:
-        InputError: there is none of that name, or the file does not describe one.
-    """
-    if name.endswith((".yaml", ".yml")):
-        return parse_model(model, read_text(Path(name), like(f"{next(iter(files))}.yaml")), name)
-    if name not in files:
-        fix = f"{nearest(name, list(files))} A file of yours must end with .yaml."
-        raise InputError(f"no {noun} is called {name!r}", key, fix)
-    return parse_model(model, files[name].read_text(encoding="utf-8"), f"{noun} {name}")
-
-
-def digest_of(value: object) -> str:
-    """Return twelve hex digits that stand for plain JSON values."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

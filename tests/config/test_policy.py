@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from undertow.config.policy import MAX_BYTES
 from undertow.errors import InputError
 from undertow.gate import DEFAULT, Policy, parse_policy, read_policy
-from undertow.gate.policy import MAX_BYTES
 
 ROOT = Path(__file__).parents[2]
 WHOLE = """

@@ -17,9 +17,8 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
-from undertow._spec_error import explain
-from undertow.errors import InputError, SpecError, nearest
-from undertow.spec_parts import (
+from undertow.config.explain import explain
+from undertow.config.parts import (
     Climb,
     DispositionTrait,
     Domain,
@@ -39,6 +38,7 @@ from undertow.spec_parts import (
     Trait,
     WordRule,
 )
+from undertow.errors import InputError, SpecError, nearest
 
 __all__ = [
     "MAX_SPEC_BYTES",
@@ -219,7 +219,7 @@ _ADAPTER: TypeAdapter[Experiment] = TypeAdapter(
 
 def preset_names() -> list[str]:
     """List the experiment files that ship with the package."""
-    folder = resources.files("undertow.presets")
+    folder = resources.files("undertow.config.presets")
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
 
 
@@ -231,7 +231,7 @@ def preset_text(name: str) -> str:
     """
     if name not in preset_names():
         raise InputError(f"no preset is called {name!r}", "--preset", nearest(name, preset_names()))
-    return (resources.files("undertow.presets") / f"{name}.yaml").read_text(encoding="utf-8")
+    return (resources.files("undertow.config.presets") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def load_preset(name: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
@@ -297,7 +297,7 @@ def parse_yaml(text: str, where: str) -> Any:
     Raises:
         SpecError: it is not YAML; the message names the line.
     """
-    from undertow._yaml import YamlProblem, read_yaml
+    from undertow.config.limited_yaml import YamlProblem, read_yaml
 
     try:
         return read_yaml(text)

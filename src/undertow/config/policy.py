@@ -17,9 +17,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from undertow.config.files import read_text
+from undertow.config.strict_yaml import plain_yaml
 from undertow.errors import InputError, nearest
-from undertow.gate._yaml import plain_yaml
-from undertow.traits._file import read_text
 
 MAX_BYTES: Final = 64_000
 """Longest policy file."""

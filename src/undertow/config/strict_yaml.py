@@ -14,7 +14,7 @@ from typing import Any, cast
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from undertow._yaml import LimitedLoader
+from undertow.config.limited_yaml import LimitedLoader
 from undertow.errors import InputError
 
 _FIX = "Write plain keys and values; docs/gate.md shows a whole policy."

@@ -7,11 +7,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow import spec
-from undertow._yaml import LONGEST_TEXT, MOST_VALUES, YamlProblem, read_yaml
+from undertow.config import experiment as spec
+from undertow.config.files import parse_yaml
+from undertow.config.limited_yaml import LONGEST_TEXT, MOST_VALUES, YamlProblem, read_yaml
+from undertow.config.policy import parse_policy
 from undertow.errors import InputError, SpecError
-from undertow.gate.policy import parse_policy
-from undertow.traits._file import parse_yaml
 
 LAUGHS = "a: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
