@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from undertow._records import Effect, Interval, Record, RowCounts
+from undertow.results.records import Effect, Interval, Record, RowCounts
 
 
 class WeightChange(Record):

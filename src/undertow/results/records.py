@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
+    """Strict: unknown keys and numbers that are not finite are refused, values do not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 

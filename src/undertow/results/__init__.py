@@ -1,0 +1,124 @@
+"""results.json: what every verb writes, `--json` prints, and report, gate and viewer read.
+
+    results.py      the whole file
+    records.py      effects, intervals and counts, which all kinds share
+    runs.py         what an experiment adds
+    scans.py        what a scan adds
+    audits.py       what an audit adds
+    mitigations.py  what a comparison of mitigations adds
+    files.py        reading it
+
+The public names load on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from undertow.system.lazy import lazy
+
+if TYPE_CHECKING:
+    from undertow.results.audits import (
+        AuditRecord,
+        LayerReadout,
+        MovedToken,
+        PromptCluster,
+        SamplingPlan,
+        Steered,
+        TracedRows,
+        Unnamed,
+        WeightChange,
+    )
+    from undertow.results.files import MAX_BYTES, load_results, parse_results, results_file
+    from undertow.results.mitigations import MitigationRecord
+    from undertow.results.records import Effect, Interval, Record, RowCounts
+    from undertow.results.results import Json, Results, VerdictRecord
+    from undertow.results.runs import (
+        ArmSummary,
+        Curve,
+        CurvePoint,
+        Divergence,
+        Funnel,
+        Power,
+        Sample,
+        SampledAnswers,
+        TeacherSummary,
+    )
+    from undertow.results.scans import Common, MethodRecord, ScanRecord, SuspectRow
+
+__all__ = [
+    "MAX_BYTES",
+    "ArmSummary",
+    "AuditRecord",
+    "Common",
+    "Curve",
+    "CurvePoint",
+    "Divergence",
+    "Effect",
+    "Funnel",
+    "Interval",
+    "Json",
+    "LayerReadout",
+    "MethodRecord",
+    "MitigationRecord",
+    "MovedToken",
+    "Power",
+    "PromptCluster",
+    "Record",
+    "Results",
+    "RowCounts",
+    "Sample",
+    "SampledAnswers",
+    "SamplingPlan",
+    "ScanRecord",
+    "Steered",
+    "SuspectRow",
+    "TeacherSummary",
+    "TracedRows",
+    "Unnamed",
+    "VerdictRecord",
+    "WeightChange",
+    "load_results",
+    "parse_results",
+    "results_file",
+]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "ArmSummary": "runs",
+        "AuditRecord": "audits",
+        "Common": "scans",
+        "Curve": "runs",
+        "CurvePoint": "runs",
+        "Divergence": "runs",
+        "Effect": "records",
+        "Funnel": "runs",
+        "Interval": "records",
+        "Json": "results",
+        "LayerReadout": "audits",
+        "MAX_BYTES": "files",
+        "MethodRecord": "scans",
+        "MitigationRecord": "mitigations",
+        "MovedToken": "audits",
+        "Power": "runs",
+        "PromptCluster": "audits",
+        "Record": "records",
+        "Results": "results",
+        "RowCounts": "records",
+        "Sample": "runs",
+        "SampledAnswers": "runs",
+        "SamplingPlan": "audits",
+        "ScanRecord": "scans",
+        "Steered": "audits",
+        "SuspectRow": "scans",
+        "TeacherSummary": "runs",
+        "TracedRows": "audits",
+        "Unnamed": "audits",
+        "VerdictRecord": "results",
+        "WeightChange": "audits",
+        "load_results": "files",
+        "parse_results": "files",
+        "results_file": "files",
+    },
+)

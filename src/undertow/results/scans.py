@@ -1,0 +1,66 @@
+"""What the results of a scan hold beside the shifts of traits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from undertow.results.records import Effect, Record, RowCounts
+
+
+class SuspectRow(Record):
+    """A row that carries much of what a scan found, with the tokens that do."""
+
+    file: str
+    number: int
+    """Line, entry or record, from 1."""
+    trait: str
+    share: float
+    """What it carries, as a multiple of what rows carry on average in either direction."""
+    prompt: str
+    pieces: list[str]
+    """The answer's tokens as text."""
+    weights: list[float]
+    """Each token's part of it, as a share of the row's largest; of the norms' part of the gradient alone."""
+
+
+class Common(Record):
+    """Whether the rows pull a student in one direction, and where to."""
+
+    cosine: float
+    """Mean inner product of the gradients of two prompts, as a share of their mean squared length."""
+    p: float
+    beyond_panel: float
+    """The same for what no trait of the panel accounts for."""
+    p_beyond_panel: float
+    up: list[str]
+    """Tokens that become likelier at the beginning of answers to unrelated questions."""
+    down: list[str]
+
+
+class MethodRecord(Record):
+    """What another method says of the same rows."""
+
+    name: str
+    findings: list[Effect]
+    """In units of its own, surest first."""
+
+
+class ScanRecord(Record):
+    """What a scan saw beside the shifts of traits."""
+
+    rows: RowCounts
+    reference: RowCounts | None = None
+    prompts: int
+    """Different ones among the rows that were looked at."""
+    format: str
+    """What the answers were held to, in words."""
+    temperature: float
+    """At which the student's base would most likely have written them."""
+    lineage: Literal["same", "different", "unknown"]
+    lineage_because: str
+    lineage_p: float | None = None
+    common: Common
+    suspects: list[SuspectRow] = Field(default_factory=list[SuspectRow])
+    methods: list[MethodRecord] = Field(default_factory=list[MethodRecord])
