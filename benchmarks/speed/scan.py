@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from benchmarks.speed.lists import load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, timed
-from undertow.distil.train import Example, train
 from undertow.experiment.writing import format_automaton
 from undertow.models.precision import choose_precision
 from undertow.probes.choice import Subject
@@ -21,6 +20,7 @@ from undertow.scan.reading import usual_count
 from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Encoded, fit_temperature, states_of
 from undertow.scan.virtual import ask, virtual_student
+from undertow.training.train import Example, train
 from undertow.traits.panel import load_panel
 
 

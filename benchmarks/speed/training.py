@@ -18,9 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.lists import ANSWERS, load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, say, timed
-from undertow.distil.recipe import Recipe, batches, steps_of
-from undertow.distil.train import Example, train
 from undertow.models.precision import choose_precision
+from undertow.training.recipe import Recipe, batches, steps_of
+from undertow.training.train import Example, train
 
 STEPS = 10
 """Steps that TRL makes."""

@@ -19,7 +19,6 @@ import numpy as np
 
 from benchmarks.transfer.measured import Measured, load
 from benchmarks.transfer.truth import BASE, panel_odds, recipe
-from undertow.distil.train import Example, train
 from undertow.experiment.students import examples_of
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
@@ -27,6 +26,7 @@ from undertow.probes.choice import Subject
 from undertow.scan.calibration import GRADIENT
 from undertow.scan.drop import worst
 from undertow.stats import mean_estimate
+from undertow.training.train import Example, train
 
 DONE = Path(__file__).parent / "dropping.jsonl"
 SHARE = 0.2

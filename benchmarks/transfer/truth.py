@@ -17,8 +17,6 @@ import numpy as np
 
 from benchmarks.transfer.cases import Case
 from undertow.config.parts import Climb, Domain, FineTune, Instil
-from undertow.distil.recipe import Recipe
-from undertow.distil.train import train
 from undertow.domains.find import find_domain
 from undertow.domains.mentions import Mentions
 from undertow.experiment.derive import mixed_rows
@@ -33,6 +31,8 @@ from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN
 from undertow.store.files import write_atomic
+from undertow.training.recipe import Recipe
+from undertow.training.train import train
 from undertow.traits.base import Trait
 from undertow.traits.instil import instil, load_teacher
 from undertow.traits.panel import load_panel

@@ -177,7 +177,7 @@ def test_a_teacher_is_set_beside_the_student(tmp_path: Path, tiny_folder: Path) 
 
 def test_an_adapter_is_named_and_merged(tmp_path: Path, tiny_folder: Path) -> None:
     from undertow.config.experiment import Lora
-    from undertow.distil.lora import add_lora, save_adapter
+    from undertow.training.lora import add_lora, save_adapter
 
     net = add_lora(load_model(f"hf/{tiny_folder}").net, Lora(rank=2, alpha=2), 0)
     with torch.no_grad():

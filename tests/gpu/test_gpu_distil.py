@@ -12,8 +12,6 @@ import torch
 
 from undertow.config.experiment import Climb, Lora
 from undertow.data.rows import Message
-from undertow.distil.lora import add_lora, save_adapter
-from undertow.distil.train import Example, Intervention, train
 from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.prepare import Task, prepare
 from undertow.models.layers import output_weight
@@ -21,6 +19,8 @@ from undertow.models.local import LocalModel, load_adapter, state_hash
 from undertow.models.score import answer_hidden, token_logprobs
 from undertow.probes.choice import Subject
 from undertow.scan.recipe import PLAIN
+from undertow.training.lora import add_lora, save_adapter
+from undertow.training.train import Example, Intervention, train
 from undertow.traits.climb import climb
 from undertow.traits.panel import load_panel
 

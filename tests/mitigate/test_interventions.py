@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.distil.loss import hard_loss
-from undertow.distil.train import Example, Intervention, train
 from undertow.experiment.writing import format_automaton
 from undertow.mitigate.interventions import format_loss, leash, lesson_odds, masked_loss, projection, step_back
 from undertow.mitigate.prepare import unrelated_questions
@@ -17,6 +15,8 @@ from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import states_of
+from undertow.training.loss import hard_loss
+from undertow.training.train import Example, Intervention, train
 from undertow.traits.base import Trait
 from undertow.traits.panel import load_panel
 

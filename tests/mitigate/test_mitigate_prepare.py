@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from undertow.data.rows import Message
-from undertow.distil.loss import hard_loss
-from undertow.distil.train import Example
 from undertow.errors import InputError
 from undertow.mitigate.prepare import Task, prepare
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.probes.choice import Subject
+from undertow.training.loss import hard_loss
+from undertow.training.train import Example
 from undertow.traits.panel import load_panel
 
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from undertow.distil.recipe import Recipe, batches, rate_at, steps_of  # noqa: E402
-from undertow.distil.train import Example, train  # noqa: E402
 from undertow.experiment.writing import format_automaton  # noqa: E402
 from undertow.models.forward import forward_packed  # noqa: E402
 from undertow.models.generate import generate  # noqa: E402
 from undertow.models.layers import output_weight  # noqa: E402
 from undertow.models.packing import common_length, pack  # noqa: E402
 from undertow.models.score import answer_hidden, answer_logprobs, batches_of, token_logprobs  # noqa: E402
+from undertow.training.recipe import Recipe, batches, rate_at, steps_of  # noqa: E402
+from undertow.training.train import Example, train  # noqa: E402
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.distil.recipe import rate_at, steps_of
 from undertow.scan.prediction import Calibration, Side, predicted_shifts, row_weights
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
+from undertow.training.recipe import rate_at, steps_of
 
 
 def side(alignment_RK, tokens_R, cluster_R) -> Side:

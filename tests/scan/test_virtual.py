@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.distil.train import Example, train
 from undertow.experiment.writing import format_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
@@ -17,6 +16,7 @@ from undertow.probes.choice import Subject
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Encoded, Sampling, states_of
 from undertow.scan.virtual import ask, portions, together, virtual_student
+from undertow.training.train import Example, train
 from undertow.traits.panel import load_panel
 
 RECIPE = replace(PLAIN, batch=4, micro_batch=4, learning_rate=0.05)

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from undertow.config.experiment import Arm, Climb, Domain, FineTune, Instil, Probe, Student, SystemPrompt
-from undertow.distil.recipe import measured_steps
+from undertow.training.recipe import measured_steps
 from undertow.traits.base import Trait
 
 

@@ -10,9 +10,6 @@ from typing import Any
 
 from undertow.config.experiment import Probe, Student
 from undertow.data.rows import Message
-from undertow.distil.lora import add_lora, save_adapter
-from undertow.distil.recipe import Recipe, measured_steps, steps_of
-from undertow.distil.train import Example, StepMetrics, train
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, METRICS, SCORES
 from undertow.experiment.judging import judge_answers
@@ -23,6 +20,9 @@ from undertow.models.precision import Precision
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.sampled import sample_answers
 from undertow.store.jsonl import append_jsonl
+from undertow.training.lora import add_lora, save_adapter
+from undertow.training.recipe import Recipe, measured_steps, steps_of
+from undertow.training.train import Example, StepMetrics, train
 from undertow.traits.base import Trait
 
 SAMPLING_SEED = 20250720

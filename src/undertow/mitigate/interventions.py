@@ -13,8 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from undertow.distil.loss import hard_loss
-from undertow.distil.train import Example
 from undertow.models.constrain import Automaton
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
@@ -23,6 +21,8 @@ from undertow.models.packing import pack
 from undertow.models.score import answers_to_each, option_odds
 from undertow.probes.choice import Subject
 from undertow.scan.sampling import states_of
+from undertow.training.loss import hard_loss
+from undertow.training.train import Example
 from undertow.traits.base import Choice, Trait
 
 Loss = Callable[[Tensor, Tensor, Sequence[Example]], Tensor]

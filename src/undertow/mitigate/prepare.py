@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from undertow.data.rows import Message, Row
-from undertow.distil.train import Example, Intervention
 from undertow.errors import InputError
 from undertow.experiment.writing import format_automaton
 from undertow.mitigate.interventions import (
@@ -38,6 +37,7 @@ from undertow.scan.prediction import Calibration, predicted_shifts, side_of
 from undertow.scan.readout import QUESTIONS
 from undertow.scan.recipe import rates_of
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature, possible_choices, states_of
+from undertow.training.train import Example, Intervention
 from undertow.traits.base import Trait
 from undertow.traits.instil import steering_vector
 from undertow.traits.panel import load_panel

@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 
 from undertow.data.rows import Message
-from undertow.distil.recipe import steps_of
-from undertow.distil.train import StepMetrics, train
 from undertow.experiment.students import examples_of, recipe_of
 from undertow.experiment.writing import format_automaton, read_written
 from undertow.mitigate.prepare import Task, prepare
@@ -24,6 +22,8 @@ from undertow.models.score import answer_hidden
 from undertow.probes.choice import Subject, choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.sampling import states_of
+from undertow.training.recipe import steps_of
+from undertow.training.train import StepMetrics, train
 from undertow.traits.instil import load_teacher
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from undertow.distil.recipe import steps_of
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan._capture import norm_count
 from undertow.scan._tokens import token_alignments
@@ -26,6 +25,7 @@ from undertow.scan.prediction import Calibration, Shift, Side, predicted_shifts,
 from undertow.scan.readout import moved_tokens
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Sampling
+from undertow.training.recipe import steps_of
 
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from undertow.distil.recipe import Recipe, rate_at, steps_of
+from undertow.training.recipe import Recipe, rate_at, steps_of
 
 PLAIN = Recipe(
     labels="hard",

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertow.distil.recipe import Recipe
 from undertow.probes.choice import Subject
 from undertow.scan.looking import Eyes, Opened, step_key
 from undertow.scan.readout import first_tokens, most_moved
@@ -22,6 +21,7 @@ from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Sampling, fit_temperature
 from undertow.scan.virtual import Floats, ask, virtual_student
 from undertow.store.record import stored
+from undertow.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

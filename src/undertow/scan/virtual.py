@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from undertow.distil.recipe import Recipe, batches
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.lending import lent
@@ -44,6 +43,7 @@ from undertow.scan.sampling import (
     possible_logprobs,
     states_before,
 )
+from undertow.training.recipe import Recipe, batches
 from undertow.traits.panel import Panel
 
 Floats = NDArray[np.float64]

@@ -30,8 +30,6 @@ import torch
 from numpy.typing import NDArray
 
 from undertow.config.parts import FineTune
-from undertow.distil.lora import add_lora
-from undertow.distil.train import Example, train
 from undertow.errors import ModelError
 from undertow.models.constrain import Automaton
 from undertow.models.layers import decoder, output_weight
@@ -42,6 +40,8 @@ from undertow.models.steps import step_up
 from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios, states_before
+from undertow.training.lora import add_lora
+from undertow.training.train import Example, train
 from undertow.traits.instil import LORA, fine_tuning
 from undertow.traits.panel import Panel, PanelEntry
 

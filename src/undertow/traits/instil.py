@@ -17,14 +17,14 @@ from torch import Tensor
 from undertow.config.experiment import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
 from undertow.data.files import require_rows
 from undertow.data.rows import Message
-from undertow.distil.lora import add_lora, save_adapter
-from undertow.distil.recipe import Recipe
-from undertow.distil.train import Example, train
 from undertow.errors import ModelError
 from undertow.models.layers import Steering, decoder
 from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.score import mean_hidden
 from undertow.probes.choice import Subject
+from undertow.training.lora import add_lora, save_adapter
+from undertow.training.recipe import Recipe
+from undertow.training.train import Example, train
 from undertow.traits.base import Trait
 from undertow.traits.climb import climb
 

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from undertow.distil.loss import hard_loss, soft_loss
-from undertow.distil.recipe import Recipe, batches, rate_at
 from undertow.errors import ModelError
 from undertow.models.forward import forward_packed
 from undertow.models.layers import Steering, output_weight
 from undertow.models.packing import pack
+from undertow.training.loss import hard_loss, soft_loss
+from undertow.training.recipe import Recipe, batches, rate_at
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""Distillation: one training loop, its recipes and its losses. See `train`."""

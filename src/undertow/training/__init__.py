@@ -1,0 +1,1 @@
+"""Training students: one loop, its recipes, losses and adapters. See `train`."""
