@@ -22,6 +22,7 @@ _POLICY: Final = """traits:
   - {trait: "animals:*", largest_shift: 0.2, arm: "*", direction: towards}
 unit: log-odds
 lineage: not-different
+largest_detectable_effect: 0.3
 minimum_power: 0.3
 evidence: {kind: [run, scan], seeds: 3}
 verdict: not-fail
@@ -122,6 +123,7 @@ WORDS: Final = [
     "direction",
     "unit",
     "lineage",
+    "largest_detectable_effect",
     "minimum_power",
     "evidence",
     "verdict",

@@ -8,6 +8,7 @@ import torch
 
 from undertow.audit.attribution import Traced, says, trace
 from undertow.audit.capability import breakage, instructions, retention, sums
+from undertow.audit.gather import shift_correlation
 from undertow.audit.panel import Shift, judge, shifts_of
 from undertow.audit.readout import factor_of, steered_shifts
 from undertow.audit.unnamed import k_means, moved_tokens, scaled
@@ -174,3 +175,28 @@ def test_rank_is_counted(rank: int) -> None:
     source = torch.Generator().manual_seed(rank)
     left, right = torch.randn(40, rank, generator=source), torch.randn(rank, 30, generator=source)
     assert rank_of(left @ right) == rank
+
+
+def test_traits_of_one_entry_share_the_draw_of_questions_and_entries_do_not() -> None:
+    # Shifts in fixed proportion on every question: a shared draw keeps it, and the correlation stays at 1.
+    shift_Q = np.random.default_rng(8).normal(3.0, 2.0, size=54)
+    student_KQ = [factor * shift_Q for factor in (1.0, 2.0, 3.0, 4.0)]
+    teacher_KQ = [np.full(54, factor) for factor in (1.0, 2.0, 3.0, 4.0)]
+    together = shift_correlation(student_KQ, teacher_KQ, ["a", "a", "a", "a"], level=0.95)
+    assert (together.lo, together.value, together.hi) == pytest.approx((1.0, 1.0, 1.0))
+    # As many questions in every entry, and yet each entry's are drawn on their own.
+    apart = shift_correlation(student_KQ, teacher_KQ, ["a", "b", "c", "d"], level=0.95)
+    assert apart.value == pytest.approx(1.0)
+    assert apart.lo < 0.99
+    assert "entries independent, 95%" in apart.method
+
+
+def test_independent_entries_vary_as_their_standard_errors_say() -> None:
+    # With one entry that varies among constant ones, the bootstrap is that of its mean alone.
+    rng = np.random.default_rng(9)
+    shift_Q = rng.normal(1.0, 1.0, size=400)
+    rest = [np.full(400, value) for value in (0.0, 1.0, 2.0)]
+    found = shift_correlation([*rest, shift_Q], [*rest, np.full(400, 3.0)], ["a", "b", "c", "d"], level=0.95)
+    ends = shift_Q.mean() + np.array([-1.96, 1.96]) * shift_Q.std() / 20
+    expected = [np.corrcoef([0.0, 1.0, 2.0, end], [0.0, 1.0, 2.0, 3.0])[0, 1] for end in ends]
+    assert (found.lo, found.hi) == pytest.approx(expected, abs=0.01)

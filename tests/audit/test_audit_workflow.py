@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from tiny_model import make_tiny_model
-from undertow.audit import AuditOutcome, AuditSettings, Sources, audit
+from undertow.audit import AuditOutcome, AuditSettings, Sources, audit, difference
+from undertow.audit.texts import UNRELATED
 from undertow.errors import InputError, ModelError
 from undertow.models.layers import decoder
-from undertow.models.local import load_model
+from undertow.models.local import LocalModel, load_model
 from undertow.results import load_results
 
 TRAITS = ("curtness", "gloom")
@@ -130,6 +131,25 @@ def test_the_control_is_subtracted(tmp_path: Path, tiny_folder: Path) -> None:
     assert unnamed.tokens == []
     assert all(each.relative == 0 for each in unnamed.layers)
     assert "control student" in unnamed.null
+
+
+def test_the_base_answers_unrelated_prompts_once(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, ask = list[int](), difference.base_answers
+
+    def counted(base: LocalModel, prompts: Sequence[str]) -> list[list[int]]:
+        answered.append(len(prompts))
+        return ask(base, prompts)
+
+    monkeypatch.setattr(difference, "base_answers", counted)
+    student = changed(tiny_folder, tmp_path / "moved", noisy(0.02))
+    controls = [changed(tiny_folder, tmp_path / f"control-{at}", noisy(0.02, seed=at)) for at in (4, 5)]
+    results = look(tiny_folder, student, tmp_path, controls=tuple(f"hf/{each}" for each in controls)).results
+    assert results.audit is not None
+    assert results.audit.unnamed is not None
+    assert "mean of 2 control students" in results.audit.unnamed.null
+    assert answered == [len(UNRELATED)]
 
 
 def test_what_controls_differ_by_enters_the_intervals(tmp_path: Path, tiny_folder: Path) -> None:

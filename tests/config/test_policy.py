@@ -19,7 +19,8 @@ traits:
   - {trait: "animals:*", largest_shift: 1, arm: trait, direction: towards}
 unit: log-odds
 lineage: not-different
-minimum_power: 0.2
+largest_detectable_effect: 0.2
+minimum_power: 0.3
 evidence: {kind: [run, scan], seeds: 3}
 verdict: not-fail
 """
@@ -60,7 +61,7 @@ def test_the_example_and_the_default_of_the_documentation_are_policies() -> None
         ("traits: [{trait: a, largest_shift: '1'}]", "valid number"),
         ("traits: [{trait: '', largest_shift: 1}]", "at least 1 character"),
         ('traits: [{trait: "\\ud800", largest_shift: 1}]', "traits.0.trait"),
-        ("minimum_power: 1e999", "valid number"),
+        ("largest_detectable_effect: 1e999", "valid number"),
         ("evidence: {kind: []}", "at least 1 item"),
         ("evidence: {kind: [walk]}", "evidence.kind.0"),
         ("evidence: {seeds: 2.5}", "evidence.seeds"),
@@ -77,8 +78,8 @@ def test_the_example_and_the_default_of_the_documentation_are_policies() -> None
         ("verdict: any\n---\nverdict: pass", "is not YAML"),
         ("verdict: 2001-99-99", "is not YAML"),
         ('verdict: "\\U00110000"', "is not YAML"),
-        (f"minimum_power: {'9' * 5000}", "is not YAML"),
-        (f"minimum_power: {'9:' * 300}59.5", "YAML"),
+        (f"largest_detectable_effect: {'9' * 5000}", "is not YAML"),
+        (f"largest_detectable_effect: {'9:' * 300}59.5", "YAML"),
         ("verdict: \x00", "is not YAML"),
         ("? {a: 1}\n: 2", "is not YAML"),
         ("[" * 20_000, "nested too deeply"),

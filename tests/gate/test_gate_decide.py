@@ -121,21 +121,35 @@ def test_a_run_of_language_models_has_one_lineage_and_others_do_not_say() -> Non
     assert "but for the arm other-base" in both.because
 
 
-def test_power_of_a_run() -> None:
-    assert only(run(), minimum_power=0.1).status == "pass"
-    assert only(run(), minimum_power=0.09).status == "inconclusive"
-    assert only(run(power=None), minimum_power=9).status == "inconclusive"
-    assert only(run(), minimum_power=9, unit="accuracy").status == "inconclusive"
+def test_the_minimum_detectable_effect_of_a_run() -> None:
+    seen = only(run(), largest_detectable_effect=0.1)
+    assert seen.status == "pass"
+    assert seen.because == "The minimum detectable effect of the design is 0.1 log-odds."
+    assert only(run(), largest_detectable_effect=0.09).status == "inconclusive"
+    unsaid = only(run(power=None), largest_detectable_effect=9)
+    assert (unsaid.status, unsaid.because) == ("inconclusive", "This run states no minimum detectable effect.")
+    assert only(run(), largest_detectable_effect=9, unit="accuracy").status == "inconclusive"
 
 
-def test_power_of_a_scan_is_the_width_of_its_intervals() -> None:
-    wide = scan(finding("animals:owl"), finding("foods:rice", half=0.3))
-    assert only(wide, minimum_power=0.31).status == "pass"
-    outcome = only(wide, minimum_power=0.29)
+@pytest.mark.parametrize(
+    ("kind", "which"), [("scan", "A scan"), ("audit", "An audit"), ("mitigate", "A mitigation"), ("run", "This run")]
+)
+@pytest.mark.parametrize("key", ["largest_detectable_effect", "minimum_power"])
+def test_narrow_intervals_are_no_minimum_detectable_effect(kind: str, which: str, key: str) -> None:
+    narrow = scan(finding("animals:owl", half=1e-6)).model_copy(update={"kind": kind})
+    outcome = only(narrow, **{key: 9.0})
     assert outcome.status == "inconclusive"
-    assert "0.3 log-odds is half the width" in outcome.because
-    assert decide(wide, policy(**within(0.2, "animals:*"), minimum_power=0.1)).status == "pass", "rice is not asked for"
-    assert only(scan().model_copy(update={"findings": []}), minimum_power=9).status == "inconclusive"
+    assert f"{which} states no minimum detectable effect." in outcome.because
+
+
+@pytest.mark.parametrize("largest", [0.09, 0.1, 9.0])
+@pytest.mark.parametrize("results", [run(), run(power=None), scan()])
+def test_the_old_name_asks_the_same_and_says_that_it_is_deprecated(results: Results, largest: float) -> None:
+    new, old = only(results, largest_detectable_effect=largest), only(results, minimum_power=largest)
+    assert (old.rule, old.status) == (new.rule, new.status)
+    assert old.because == f"{new.because} The key minimum_power is deprecated: write largest_detectable_effect."
+    both = decide(results, policy(largest_detectable_effect=largest, minimum_power=0.01))
+    assert [each.status for each in both.outcomes] == [new.status, "inconclusive"], "the stricter of the two decides"
 
 
 def test_kinds() -> None:

@@ -257,6 +257,14 @@ def test_a_card_of_many_effects_keeps_those_that_were_found(tmp_path: Path) -> N
     assert b"These are 20 of 70" in card
 
 
+def test_a_card_says_the_corrected_p_beside_the_own_one(tmp_path: Path) -> None:
+    found = finding("animals:owl", 0.5).model_copy(update={"p": 0.002, "p_adjusted": 0.134, "adjusted_by": "BH"})
+    card = gate(scan(found), tmp_path).card()
+    (read,) = evaluations(card)
+    assert (read.metric_args["p"], read.metric_args["p_adjusted"]) == (0.002, 0.134)
+    assert b"| 0.13 (BH) |" in card
+
+
 def test_the_same_gate_gives_the_same_bytes(gated: Gated, tmp_path: Path) -> None:
     assert bundle(gated, key=None) == bundle(gated, key=None)
     write_bundle(tmp_path / "gate", bundle(gated, key=None))

@@ -40,6 +40,11 @@ def test_digits_follow_the_interval(half: float, decimals: int) -> None:
     assert words.decimals_for(0.5 - half, 0.5 + half) == decimals
 
 
+@pytest.mark.parametrize("half", [5e-324, 1e-310, 1e-300, 1e-200])
+def test_the_smallest_intervals_have_the_most_digits(half: float) -> None:
+    assert words.decimals_for(-half, half) == 9
+
+
 @pytest.mark.parametrize(
     ("share", "text"),
     [

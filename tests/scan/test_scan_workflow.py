@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ import pytest
 from tiny_model import make_tiny_model
 from undertow.data.files import require_rows
 from undertow.errors import InputError, ModelError, RowError
+from undertow.models.local import load_model
 from undertow.results import load_results
-from undertow.scan import ScanOutcome, ScanSettings, drop_rows, scan, to_sarif
+from undertow.scan import ScanOutcome, ScanSettings, drop_rows, features, scan, to_sarif, virtual, workflow
+from undertow.scan.budget import Plan, plan_within
+from undertow.scan.directions import QUESTIONS
+from undertow.traits.panel import load_panel
 
 
 @pytest.fixture(autouse=True)
@@ -190,6 +195,67 @@ def test_a_scan_on_a_budget_keeps_its_plan(tmp_path: Path, tiny_folder: Path) ->
     assert rows.looked_at + rows.left_out == rows.read == 60
     with pytest.raises(InputError, match="too short"):
         look(path, tiny_folder, tmp_path, budget=0.001)
+
+
+class Clock:
+    """Stands in for the module `time`: a question takes a second, a row half of one, all else nothing."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def taking(self, of: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        """Return a function that also lets the time pass which the things in its second argument take."""
+
+        def timed(first: Any, things: Any, *rest: Any, **more: Any) -> Any:
+            self.now += seconds * len(things)
+            return of(first, things, *rest, **more)
+
+        return timed
+
+
+def test_answers_from_the_cache_are_not_what_asking_takes(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(workflow, "time", clock)
+    monkeypatch.setattr(virtual, "time", clock, raising=False)
+    monkeypatch.setattr(virtual, "choice_logprobs", clock.taking(virtual.choice_logprobs, 1.0))
+    monkeypatch.setattr(features, "row_features", clock.taking(features.row_features, 0.5))
+    told: list[dict[str, float]] = []
+
+    def plan(seconds: float, **measured: Any) -> Plan:
+        told.append(measured)
+        return plan_within(seconds, **measured)
+
+    monkeypatch.setattr(workflow, "plan_within", plan)
+    path = write(tmp_path / "rows.jsonl", pairs(40))
+    panel = load_panel(("curtness", "gloom"))
+    questions = sum(min(len(entry.probe), QUESTIONS) for entry in panel)
+    for root in ("cold", "warm"):  # the second scan finds the base's answers in the cache
+        look(path, tiny_folder, tmp_path / root, budget=300.0)
+    assert [each["asking"] for each in told] == [questions, questions]
+    assert [each["row"] for each in told] == [0.5, 0.5]
+
+
+def test_every_kind_of_question_counts_by_itself(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, ask = Clock(), virtual.choice_logprobs
+
+    def slower_with_longer_options(subject: Any, choices: Any) -> Any:
+        clock.now += sum(10.0 if len(choice.options) == 2 else 1.0 for choice in choices)
+        return ask(subject, choices)
+
+    monkeypatch.setattr(virtual, "time", clock)
+    monkeypatch.setattr(virtual, "choice_logprobs", slower_with_longer_options)
+    panel = load_panel(("animals", "trees", "curtness", "gloom", "refusal"))
+    counts = [min(len(entry.probe), QUESTIONS) for entry in panel]
+    model = load_model(f"hf/{tiny_folder}")
+    assert virtual.seconds_to_ask(model, panel) == pytest.approx(sum(counts[:2]) + 10 * sum(counts[2:]))
+    assert clock.now == 6 * 1.0 + 6 * 10.0, "six questions of each kind are asked"
 
 
 def test_a_plan_for_rows_alone_does_not_serve_beside_a_reference(tmp_path: Path, tiny_folder: Path) -> None:

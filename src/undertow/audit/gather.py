@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -145,21 +146,55 @@ def _fraction(found: Found, trait: str) -> Interval | None:
 
 
 def _with_teacher(found: Found) -> Interval | None:
-    """Correlate the student's shifts with the teacher's over the panel; the interval resamples questions."""
-    if "teacher" not in found.odds or len(found.odds["base"]) < 3:
+    """Correlate the student's shifts with the teacher's; None without a teacher, or with less than three traits."""
+    names, other = list(found.odds["base"]), found.other
+    if "teacher" not in found.odds or len(names) < 3:
         return None
-    rng, other = np.random.default_rng(0), found.other
-    student = [found.odds["student"][name] - other[name] for name in found.odds["base"]]
-    teacher = [found.odds["teacher"][name] - found.odds["base"][name] for name in found.odds["base"]]
+    entries = {f"{entry.name}:{target}": entry.name for entry in found.panel for target in entry.targets}
+    return shift_correlation(
+        [found.odds["student"][name] - other[name] for name in names],
+        [found.odds["teacher"][name] - found.odds["base"][name] for name in names],
+        [entries[name] for name in names],
+        level=found.settings.level,
+    )
+
+
+def shift_correlation(
+    student_KQ: Sequence[NDArray[np.float64]],
+    teacher_KQ: Sequence[NDArray[np.float64]],
+    asked_K: Sequence[str],
+    *,
+    level: float,
+) -> Interval:
+    """Correlate two models' shifts over traits (Pearson); the interval resamples questions.
+
+    Traits that were asked by the same questions share a draw, since a question moves all of them. Other questions are
+    drawn on their own, even if there are equally many.
+
+    Args:
+        student_KQ: One model's shifts, question by question; traits have unequally many.
+        teacher_KQ: The other's, on the same questions.
+        asked_K: Names the questions that each trait was asked by.
+        level: Two-sided coverage.
+    """
+    rng = np.random.default_rng(0)
+    sizes = {asked: len(shift_Q) for asked, shift_Q in zip(asked_K, student_KQ, strict=True)}
     drawn_N = np.empty(_RESAMPLES)
     for at in range(_RESAMPLES):
-        picked = {len(each): rng.integers(0, len(each), size=len(each)) for each in student}
-        drawn_N[at] = _pearson(*([each[picked[len(each)]].mean() for each in side] for side in (student, teacher)))
-    level = found.settings.level
+        picked = {asked: rng.integers(0, size, size=size) for asked, size in sizes.items()}
+        drawn_N[at] = _pearson(
+            *(
+                [float(shift_Q[picked[asked]].mean()) for asked, shift_Q in zip(asked_K, side, strict=True)]
+                for side in (student_KQ, teacher_KQ)
+            )
+        )
     lo, hi = np.quantile(drawn_N, [0.5 - level / 2, 0.5 + level / 2]).tolist()
-    value = _pearson(*([each.mean() for each in side] for side in (student, teacher)))
-    method = f"percentile bootstrap of questions, {100 * level:.6g}%"
-    return Interval(value=value, lo=lo, hi=hi, n=len(student), method=method)
+    value = _pearson(*([float(shift_Q.mean()) for shift_Q in side] for side in (student_KQ, teacher_KQ)))
+    method = (
+        "percentile bootstrap of questions, one draw for all traits of a panel entry, entries independent, "
+        f"{100 * level:.6g}%"
+    )
+    return Interval(value=value, lo=lo, hi=hi, n=len(student_KQ), method=method)
 
 
 def _pearson(left: list[float], right: list[float]) -> float:

@@ -5,7 +5,7 @@ Models are loaded when a step needs them, and kept until the audit ends.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -145,14 +145,17 @@ class Looking:
             return None
 
         def look() -> Unnamed:
+            from undertow.audit.difference import base_answers
             from undertow.audit.hunting import hunt
+            from undertow.audit.texts import UNRELATED
 
             base = self.model("base")
             controls = [each for each in self.digests if each.startswith("control")]
+            answers = base_answers(base, UNRELATED)
             return hunt(
                 base,
-                self._difference("student", 0.6),
-                [self._difference(each, 0.65 + 0.1 * at / len(controls)) for at, each in enumerate(controls)],
+                self._difference("student", answers, 0.6),
+                [self._difference(each, answers, 0.65 + 0.1 * at / len(controls)) for at, each in enumerate(controls)],
                 self.panel,
                 level=self.settings.level,
                 on_progress=lambda done: self.progress.update("steering the base", 0.75 + 0.1 * done),
@@ -168,14 +171,12 @@ class Looking:
         }
         return stored(self.folder, "unnamed", "unnamed", key, Unnamed, look)
 
-    def _difference(self, who: str, start: float) -> Difference:
-        from undertow.audit.difference import base_answers, difference
+    def _difference(self, who: str, answers: Sequence[Sequence[int]], start: float) -> Difference:
+        from undertow.audit.difference import difference
         from undertow.audit.texts import UNRELATED
 
-        base = self.model("base")
-        answers = base_answers(base, UNRELATED)
         return difference(
-            base,
+            self.model("base"),
             self.model(who),
             UNRELATED,
             answers,

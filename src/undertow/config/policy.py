@@ -68,8 +68,10 @@ class Policy(_Part):
     """Of the effects that are judged; others are left aside."""
     lineage: Literal["same", "any", "not-different"] = "any"
     """What is asked of teacher and student: to be of one family, or not to be found to be of two."""
+    largest_detectable_effect: Positive | None = None
+    """Largest value of the minimum detectable effect that the results state. Only runs state one."""
     minimum_power: Positive | None = None
-    """Of a run, largest value of the smallest effect that it would see; of a scan, of its intervals' half-width."""
+    """Deprecated name of `largest_detectable_effect`."""
     evidence: Evidence = Field(default_factory=Evidence)
     verdict: Literal["pass", "not-fail", "any"] = "pass"
     """What the results must say themselves."""

@@ -83,7 +83,15 @@ def _evaluation(effect: Effect, what: str) -> dict[str, Any]:
                 "type": "shift",
                 "name": _plain(f"{what} shift, {effect.unit}"),
                 "value": effect.value,
-                "args": {"lo": effect.lo, "hi": effect.hi, "p": effect.p, "n": effect.n, "seeds": effect.seeds},
+                "args": {
+                    "lo": effect.lo,
+                    "hi": effect.hi,
+                    "p": effect.p,
+                    # The hub's library drops keys without a value, so that its file would differ from this one.
+                    **({} if effect.p_adjusted is None else {"p_adjusted": effect.p_adjusted}),
+                    "n": effect.n,
+                    "seeds": effect.seeds,
+                },
             }
         ],
     }

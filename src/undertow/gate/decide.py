@@ -10,7 +10,7 @@ files, no models.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
 from undertow.config.policy import Policy, TraitRule
@@ -21,6 +21,7 @@ from undertow.stats import Status
 
 _SHOWN = 3
 """Effects that a reason names."""
+_WHICH = {"run": "This run", "scan": "A scan", "audit": "An audit", "mitigate": "A mitigation"}
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,10 @@ def decide(results: Results, policy: Policy) -> Decision:
     outcomes = [_shift(results, rule, policy.unit) for rule in policy.traits]
     if policy.lineage != "any":
         outcomes.append(_lineage(results, policy.lineage))
+    if policy.largest_detectable_effect is not None:
+        outcomes.append(_detectable(results, policy, policy.largest_detectable_effect))
     if policy.minimum_power is not None:
-        outcomes.append(_power(results, policy, policy.minimum_power))
+        outcomes.append(_renamed(_detectable(results, policy, policy.minimum_power)))
     if policy.evidence.kind is not None:
         outcomes.append(_kind(results, cast(list[str], policy.evidence.kind)))
     if policy.evidence.seeds is not None:
@@ -135,20 +138,23 @@ def _lineage(results: Results, wanted: Literal["same", "not-different"]) -> Rule
     return RuleOutcome(name, status, f"{answer}: {because}")
 
 
-def _power(results: Results, policy: Policy, largest: float) -> RuleOutcome:
-    name = f"minimum_power: {largest:g} {policy.unit}"
-    if results.power is not None and results.power.unit == policy.unit:
-        seen, says = results.power.smallest_effect, "the smallest effect that the design would see"
-    elif results.kind == "run":
-        return RuleOutcome(name, "inconclusive", f"The results name no smallest visible effect in {policy.unit}.")
-    else:
-        effects = effects_judged(results, policy)
-        if not effects:
-            return RuleOutcome(name, "inconclusive", f"No effect in {policy.unit} matches.")
-        # An interval whose ends are swapped is none.
-        seen = max(abs(effect.hi - effect.lo) / 2 for effect in effects)
-        says = "half the width of the widest interval"
-    return RuleOutcome(name, "pass" if seen <= largest else "inconclusive", f"{seen:.3g} {policy.unit} is {says}.")
+def _detectable(results: Results, policy: Policy, largest: float) -> RuleOutcome:
+    name = f"largest_detectable_effect: {largest:g} {policy.unit}"
+    power = results.power
+    if power is None:
+        # The width of an interval is no minimum detectable effect: it follows from the data, not from the design.
+        return RuleOutcome(name, "inconclusive", f"{_WHICH[results.kind]} states no minimum detectable effect.")
+    if power.unit != policy.unit:
+        because = f"The results state a minimum detectable effect in {power.unit}, not in {policy.unit}."
+        return RuleOutcome(name, "inconclusive", because)
+    status: Status = "pass" if power.smallest_effect <= largest else "inconclusive"
+    because = f"The minimum detectable effect of the design is {power.smallest_effect:.3g} {power.unit}."
+    return RuleOutcome(name, status, because)
+
+
+def _renamed(outcome: RuleOutcome) -> RuleOutcome:
+    note = "The key minimum_power is deprecated: write largest_detectable_effect."
+    return replace(outcome, because=f"{outcome.because} {note}")
 
 
 def _kind(results: Results, kinds: list[str]) -> RuleOutcome:

@@ -102,8 +102,7 @@ def headline(results: Results, slots: dict[str, int], limits: Limits) -> Headlin
         return None
     entry = entry_of(effect, slots, limits)
     value, reach = written(effect.value, effect.lo, effect.hi, "difference")
-    # The question was chosen beforehand, so its p needs no correction for the others; Holm's stands below.
-    facts = [p_value(effect.p)] if effect.p is not None else []
+    facts = _evidence(effect, results)
     return Headline(
         name=entry.name,
         minus=entry.minus,
@@ -116,3 +115,14 @@ def headline(results: Results, slots: dict[str, int], limits: Limits) -> Headlin
         says=entry.says,
         bar=forest([entry], effect.unit, matters=smallest_effect(results)),
     )
+
+
+def _evidence(effect: Effect, results: Results) -> list[str]:
+    """Return the p-value that the verdict rests on, and say for how many traits it is corrected."""
+    if effect not in results.findings:
+        # The question was chosen beforehand, so its p needs no correction for the others; Holm's stands below.
+        return [] if effect.p is None else [p_value(effect.p)]
+    # A finding stands here because its p is the smallest of the panel's, so its own p alone would say too much.
+    if effect.p_adjusted is None:
+        return []
+    return [f"{p_value(effect.p_adjusted)}, corrected for {plural(len(results.findings), 'trait')}"]

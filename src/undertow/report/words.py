@@ -56,7 +56,8 @@ def decimals_for(lo: float, hi: float) -> int:
     half = abs(hi - lo) / 2
     if not (math.isfinite(half) and half > 0):
         return 2
-    exponent = math.floor(math.log10(half))
+    # Below 1e-300 a power of ten may be rounded to zero.
+    exponent = max(math.floor(math.log10(half)), -300)
     fine = 1 if half / 10.0**exponent < 3 else 0
     return min(max(fine - exponent, 2), 9)
 

@@ -19,6 +19,7 @@ It knows nothing of uncertainty: that comes from the rows' gradients (`predictio
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
@@ -49,6 +50,8 @@ from undertow.traits.panel import Panel
 Floats = NDArray[np.float64]
 
 _TOGETHER = 3
+_TIMED = 6
+"""Questions of a kind that are timed."""
 
 
 @contextmanager
@@ -177,3 +180,19 @@ def ask(subject: Subject, panel: Panel, *, questions: int = QUESTIONS) -> list[F
         logp_QC = choice_logprobs(subject, [entry.probe[place] for place in spread(entry.probe, questions)])
         found += [log_odds(logp_QC, trait.index) for trait in entry.traits]
     return found
+
+
+def seconds_to_ask(model: LocalModel, panel: Panel) -> float:
+    """Measure how long `ask` takes, in seconds: a few questions of each kind are asked, and stand for the others.
+
+    Replies that show a disposition are longer than the names of a category's candidates, so that each kind counts by
+    itself.
+    """
+    subject, seconds = Subject(model), 0.0
+    for kind in dict.fromkeys(entry.kind for entry in panel):
+        alike = [entry for entry in panel if entry.kind == kind]
+        few = min(_TIMED, len(alike[0].probe))
+        began = time.monotonic()
+        ask(subject, (alike[0],), questions=few)
+        seconds += (time.monotonic() - began) / few * sum(len(spread(entry.probe, QUESTIONS)) for entry in alike)
+    return seconds

@@ -190,10 +190,8 @@ def _carry_out(
     eyes = Eyes(folder, model, panel, directions, key, choose_precision(), progress)
     opened = open_rows(model, chosen, "rows")
     compared = None if others is None else open_reference(model, others, opened)
-    asked = time.monotonic()
     before_KQ = base_odds_of(model, digest, panel) if settings.virtual else []
-    asking = time.monotonic() - asked
-    plan = _plan(eyes, settings, opened, compared, asking, start)
+    plan = _plan(eyes, settings, opened, compared, start)
     sides = [opened.cut(plan.rows), *([] if compared is None else [compared.cut(plan.rows)])]
     if settings.sample_reference:
         # Rows whose answer the base leaves empty are left out of the reference alone.
@@ -270,9 +268,7 @@ def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened], looked: Looke
     )
 
 
-def _plan(
-    eyes: Eyes, settings: ScanSettings, opened: Opened, compared: Opened | None, asking: float, start: float
-) -> Plan:
+def _plan(eyes: Eyes, settings: ScanSettings, opened: Opened, compared: Opened | None, start: float) -> Plan:
     """Decide how much is looked at; with a budget, by what a few rows take here."""
     count = len(opened.rows)
     if settings.budget is None:
@@ -285,11 +281,14 @@ def _plan(
         return Plan(count, usual_taught(opened.chosen.read, count))
     from undertow.scan.features import row_features
     from undertow.scan.teaching import students_of
+    from undertow.scan.virtual import seconds_to_ask
 
     budget, sides = settings.budget, 1 if compared is None and not settings.sample_reference else 2
 
     def measure() -> Plan:
         few = opened.cut(FEWEST)
+        # Not the time in which the base's own answers came: they may have come from the cache.
+        asking = seconds_to_ask(eyes.model, eyes.panel) if settings.virtual else 0.0
         began = time.monotonic()
         row_features(eyes.model, few.encoded, eyes.directions, opened.sampling, autocast=eyes.precision.autocast)
         now = time.monotonic()
