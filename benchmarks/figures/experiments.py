@@ -8,7 +8,7 @@ from typing import Final
 from benchmarks.figures.table import ROOT, Cell, Figure, Table, number, percent, whole
 from undertow.report import overview
 from undertow.report.words import p_value
-from undertow.results import Interval, MitigationRecord, Results, load_results
+from undertow.results import Effect, Interval, MitigationRecord, Results, load_results
 
 DIGITS: Final = "experiments/digits/results.json"
 MITIGATE: Final = "experiments/mitigate/measured"
@@ -29,6 +29,14 @@ METHODS: Final = {
     "other-base": "answers anew by another model (`other-base`)",
 }
 """The field's term for each method, and the name that the command line takes."""
+DIGITS_ARMS: Final = {
+    "reference": "untrained network",
+    "teacher": "teacher",
+    "student_aux": "student, auxiliary logits",
+    "student_all": "student, all logits",
+    "cross_aux": "other weights, auxiliary logits",
+    "cross_all": "other weights, all logits",
+}
 
 
 def results_of(source: str) -> Results:
@@ -64,9 +72,10 @@ def mitigations(name: str, order: tuple[str, ...]) -> Table:
         each, effect = found[method], removed.get(method)
         # The two whose rows hold nothing of the teacher's leave nothing by construction: no test of it.
         anew = method in ("own-base", "other-base")
-        gone = (
-            "" if effect is None or anew else f"{number(_plain(effect), sign=True).text[:-1]}; {_p(effect.p_adjusted)})"
-        )
+        gone: Cell = ""
+        if effect is not None and not anew:
+            figure = number(_plain(effect), sign=True)
+            gone = figure._replace(text=f"{figure.text[:-1]}; {p_value(effect.p_adjusted)})")
         rows.append(
             [
                 METHODS[method],
@@ -74,7 +83,7 @@ def mitigations(name: str, order: tuple[str, ...]) -> Table:
                 "0 by construction" if anew else number(_plain(each.shift), sign=True),
                 _share(each.left),
                 _share(each.utility),
-                gone if effect is None or not gone else Figure(gone, effect.value, effect.lo, effect.hi, effect.n),
+                gone,
                 _format(each),
             ]
         )
@@ -82,13 +91,8 @@ def mitigations(name: str, order: tuple[str, ...]) -> Table:
     return Table((source,), heads, rows)
 
 
-def _plain(each: Interval) -> tuple[float, float, float, int]:
-    # A zero of rounding has no sign.
+def _plain(each: Interval | Effect) -> tuple[float, float, float, int]:
     return each.value, each.lo, each.hi, each.n
-
-
-def _p(p: float | None) -> str:
-    return p_value(p)
 
 
 def _share(each: Interval | None) -> Cell:
@@ -105,16 +109,6 @@ def digits() -> Table:
     """Return the accuracy of every arm."""
     rows = [[DIGITS_ARMS[arm.arm], number(_plain(arm.shift), ".3f")] for arm in results_of(DIGITS).arms]
     return Table((DIGITS,), ["arm", "test accuracy (95% interval)"], rows)
-
-
-DIGITS_ARMS: Final = {
-    "reference": "untrained network",
-    "teacher": "teacher",
-    "student_aux": "student, auxiliary logits",
-    "student_all": "student, all logits",
-    "cross_aux": "other weights, auxiliary logits",
-    "cross_all": "other weights, all logits",
-}
 
 
 def digits_theorem() -> Table:
@@ -147,5 +141,5 @@ def digits_difference() -> Table:
     for each in results_of(DIGITS).effects:
         if each.unit == "accuracy":
             label = f"{DIGITS_ARMS[each.arm]} minus {DIGITS_ARMS[each.contrast]}"
-            rows.append([label, number(_plain(each), ".3f", sign=True), _p(each.p), _p(each.p_adjusted)])
+            rows.append([label, number(_plain(each), ".3f", sign=True), p_value(each.p), p_value(each.p_adjusted)])
     return Table((DIGITS,), ["difference in accuracy", "value (95% interval)", "p", "Holm"], rows)

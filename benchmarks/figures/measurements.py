@@ -242,7 +242,7 @@ def filters() -> Table:
 def null() -> Table:
     """Return how often runs without an effect say fail, and their mean difference with its standard error."""
     records = [read(source) for source in NULL]
-    both = {"runs": sum(r["runs"] for r in records), "fails": sum(r["fails"] for r in records)}
+    both: dict[str, Any] = {"runs": sum(r["runs"] for r in records), "fails": sum(r["fails"] for r in records)}
     both["effects"] = [effect for r in records for effect in r["effects"]]
     rows: list[list[Cell]] = []
     for label, each in zip(("seeds 1000 to 1159", "seeds 5000 to 5159", "both"), (*records, both), strict=True):
