@@ -41,7 +41,7 @@ def summary() -> Table:
             "`undertow run experiments/paper/fig3-trees.yaml`",
         ],
         [
-            "the same for owls and a teacher of another model family: no transfer",
+            "the same for owls and a teacher of another model family: its students move away from owls",
             number((other.value, other.lo, other.hi, other.n), sign=True),
             f"{other.seeds} seeds",
             MINUTES["other"],

@@ -2,13 +2,17 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import DescrStatsW
 
 from undertow.cli import main
-from undertow.report.overview import HEADS, cells, markdown, overview, picture
+from undertow.report.overview import HEADS, cells, markdown, overview, picture, said
 from undertow.results import Effect, Results, VerdictRecord
-from undertow.stats import Status
+from undertow.stats import Status, mean_estimate
 
 
 def run_of(name: str, lo: float, hi: float, trait: str = "owl", status: Status = "fail") -> Results:
@@ -39,18 +43,63 @@ def run_of(name: str, lo: float, hi: float, trait: str = "owl", status: Status =
     ("lo", "hi", "says"),
     [
         (0.2, 0.4, "transfers"),
-        (-0.1, 0.05, "no transfer"),
-        (0.01, 0.05, "no transfer"),  # an effect below the smallest that matters
+        (0.01, 0.11, "transfers"),
+        (-0.05, 0.05, "none within ±0.1"),
+        (0.01, 0.05, "none within ±0.1"),  # an effect below the smallest that matters
+        (-0.05, -0.01, "none within ±0.1"),
+        (-0.11, 0.09, "none within ±0.1"),  # the 90% interval is -0.078 to 0.058
         (-0.3, 0.5, "inconclusive"),
-        (-0.4, -0.2, "no transfer"),
+        (-0.5, 0.05, "inconclusive"),  # towards is ruled out, away is not
+        (-0.4, -0.2, "moves away"),
+        (-0.1, -0.001, "moves away"),
     ],
 )
-def test_a_line_says_what_the_rule_of_verdicts_says(lo: float, hi: float, says: str):
+def test_a_line_tells_towards_away_and_neither_apart(lo: float, hi: float, says: str):
     results = run_of("owls", lo, hi)
     secondary = results.effects[0].model_copy(update={"primary": False})
-    lines = overview([results.model_copy(update={"effects": [secondary]})])
-    assert [line.says for line in lines] == [says]
-    assert len(cells(lines[0])) == len(HEADS)
+    (line,) = overview([results.model_copy(update={"effects": [secondary]})])
+    assert said(line) == says
+    assert cells(line)[-1].startswith(says)
+    assert len(cells(line)) == len(HEADS)
+    (judged,) = overview([run_of("owls", lo, hi, status="fail" if says == "transfers" else "pass")])
+    assert judged.says == line.says, "the verdict's line is told apart as well"
+
+
+@given(st.lists(st.integers(-300, 300), min_size=2, max_size=9, unique=True))
+def test_none_is_what_two_one_sided_tests_show(thousandths: list[int]):
+    x_S = [each / 1000 for each in thousandths]
+    found = mean_estimate(np.array(x_S)[:, None])
+    effect = (
+        run_of("owls", found.lo, found.hi)
+        .effects[0]
+        .model_copy(update={"value": found.value, "seeds": len(x_S), "method": found.method, "primary": False})
+    )
+    (line,) = overview([run_of("owls", 0.2, 0.4).model_copy(update={"effects": [effect]})])
+    p = DescrStatsW(x_S).ttost_mean(-0.1, 0.1)[0]
+    assume(abs(p - 0.05) > 1e-6)
+    if line.says in ("none", "inconclusive"):
+        assert (line.says == "none") == (p < 0.05)
+
+
+@given(st.integers(0, 10_000), st.integers(2, 8))
+def test_an_interval_over_questions_is_never_said_narrower_than_it_is(seed: int, seeds: int):
+    rng = np.random.default_rng(seed)
+    x_SQ = rng.normal(0, 0.1, size=(seeds, 1)) + rng.normal(0, 0.4, size=12) + rng.normal(0, 0.1, size=(seeds, 12))
+    found, narrow = mean_estimate(x_SQ), mean_estimate(x_SQ, level=0.9)
+    effect = (
+        run_of("owls", found.lo, found.hi)
+        .effects[0]
+        .model_copy(update={"value": found.value, "seeds": seeds, "method": found.method, "primary": False})
+    )
+    (line,) = overview([run_of("owls", 0.2, 0.4).model_copy(update={"effects": [effect]})])
+    if line.says == "none" and "questions" in found.method:
+        assert -0.1 < narrow.lo <= narrow.hi < 0.1
+
+
+def test_one_seed_says_nothing_of_a_way_of_training():
+    effect = run_of("owls", -0.01, 0.01).effects[0].model_copy(update={"seeds": 1, "primary": False})
+    (line,) = overview([run_of("owls", 0.2, 0.4).model_copy(update={"effects": [effect]})])
+    assert line.says == "inconclusive"
 
 
 def test_the_line_of_the_verdict_says_what_the_run_said():

@@ -1,13 +1,19 @@
 """Many runs in one table and one picture: what passed, through which data, against which control.
 
-Takes results and returns lines, Markdown and SVG; reads and writes nothing. A line says
-what the rule of verdicts says: "transfers" (fail), "no transfer" (pass) or "inconclusive".
+Takes results and returns lines, Markdown and SVG; reads and writes nothing. With x, the smallest effect that matters,
+a line says one of four things:
+
+    transfers        the rule of verdicts fails it: the interval lies above zero and reaches x
+    moves away       the interval lies below zero and reaches -x
+    none             the shift is equivalent to none: its 90% interval lies within -x and x
+    inconclusive     none of these is shown
 
     undertow results runs/* --picture results.svg
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -21,12 +27,16 @@ from undertow.report.words import clip, p_value, percent, signed, visible
 from undertow.results import Effect, Interval, Results
 from undertow.stats.estimate import Status
 
-Says = Literal["transfers", "no transfer", "inconclusive"]
+Says = Literal["transfers", "moves away", "none", "inconclusive"]
 
 _WIDTH, _ROW, _TOP, _LEFT, _RIGHT = 920, 26, 46, 400, 190
-_COLOURS: dict[str, str] = {"transfers": "#b3261e", "no transfer": "#1b6e3c", "inconclusive": "#8a6d00"}
+_COLOURS: dict[Says, str] = {
+    "transfers": "#b3261e",
+    "moves away": "#1f5fa8",
+    "none": "#1b6e3c",
+    "inconclusive": "#8a6d00",
+}
 _NAME = 60
-_SAYS: dict[Status, Says] = {"fail": "transfers", "pass": "no transfer", "inconclusive": "inconclusive"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,8 @@ class Line:
     """Of the effect that the run's verdict rests on."""
     smallest_visible: float | None
     """The smallest effect that the run would have seen four times out of five."""
+    smallest_effect: float
+    """The smallest that matters: x, at the head of this module."""
     says: Says
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,8 +108,34 @@ def _line(results: Results, effect: Effect) -> Line:
         p=effect.p,
         transfer_fraction=results.transfer_fraction if effect.primary else None,
         smallest_visible=_visible(estimate, effect.seeds, level),
-        says=_SAYS[status],
+        smallest_effect=smallest,
+        says=_says(effect, status, smallest, level),
     )
+
+
+def _says(effect: Effect, status: Status, smallest: float, level: float) -> Says:
+    if status == "fail":
+        return "transfers"
+    # What the run itself could not tell is not told here, and one seed says nothing of a way of training.
+    if effect.seeds < 2 or (effect.primary and status == "inconclusive"):
+        return "inconclusive"
+    if effect.hi < 0 and effect.lo <= -smallest:
+        return "moves away"
+    middle, half = (effect.lo + effect.hi) / 2, _half_of_equivalence(effect, level)
+    return "none" if -smallest < middle - half and middle + half < smallest else "inconclusive"
+
+
+def _half_of_equivalence(effect: Effect, level: float) -> float:
+    """Return half the width of the interval that shows equivalence: at 90% where the effect's own is at 95%.
+
+    That it lies within both bounds is the same as two one-sided tests at 5% (Schuirmann 1987). Over seeds and questions
+    the degrees of freedom are not stored: the normal ratio is then the widest that the interval can be.
+    """
+    from scipy import special
+
+    freedom = math.inf if "questions" in effect.method else effect.seeds - 1
+    wide, narrow = (float(special.stdtrit(freedom, place)) for place in (0.5 + level / 2, level))
+    return (effect.hi - effect.lo) / 2 * narrow / wide
 
 
 def _visible(estimate: stats.Estimate, seeds: int, level: float) -> float | None:
@@ -131,9 +169,14 @@ def cells(line: Line) -> list[str]:
         p_value(line.p),
         percent(line.transfer_fraction.value) if line.transfer_fraction else "",
         f"{line.seeds:,}",
-        line.says
+        said(line)
         + (f" (sees {line.smallest_visible:.2f})" if line.says == "inconclusive" and line.smallest_visible else ""),
     ]
+
+
+def said(line: Line) -> str:
+    """Return what a line says, in words."""
+    return f"none within ±{line.smallest_effect:g}" if line.says == "none" else line.says
 
 
 def markdown(lines: Sequence[Line]) -> str:
@@ -170,7 +213,7 @@ def picture(lines: Sequence[Line]) -> str:
             _text(16, y + 4, clip(name, _NAME)),
             element("line", x1=x(line.lo), x2=x(line.hi), y1=y, y2=y, stroke=colour, stroke_width=2),
             element("circle", cx=x(line.value), cy=y, r=4.5, fill=colour),
-            _text(_WIDTH - _RIGHT + 14, y + 4, f"{signed(line.value)}  {line.says}", fill=colour),
+            _text(_WIDTH - _RIGHT + 14, y + 4, f"{signed(line.value)}  {said(line)}", fill=colour),
         ]
     svg = element(
         "svg",
