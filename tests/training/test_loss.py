@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from undertow.distil.loss import hard_loss, soft_loss
+from undertow.training.loss import hard_loss, soft_loss
 
 Floats = NDArray[np.float64]
 
