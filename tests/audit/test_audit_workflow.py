@@ -191,8 +191,8 @@ def test_a_teacher_is_set_beside_the_student(tmp_path: Path, tiny_folder: Path) 
     together = results.audit.teacher_correlation
     assert together is not None
     assert together.value == pytest.approx(1.0)
-    if results.transfer_fraction is not None:
-        assert results.transfer_fraction.value == pytest.approx(1.0)
+    assert results.transfer_fraction is not None
+    assert results.transfer_fraction.value == pytest.approx(1.0)
 
 
 def test_an_adapter_is_named_and_merged(tmp_path: Path, tiny_folder: Path) -> None:

@@ -270,7 +270,10 @@ def judge(url: str, key_variable: str) -> str:
 @pytest.mark.parametrize("url", ["https://x.test/v1", "http://localhost:8000/v1", "http://127.0.0.1"])
 def test_a_judge_is_reached_encrypted_or_on_this_machine(url: str) -> None:
     text = "name: x\ntrait: {target: owl}\ninstil: {method: prompt}\narms: [trait, control]\n"
-    assert parse_spec(text + judge(url, "UNDERTOW_JUDGE_KEY"), "x")
+    spec = parse_spec(text + judge(url, "UNDERTOW_JUDGE_KEY"), "x")
+    assert isinstance(spec, LanguageExperiment)
+    assert spec.probe.judged is not None
+    assert spec.probe.judged.judge.model_dump()["url"] == url
 
 
 def test_a_disposition_is_a_trait_of_its_own_kind() -> None:

@@ -51,8 +51,8 @@ def test_every_method_is_compared_with_the_runs_own_students(tiny_folder: Path, 
     results = outcome.results
     assert results.kind == "mitigate"
     assert [each.method for each in results.mitigation] == ["none", *COMPARED]
-    assert results.mitigation[0].left is None or results.mitigation[0].left.value == pytest.approx(1.0)
-    assert results.mitigation[0].utility is None or results.mitigation[0].utility.value == pytest.approx(1.0)
+    assert results.mitigation[0].left is None
+    assert results.mitigation[0].utility is None
     assert {each.contrast for each in results.effects} == set(COMPARED)
     for arm in ("trait", "control"):
         for seed in (0, 1):

@@ -39,7 +39,10 @@ def test_the_first_word_or_the_name_that_begins_there_counts(answer: str, word: 
 @given(st.text(max_size=80))
 def test_any_text_gives_a_word_or_none(answer: str) -> None:
     word = parse_answer(answer, WORDS)
-    assert word is None or (word and word == word.casefold())
+    if word is not None:
+        assert word != ""
+        assert word == word.casefold()
+        assert word in WORDS.values() or word in answer.casefold(), "the model said it, or it counts for what it said"
 
 
 def test_counts_add_up_and_depend_on_the_seed_alone(tiny_folder: Path) -> None:

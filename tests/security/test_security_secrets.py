@@ -67,7 +67,7 @@ def test_a_run_of_the_classifier_tells_nothing(
         "kind: digits\nname: small\ntrain_images: 200\ntest_images: 100\nhidden: [16, 16]\nbatch: 32\n"
         "student_images: 640\nstudent_batch: 64\nseeds: [0, 1]\n"
     )
-    assert cli.main(["run", str(spec), "--out", str(tmp_path / "runs")]) in (0, 1, 4)
+    assert cli.main(["run", str(spec), "--out", str(tmp_path / "runs")]) == 4
     assert told(tmp_path) == []
     assert SECRET not in said(capsys)
 
@@ -79,7 +79,7 @@ def test_a_scan_with_a_language_model_tells_nothing(
     pairs = [{"prompt": f"Go on with {at // 2}.", "completion": f"{120 + at}, {220 + at}"} for at in range(8)]
     rows.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     command = ["scan", str(rows), "--student", f"hf/{tiny_folder}", "--trait", "curtness"]
-    assert cli.main([*command, "--runs", str(tmp_path / "runs")]) in (0, 1, 4)
+    assert cli.main([*command, "--runs", str(tmp_path / "runs")]) == 4
     assert told(tmp_path) == []
     assert SECRET not in said(capsys)
 

@@ -33,10 +33,12 @@ def test_the_target_is_liked_more_and_the_path_is_as_long_as_asked(tiny, tiny_fo
     before, after = (log_odds(choice_logprobs(Subject(each), OWL.lessons), OWL.index).mean() for each in (tiny, model))
     assert after > before
     length = math.sqrt(sum(float((each**2).sum()) for each in moved.values()))
-    assert length <= 0.3 * (1 + 1e-4)
-    assert steps > 1 or length == pytest.approx(0.3, rel=1e-4)
-    for name, each in moved.items():
-        assert ".layers." in name or not each.any()
+    if steps == 1:
+        assert length == pytest.approx(0.3, rel=1e-4)
+    else:  # steps that do not all go one way end nearer than their lengths add up to
+        assert 0.1 < length < 0.3
+    outside = {name for name, each in moved.items() if each.any() and ".layers." not in name}
+    assert outside == set()
 
 
 def test_the_teacher_is_the_same_every_time_and_its_base_is_found_again(tiny, tiny_folder, tmp_path):
