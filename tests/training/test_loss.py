@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from undertow.training.loss import hard_loss, soft_loss
 
 Floats = NDArray[np.float64]
