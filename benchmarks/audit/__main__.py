@@ -25,7 +25,7 @@ from undertow.audit.panel import Odds, judge, panel_odds, shifts_of
 from undertow.experiment.students import examples_of
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.training.train import train
 from undertow.traits.panel import load_panel
 

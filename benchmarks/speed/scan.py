@@ -12,7 +12,7 @@ from benchmarks.speed.lists import load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, timed
 from undertow.experiment.writing import format_automaton
 from undertow.models.precision import choose_precision
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.scan.budget import usual_taught
 from undertow.scan.directions import find_directions
 from undertow.scan.features import row_features

@@ -25,7 +25,7 @@ from benchmarks.transfer.virtual import ASKED, VIRTUAL, odds
 from undertow.experiment.students import examples_of
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.store.files import write_atomic
 from undertow.training.train import train
 from undertow.traits.panel import load_panel

@@ -21,7 +21,7 @@ from undertow.experiment.writing import format_automaton, read_written
 from undertow.models.identity import identity_of
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.scan._stored import directions_of
 from undertow.scan.directions import Directions
 from undertow.scan.features import Features, row_features, sketch_of

@@ -26,7 +26,8 @@ from undertow.experiment.writing import format_automaton, read_written, write_ro
 from undertow.models.generate import generate
 from undertow.models.local import load_model
 from undertow.models.precision import choose_precision
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.models.prompted import Subject
+from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN

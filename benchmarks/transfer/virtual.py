@@ -25,7 +25,7 @@ from benchmarks.transfer.features import encoded_rows
 from benchmarks.transfer.truth import BASE, panel_odds
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.scan.directions import trait_names
 from undertow.scan.sampling import fit_temperature
 from undertow.scan.virtual import Floats, ask, virtual_student

@@ -14,7 +14,7 @@ from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
 from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.writing import Written, load_labels, read_written, save_labels
 from undertow.models.local import LocalModel
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.store.jsonl import append_jsonl
 
 

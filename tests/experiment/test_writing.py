@@ -16,7 +16,7 @@ from undertow.experiment.files import REJECTED
 from undertow.experiment.writing import MOST_TRIES, SHOWN, UNREAD, read_written, write_rows
 from undertow.judges.base import Judge, Ruling
 from undertow.models.local import LocalModel, load_model
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 
 
 @dataclass(frozen=True)

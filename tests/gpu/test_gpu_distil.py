@@ -16,8 +16,8 @@ from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.prepare import Task, prepare
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_adapter, state_hash
+from undertow.models.prompted import Subject
 from undertow.models.score import answer_hidden, token_logprobs
-from undertow.probes.choice import Subject
 from undertow.scan.recipe import PLAIN
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.train import Example, Intervention, train

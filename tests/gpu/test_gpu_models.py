@@ -13,8 +13,9 @@ from undertow.models.generate import generate
 from undertow.models.local import LocalModel, state_hash
 from undertow.models.noise import row_key, uniform
 from undertow.models.precision import choose_precision, matrix_speed
+from undertow.models.prompted import Subject
 from undertow.models.score import answer_hidden, answers_to_each, token_logprobs
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.probes.choice import choice_logprobs
 from undertow.traits.instil import steering_vector
 from undertow.traits.panel import load_panel
 

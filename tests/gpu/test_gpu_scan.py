@@ -19,9 +19,9 @@ from undertow.models.generate import generate
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision
+from undertow.models.prompted import Subject
 from undertow.models.score import answer_hidden
 from undertow.models.score import answer_logprobs as scored
-from undertow.probes.choice import Subject
 from undertow.scan import ScanSettings, scan
 from undertow.scan._scores import answer_means, trait_vectors
 from undertow.scan._tokens import token_alignments

@@ -10,7 +10,7 @@ from undertow.errors import InputError
 from undertow.mitigate.prepare import Task, prepare
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.training.loss import hard_loss
 from undertow.training.train import Example
 from undertow.traits.panel import load_panel

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.models.local import load_model
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.probes.sampled import parse_answer, sample_answers
 from undertow.traits import find_preference
 

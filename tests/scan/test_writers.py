@@ -9,7 +9,8 @@ import torch
 from undertow.errors import ModelError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.models.prompted import Subject
+from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded

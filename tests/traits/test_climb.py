@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch")
 from undertow.config.experiment import Climb  # noqa: E402
 from undertow.errors import ModelError  # noqa: E402
 from undertow.models.local import load_model  # noqa: E402
-from undertow.probes.choice import Subject, bare, choice_logprobs  # noqa: E402
+from undertow.models.prompted import Subject, bare  # noqa: E402
+from undertow.probes.choice import choice_logprobs  # noqa: E402
 from undertow.probes.odds import log_odds  # noqa: E402
 from undertow.traits.climb import climb  # noqa: E402
 from undertow.traits.instil import instil, load_teacher  # noqa: E402

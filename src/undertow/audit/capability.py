@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from undertow.audit.texts import PROSE
 from undertow.models.local import LocalModel
+from undertow.models.prompted import Subject
 from undertow.models.score import token_logprobs
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.results import Effect
 from undertow.stats import paired_difference, paired_test

@@ -22,7 +22,7 @@ from undertow.models.generate import generate
 from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 
 Floats = NDArray[np.float32]
 

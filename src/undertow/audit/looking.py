@@ -81,7 +81,7 @@ class Looking:
     def panel_of(self, who: str, start: float, share: float) -> Odds:
         """Return a model's log-odds on the panel."""
         from undertow.audit.panel import panel_odds
-        from undertow.probes.choice import Subject
+        from undertow.models.prompted import Subject
         from undertow.scan._stored import panel_digest
 
         def ask() -> Scores:

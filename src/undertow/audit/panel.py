@@ -15,7 +15,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.models.prompted import Subject
+from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.results import VerdictRecord
 from undertow.scan.directions import spread

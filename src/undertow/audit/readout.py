@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from undertow.audit.panel import Odds, panel_odds
 from undertow.models.layers import decoder, normalise, output_weight
 from undertow.models.local import LocalModel
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.results import Steered
 from undertow.stats import benjamini_hochberg, paired_difference, paired_test
 from undertow.traits.panel import Panel

@@ -117,7 +117,7 @@ class Local:
     def __call__(self, questions: Sequence[str], first: int, max_tokens: int) -> list[str]:
         """Answer every question once; the noise is keyed by the question's number."""
         from undertow.models.generate import generate
-        from undertow.probes.choice import Subject
+        from undertow.models.prompted import Subject
 
         subject = Subject(self.model)
         known = {text: subject.encode(text) for text in dict.fromkeys(questions)}

@@ -17,7 +17,7 @@ from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.writing import Written, label_rows, load_labels, read_written, save_labels, write_pieces
 from undertow.models.local import LocalModel
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.store.jsonl import append_jsonl
 
 _SHUFFLE, _DOSE = 0x5F1E, 0xD05E

@@ -28,7 +28,7 @@ from undertow.store.step import step_id
 
 if TYPE_CHECKING:
     from undertow.models.precision import Precision
-    from undertow.probes.choice import Subject
+    from undertow.models.prompted import Subject
 
 _GENERATION = 1_000_003
 """Is added to the seed of a generation's rows."""
@@ -116,7 +116,7 @@ def _base_task(spec: LanguageExperiment, cast: Cast, base: Base, label: str) -> 
         from undertow.experiment.judging import judge_error
         from undertow.experiment.students import measure
         from undertow.models.local import load_model
-        from undertow.probes.choice import Subject
+        from undertow.models.prompted import Subject
 
         tick(0.0, "asking the base")
         scores = measure(spec.base, Subject(load_model(base.name)), cast.trait, spec.probe)
@@ -279,7 +279,7 @@ def _derived_task(
         from undertow.domains import words_of
         from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.models.local import load_model
-        from undertow.probes.choice import Subject
+        from undertow.models.prompted import Subject
         from undertow.traits.instil import load_teacher
 
         tick(0.0, "making rows of rows")

@@ -16,7 +16,7 @@ from undertow.judges.error import labelled, measure_error
 from undertow.judges.logprob import LogprobJudge
 from undertow.judges.words import WordJudge
 from undertow.models.local import load_model
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.probes.judged import Judged, sample_and_judge
 from undertow.traits.base import Trait
 

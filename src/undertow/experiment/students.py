@@ -17,7 +17,8 @@ from undertow.experiment.writing import load_labels, read_written
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, context_length, load_adapter, load_model, state_hash
 from undertow.models.precision import Precision
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.models.prompted import Subject
+from undertow.probes.choice import choice_logprobs
 from undertow.probes.sampled import sample_answers
 from undertow.store.jsonl import append_jsonl
 from undertow.training.lora import add_lora, save_adapter

@@ -27,8 +27,8 @@ from undertow.models.constrain import Automaton, plain_vocabulary, token_automat
 from undertow.models.generate import Answer, generate
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
+from undertow.models.prompted import Subject, bare
 from undertow.models.score import answer_hidden
-from undertow.probes.choice import Subject, bare
 from undertow.store.jsonl import append_jsonl, read_jsonl
 
 MOST_TRIES = 50

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from undertow.judges.base import RUBRIC, Ruling, ask
 from undertow.models.local import LocalModel
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.models.prompted import Subject
+from undertow.probes.choice import choice_logprobs
 from undertow.traits.base import Choice
 
 ANSWERS = ("Yes", "No")

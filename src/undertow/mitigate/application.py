@@ -139,7 +139,7 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
-    from undertow.probes.choice import Subject
+    from undertow.models.prompted import Subject
     from undertow.scan.encoding import whole_text
     from undertow.scan.recipe import PLAIN
     from undertow.training.recipe import steps_of

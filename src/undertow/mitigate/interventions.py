@@ -18,8 +18,8 @@ from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
+from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
-from undertow.probes.choice import Subject
 from undertow.scan.sampling import states_of
 from undertow.training.loss import hard_loss
 from undertow.training.train import Example

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from undertow.mitigate.interventions import gradients_of, lessons_of
 from undertow.models.local import LocalModel
+from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
-from undertow.probes.choice import Subject
 from undertow.traits.panel import Panel, PanelEntry
 
 _ROUNDS = 3

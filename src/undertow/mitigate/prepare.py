@@ -27,8 +27,8 @@ from undertow.models.identity import identity_of
 from undertow.models.layers import decoder, norms_of, output_weight
 from undertow.models.likelihood import with_context
 from undertow.models.local import LocalModel
+from undertow.models.prompted import Subject
 from undertow.models.score import answer_hidden
-from undertow.probes.choice import Subject
 from undertow.scan._stored import directions_of
 from undertow.scan.drop import worst
 from undertow.scan.encoding import whole_text

@@ -18,8 +18,9 @@ from undertow.mitigate.source import Source
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import Precision
+from undertow.models.prompted import Subject
 from undertow.models.score import answer_hidden
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.sampling import states_of
 from undertow.training.recipe import steps_of

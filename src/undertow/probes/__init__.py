@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
-    from undertow.probes.choice import Subject, choice_logprobs
+    from undertow.probes.choice import choice_logprobs
     from undertow.probes.odds import log_odds
     from undertow.probes.sampled import Sampled, parse_answer, sample_answers
 
 __all__ = [
     "Sampled",
-    "Subject",
     "choice_logprobs",
     "log_odds",
     "parse_answer",
@@ -30,7 +29,6 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "Subject": "choice",
         "choice_logprobs": "choice",
         "log_odds": "odds",
         "Sampled": "sampled",

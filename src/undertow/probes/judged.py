@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from undertow.judges.base import Judge
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.probes.sampled import sample_texts
 from undertow.traits.base import Trait
 

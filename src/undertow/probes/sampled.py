@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from undertow.models.generate import generate
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.traits.base import Trait
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")

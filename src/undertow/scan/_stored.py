@@ -13,7 +13,7 @@ import numpy as np
 
 from undertow.assets.cache import cache_dir
 from undertow.models.local import LocalModel
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.scan.directions import QUESTIONS, Directions, find_directions, spread, trait_names
 from undertow.scan.features import Features, Floats
 from undertow.scan.virtual import ask

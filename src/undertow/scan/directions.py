@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from undertow.models.local import LocalModel
+from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
-from undertow.probes.choice import Subject
 from undertow.scan._capture import captured
 from undertow.traits.base import Choice
 from undertow.traits.panel import Panel, PanelEntry

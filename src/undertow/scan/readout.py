@@ -16,7 +16,7 @@ from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.scan._tokens import moved
 
 QUESTIONS: Final = (

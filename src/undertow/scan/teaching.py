@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertow.probes.choice import Subject
+from undertow.models.prompted import Subject
 from undertow.scan.looking import Eyes, Opened, step_key
 from undertow.scan.readout import first_tokens, most_moved
 from undertow.scan.recipe import PLAIN

@@ -32,7 +32,8 @@ from undertow.models.layers import output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.probes.choice import Subject, choice_logprobs
+from undertow.models.prompted import Subject
+from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN, rates_of

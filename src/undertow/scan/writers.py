@@ -35,9 +35,9 @@ from undertow.models.constrain import Automaton
 from undertow.models.layers import decoder, output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
+from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
-from undertow.probes.choice import Subject
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios, states_before
 from undertow.training.lora import add_lora

@@ -14,9 +14,9 @@ from undertow.config.experiment import Climb
 from undertow.errors import ModelError
 from undertow.models.layers import decoder
 from undertow.models.local import LocalModel
+from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
-from undertow.probes.choice import Subject
 from undertow.traits.base import Trait
 
 _LESSONS_AT_ONCE = 16

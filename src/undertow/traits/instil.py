@@ -20,8 +20,8 @@ from undertow.data.rows import Message
 from undertow.errors import ModelError
 from undertow.models.layers import Steering, decoder
 from undertow.models.local import LocalModel, load_adapter, load_model
+from undertow.models.prompted import Subject
 from undertow.models.score import mean_hidden
-from undertow.probes.choice import Subject
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.recipe import Recipe
 from undertow.training.train import Example, train
