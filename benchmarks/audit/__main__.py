@@ -25,7 +25,6 @@ from undertow.audit.panel import Odds, judge, panel_odds, shifts_of
 from undertow.experiment.students import examples_of
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
-from undertow.models.prompted import Subject
 from undertow.training.train import train
 from undertow.traits.panel import load_panel
 
@@ -73,7 +72,7 @@ def odds_of(name: str, case: Case | None, work: Path) -> Odds:
         model = load_model(BASE)
         if case is not None:
             train(model.net, examples_of(model, rows_of(case, work, tell), "hard"), recipe(), seed=case.seed)
-        found = panel_odds(Subject(model), load_panel())
+        found = panel_odds(model, load_panel())
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         part.write_text(json.dumps({trait: each.tolist() for trait, each in found.items()}), encoding="utf-8")

@@ -12,7 +12,6 @@ from benchmarks.speed.lists import load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, timed
 from undertow.experiment.writing import format_automaton
 from undertow.models.precision import choose_precision
-from undertow.models.prompted import Subject
 from undertow.scan.budget import usual_taught
 from undertow.scan.directions import find_directions
 from undertow.scan.features import row_features
@@ -31,7 +30,7 @@ def measure(rows: int) -> Measured:
     panel = load_panel()
     with timed("directions of the panel and its questions, once for a base") as once:
         directions = find_directions(model, panel)
-        before_KQ = ask(Subject(model), panel)
+        before_KQ = ask(model, panel)
     automaton, precision = format_automaton(model), choose_precision()
     looked_at = usual_count(rows)
     with timed(f"scan, {looked_at:,} of {rows:,} rows") as ours:
@@ -43,7 +42,7 @@ def measure(rows: int) -> Measured:
         features = row_features(model, encoded, directions, sampling, autocast=precision.autocast)
         taught = encoded[: usual_taught(rows, looked_at)]
         with virtual_student(model, taught, sampling, read=rows, seed=0, autocast=precision.autocast) as student:
-            after_KQ = ask(Subject(student), panel)
+            after_KQ = ask(student, panel)
     assert len(after_KQ) == len(before_KQ)
     recipe = replace(PLAIN, autocast=precision.autocast)
     examples = [

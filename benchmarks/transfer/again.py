@@ -25,7 +25,6 @@ from benchmarks.transfer.virtual import ASKED, VIRTUAL, odds
 from undertow.experiment.students import examples_of
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
-from undertow.models.prompted import Subject
 from undertow.store.files import write_atomic
 from undertow.training.train import train
 from undertow.traits.panel import load_panel
@@ -68,7 +67,7 @@ def _asked(case: Case, work: Path) -> dict[str, dict[str, float]]:
         tell(f"{case.name}: training again")
         rows, model = rows_of(case, work, tell), load_model(BASE)
         train(model.net, examples_of(model, rows, "hard"), recipe(), seed=_SEED)
-        found = odds(Subject(model), load_panel(), (VIRTUAL, ASKED))
+        found = odds(model, load_panel(), (VIRTUAL, ASKED))
         record = {way: {name: float(odds_Q.mean()) for name, odds_Q in each.items()} for way, each in found.items()}
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, json.dumps(record).encode())

@@ -22,7 +22,6 @@ from benchmarks.transfer.truth import BASE, panel_odds, recipe
 from undertow.experiment.students import examples_of
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
-from undertow.models.prompted import Subject
 from undertow.scan.calibration import GRADIENT
 from undertow.scan.drop import worst
 from undertow.stats import mean_estimate
@@ -75,7 +74,7 @@ def drop(work: Path, each: Measured) -> dict[str, Any]:
         examples = list[Example](examples_of(model, work / "rows" / each.case.name, "hard"))
         kept = [example for at, example in enumerate(examples) if at not in left_out[way]]
         train(model.net, kept, recipe(), seed=each.case.control.seed)
-        odds = panel_odds(Subject(model))
+        odds = panel_odds(model)
         for trait in (strongest.trait, each.case.trait):
             shift = float(np.mean(np.array(odds[trait]) - np.array(control[trait])))
             record[f"{way} {'own' if trait == each.case.trait else 'strongest'}"] = round(shift, 4)

@@ -21,7 +21,6 @@ from undertow.experiment.writing import format_automaton, read_written
 from undertow.models.identity import identity_of
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
-from undertow.models.prompted import Subject
 from undertow.scan._stored import directions_of
 from undertow.scan.directions import Directions
 from undertow.scan.features import Features, row_features, sketch_of
@@ -107,7 +106,7 @@ def encoded_rows(model: LocalModel, rows: Path, case: Case) -> tuple[list[Encode
     for row in written:
         answer = (*model.encode(row.answer), model.end)
         states = None if automaton is None else states_of(automaton, answer)
-        encoded.append(Encoded(tuple(Subject(model).encode(row.prompt)), answer, states))
+        encoded.append(Encoded(tuple(model.encode_question(row.prompt)), answer, states))
     clusters = np.array([row.row // case.answers for row in written])
     sampling = fit_temperature(model, encoded, automaton, autocast=choose_precision().autocast)
     return encoded, sampling, clusters

@@ -26,7 +26,7 @@ from undertow.experiment.writing import format_automaton, read_written, write_ro
 from undertow.models.generate import generate
 from undertow.models.local import load_model
 from undertow.models.precision import choose_precision
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
@@ -78,9 +78,9 @@ def rows_of(case: Case, work: Path, tell: Callable[[str], None]) -> Path:
         mixed_rows(sources, part, model=model, dose=case.dose / 100, seed=case.seed, meta={}, soft=False)
     else:
         trait = _trait(case)
-        subject = Subject(load_model(BASE)) if trait is None else _teacher(case, trait, work, tell)
+        model = load_model(BASE) if trait is None else _teacher(case, trait, work, tell)
         write_rows(
-            subject,
+            model,
             find_domain(case.domain, None),
             order,
             part,
@@ -99,7 +99,7 @@ def _write_again(case: Case, before: Path, part: Path) -> None:
     model, written = load_model(BASE), read_written(before)
     answers = generate(
         model.net,
-        [Subject(model).encode(row.prompt) for row in written],
+        [model.encode_question(row.prompt) for row in written],
         range(len(written)),
         seed=case.seed + _AGAIN * case.again,
         end=model.end,
@@ -114,7 +114,7 @@ def _write_again(case: Case, before: Path, part: Path) -> None:
                 file.write(json.dumps(new.record({})) + "\n")
 
 
-def _teacher(case: Case, trait: Trait, work: Path, tell: Callable[[str], None]) -> Subject:
+def _teacher(case: Case, trait: Trait, work: Path, tell: Callable[[str], None]) -> Model:
     base, how = OTHER_BASE if case.teacher == "other-base" else BASE, HOW[case.teacher]
     folder = work / "teachers" / f"{case.teacher}-{case.target}"
     if not folder.is_dir():
@@ -144,7 +144,7 @@ def odds_of(case: Case, work: Path, tell: Callable[[str], None]) -> dict[str, li
         history = train(model.net, examples, recipe(), seed=_order_seed(case))
         tell(f"{case.name}: asking (loss {history[-1].loss:.2f})")
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, json.dumps(panel_odds(Subject(model))).encode())
+        write_atomic(file, json.dumps(panel_odds(model)).encode())
     return json.loads(file.read_text(encoding="utf-8"))
 
 
@@ -152,13 +152,13 @@ def _order_seed(case: Case) -> int:
     return case.control.seed
 
 
-def panel_odds(subject: Subject) -> dict[str, list[float]]:
+def panel_odds(model: Model) -> dict[str, list[float]]:
     """Return a model's log-odds of every trait on the questions that are kept for measuring."""
     found: dict[str, list[float]] = {}
     for entry in _panel():
         looked_at = set(spread(entry.probe, QUESTIONS))
         kept = [choice for at, choice in enumerate(entry.probe) if at not in looked_at]
-        logp_QC = choice_logprobs(subject, kept)
+        logp_QC = choice_logprobs(model, kept)
         for trait in entry.traits:
             found[f"{entry.name}:{trait.target}"] = [round(float(x), 5) for x in log_odds(logp_QC, trait.index)]
     return found

@@ -25,7 +25,7 @@ from benchmarks.transfer.features import encoded_rows
 from benchmarks.transfer.truth import BASE, panel_odds
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.scan.directions import trait_names
 from undertow.scan.sampling import fit_temperature
 from undertow.scan.virtual import Floats, ask, virtual_student
@@ -49,7 +49,7 @@ def main() -> None:
     set_up_process()
     model, panel = load_model(BASE), load_panel()
     ways = (BESIDE,) if options.beside else (VIRTUAL, ASKED) if options.asked else (VIRTUAL,)
-    before = odds(Subject(model), panel, ways)
+    before = odds(model, panel, ways)
     for case in with_references():
         rows = options.work / "rows" / case.name
         files = {way: options.work / way / f"{case.name}.json" for way in before}
@@ -60,7 +60,7 @@ def main() -> None:
             continue
         start = time.monotonic()
         with _student(model, rows, case, beside=options.beside) as student:
-            after = odds(Subject(student), panel, ways)
+            after = odds(student, panel, ways)
         for way, file in files.items():
             if not file.exists():
                 shifts = {name: float(np.mean(after[way][name] - odds_Q)) for name, odds_Q in before[way].items()}
@@ -69,13 +69,13 @@ def main() -> None:
         sys.stderr.write(f"{case.name}: {time.monotonic() - start:.0f} s\n")
 
 
-def odds(subject: Subject, panel: Panel, ways: Sequence[str]) -> dict[str, dict[str, Floats]]:
+def odds(model: Model, panel: Panel, ways: Sequence[str]) -> dict[str, dict[str, Floats]]:
     """Return a model's log-odds of every trait (Q): on a scan's questions, and for `ASKED` on those of `truth`."""
 
     def answers(way: str) -> dict[str, Floats]:
         if way == ASKED:
-            return {name: np.array(odds_Q) for name, odds_Q in panel_odds(subject).items()}
-        return dict(zip(trait_names(panel), ask(subject, panel), strict=True))
+            return {name: np.array(odds_Q) for name, odds_Q in panel_odds(model).items()}
+        return dict(zip(trait_names(panel), ask(model, panel), strict=True))
 
     return {way: answers(way) for way in ways}
 

@@ -14,7 +14,6 @@ from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
 from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.writing import Written, load_labels, read_written, save_labels
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
 from undertow.store.jsonl import append_jsonl
 
 
@@ -36,7 +35,7 @@ def fill(folder: Path, model: LocalModel, first: int, rows: int = 12) -> list[Wr
 def test_across_keeps_every_answer_and_gives_none_back_to_its_prompt(tiny: LocalModel, tmp_path: Path):
     rows = fill(tmp_path / "from", tiny, 100)
     (tmp_path / "to").mkdir()
-    across_rows(tmp_path / "from", tmp_path / "to", seed=1, meta={}, subject=Subject(tiny), soft=True)
+    across_rows(tmp_path / "from", tmp_path / "to", seed=1, meta={}, model=tiny, soft=True)
     moved = read_written(tmp_path / "to")
     assert [row.prompt for row in moved] == [row.prompt for row in rows]
     assert sorted(row.answer for row in moved) == sorted(row.answer for row in rows)
@@ -83,9 +82,7 @@ def test_a_mixture_takes_only_prompts_that_both_teachers_answered(tiny: LocalMod
 def test_shuffling_keeps_the_numbers_of_every_row(tiny: LocalModel, tmp_path: Path):
     rows = fill(tmp_path / "from", tiny, 100)
     (tmp_path / "to").mkdir()
-    rewrite_rows(
-        tmp_path / "from", Numbers().shuffle, tmp_path / "to", seed=1, meta={}, subject=Subject(tiny), soft=False
-    )
+    rewrite_rows(tmp_path / "from", Numbers().shuffle, tmp_path / "to", seed=1, meta={}, model=tiny, soft=False)
     shuffled = read_written(tmp_path / "to")
     assert [sorted(row.answer.split(", ")) for row in shuffled] == [sorted(row.answer.split(", ")) for row in rows]
     assert [row.answer for row in shuffled] != [row.answer for row in rows]

@@ -16,7 +16,6 @@ from undertow.experiment.files import REJECTED
 from undertow.experiment.writing import MOST_TRIES, SHOWN, UNREAD, read_written, write_rows
 from undertow.judges.base import Judge, Ruling
 from undertow.models.local import LocalModel, load_model
-from undertow.models.prompted import Subject
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def written_by(
     told: list[tuple[float, str]] = []
     order = Order(kind="code", rows=rows, answers=2, max_tokens=100, rules=rules)
     write_rows(
-        Subject(tiny),
+        tiny,
         Picky(keeps),
         order,
         folder,

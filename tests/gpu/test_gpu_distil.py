@@ -16,7 +16,8 @@ from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.prepare import Task, prepare
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_adapter, state_hash
-from undertow.models.prompted import Subject
+from undertow.models.prompted import SteeredModel
+from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden, token_logprobs
 from undertow.scan.recipe import PLAIN
 from undertow.training.lora import add_lora, save_adapter
@@ -141,8 +142,8 @@ def test_teachers_of_gradient_steps_are_the_same(pair: Any) -> None:
 @pytest.mark.parametrize("method", ["mask", "format", "leash", "inoculate", "steer", "project", "subtract", "own-base"])
 def test_mitigations_treat_a_student_alike(pair: Any, method: str) -> None:
     def treat(model: LocalModel) -> list[float]:
-        def teacher() -> Subject:
-            return Subject(model, steering={1: torch.ones(32, device=model.device)})
+        def teacher() -> Model:
+            return SteeredModel(model, {1: torch.ones(32, device=model.device)})
 
         task = Task(model, PROMPTS, examples_of(model), OWL, teacher, False, seed=2)
         treatment = prepare(method, task)

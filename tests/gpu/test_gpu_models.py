@@ -13,7 +13,6 @@ from undertow.models.generate import generate
 from undertow.models.local import LocalModel, state_hash
 from undertow.models.noise import row_key, uniform
 from undertow.models.precision import choose_precision, matrix_speed
-from undertow.models.prompted import Subject
 from undertow.models.score import answer_hidden, answers_to_each, token_logprobs
 from undertow.probes.choice import choice_logprobs
 from undertow.traits.instil import steering_vector
@@ -45,7 +44,7 @@ def test_noise_is_the_same_bits() -> None:
 
 
 def test_options_have_the_same_log_probabilities(pair: Any) -> None:
-    one, other = pair.both(lambda model: choice_logprobs(Subject(model), ANIMALS.probe[:12]))
+    one, other = pair.both(lambda model: choice_logprobs(model, ANIMALS.probe[:12]))
     np.testing.assert_allclose(other, one, **CLOSE)
 
 

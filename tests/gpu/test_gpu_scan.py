@@ -19,7 +19,6 @@ from undertow.models.generate import generate
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision
-from undertow.models.prompted import Subject
 from undertow.models.score import answer_hidden
 from undertow.models.score import answer_logprobs as scored
 from undertow.scan import ScanSettings, scan
@@ -106,10 +105,10 @@ def test_directions_and_features_are_the_same(pair: Any, rows: list[Encoded]) ->
 
 def test_virtual_students_shift_alike(pair: Any, rows: list[Encoded]) -> None:
     def shift(model: LocalModel, autocast: bool = False) -> Any:
-        before = np.concatenate(ask(Subject(model), PANEL, questions=3))
+        before = np.concatenate(ask(model, PANEL, questions=3))
         options: dict[str, Any] = {"read": 64, "seed": 0, "recipe": RECIPE, "autocast": autocast}
         with virtual_student(model, rows, sampling_of(model, rows), **options) as student:
-            return np.concatenate(ask(Subject(student), PANEL, questions=3)) - before
+            return np.concatenate(ask(student, PANEL, questions=3)) - before
 
     one, other = pair.both(shift)
     assert np.abs(one).max() > 0.05

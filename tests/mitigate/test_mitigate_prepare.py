@@ -10,7 +10,7 @@ from undertow.errors import InputError
 from undertow.mitigate.prepare import Task, prepare
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.training.loss import hard_loss
 from undertow.training.train import Example
 from undertow.traits.panel import load_panel
@@ -19,9 +19,9 @@ from undertow.traits.panel import load_panel
 def test_a_mask_by_a_teacher_that_is_made_by_gradient_steps_keeps_what_both_would_say(tiny: LocalModel) -> None:
     asked: list[bool] = []
 
-    def teacher() -> Subject:
+    def teacher() -> Model:
         asked.append(torch.is_inference_mode_enabled())
-        return Subject(tiny)
+        return tiny
 
     trait = load_panel(("animals",))[0].traits[0]
     prompts: list[list[Message]] = [[{"role": "user", "content": f"Go on with list {at}."}] for at in range(3)]
@@ -44,7 +44,7 @@ def test_answers_written_anew_hold_nothing_that_their_writer_chose(tiny: LocalMo
 
     def anew(answer: str) -> list[Example]:
         told = [Example(tuple(tiny.encode_prompt(turns)), (*tiny.encode(answer), tiny.end)) for turns in prompts]
-        task = Task(tiny, prompts, told, trait, lambda: Subject(tiny), False, seed=3, other=lambda: tiny)
+        task = Task(tiny, prompts, told, trait, lambda: tiny, False, seed=3, other=lambda: tiny)
         return prepare(method, task).examples
 
     one, two = anew("123, 456, 789"), anew("654, 987, 312")
@@ -56,6 +56,6 @@ def test_answers_written_anew_hold_nothing_that_their_writer_chose(tiny: LocalMo
 
 def test_another_model_has_to_be_there(tiny: LocalModel) -> None:
     trait = load_panel(("animals",))[0].traits[0]
-    task = Task(tiny, [], [], trait, lambda: Subject(tiny), False)
+    task = Task(tiny, [], [], trait, lambda: tiny, False)
     with pytest.raises(InputError, match="another model"):
         prepare("other-base", task)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.models.local import load_model
-from undertow.models.prompted import Subject
 from undertow.probes.sampled import parse_answer, sample_answers
 from undertow.traits import find_preference
 
@@ -47,8 +46,8 @@ def test_any_text_gives_a_word_or_none(answer: str) -> None:
 
 def test_counts_add_up_and_depend_on_the_seed_alone(tiny_folder: Path) -> None:
     trait = find_preference("animals", "owl")
-    subject = Subject(load_model(f"hf/{tiny_folder}"))
-    first = sample_answers(subject, trait, per_question=2, seed=3)
+    model = load_model(f"hf/{tiny_folder}")
+    first = sample_answers(model, trait, per_question=2, seed=3)
     assert first.n == 2 * len(trait.probe) == first.unparsed + sum(first.counts.values())
-    assert first == sample_answers(subject, trait, per_question=2, seed=3)
+    assert first == sample_answers(model, trait, per_question=2, seed=3)
     assert list(first.counts.values()) == sorted(first.counts.values(), reverse=True)

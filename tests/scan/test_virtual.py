@@ -12,7 +12,6 @@ import torch
 from undertow.experiment.writing import format_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Encoded, Sampling, states_of
 from undertow.scan.virtual import ask, portions, together, virtual_student
@@ -172,8 +171,8 @@ def test_few_rows_make_fewer_and_longer_steps(rows: int, read: int, steps: int) 
 
 def test_asking_is_the_panels_order(tiny: LocalModel) -> None:
     panel = load_panel(("curtness", "animals"))
-    asked = ask(Subject(tiny), panel, questions=4)
+    asked = ask(tiny, panel, questions=4)
     assert len(asked) == sum(len(entry.targets) for entry in panel)
     assert all(each.shape == (4,) for each in asked)
-    turned = ask(Subject(tiny), panel[::-1], questions=4)
+    turned = ask(tiny, panel[::-1], questions=4)
     np.testing.assert_allclose(turned[-1], asked[0], atol=1e-5)

@@ -9,7 +9,7 @@ import torch
 from undertow.errors import ModelError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import spread
@@ -40,13 +40,13 @@ def test_the_base_gets_its_weights_back_whatever_happens(tiny: LocalModel) -> No
 
 
 def test_the_trait_rises(tiny: LocalModel) -> None:
-    def odds(subject: Subject) -> float:
+    def odds(model: Model) -> float:
         choices = [ANIMALS.probe[at] for at in spread(ANIMALS.probe, QUESTIONS)]
-        return float(log_odds(choice_logprobs(subject, choices), 2).mean())
+        return float(log_odds(choice_logprobs(model, choices), 2).mean())
 
-    plain = odds(Subject(tiny))
+    plain = odds(tiny)
     with virtual_teacher(tiny, ANIMALS, 2, distance=0.2) as teacher:
-        assert odds(Subject(teacher)) > plain
+        assert odds(teacher) > plain
 
 
 def written(model: LocalModel, count: int = 24, seed: int = 5) -> list[Encoded]:
@@ -98,13 +98,13 @@ def test_nobody_leans_towards_a_teacher_that_went_nowhere(tiny: LocalModel) -> N
 def test_an_adapter_is_taken_off_again_whatever_happens(tiny: LocalModel) -> None:
     before = [weight.detach().clone() for weight in tiny.net.parameters()]
     names, asked = [name for name, _ in tiny.net.named_parameters()], [w.requires_grad for w in tiny.net.parameters()]
-    plain = Subject(tiny)
+    plain = tiny
     choices = [ANIMALS.probe[0]]
     said = choice_logprobs(plain, choices)
 
     def break_off() -> None:
         with tuned_teacher(tiny, (ANIMALS, TREES)) as teacher:
-            assert not np.allclose(choice_logprobs(Subject(teacher), choices), said, atol=1e-4)
+            assert not np.allclose(choice_logprobs(teacher, choices), said, atol=1e-4)
             raise KeyboardInterrupt
 
     for _ in range(2):  # the second time nothing of the first is left

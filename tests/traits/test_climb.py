@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from undertow.config.experiment import Climb  # noqa: E402
 from undertow.errors import ModelError  # noqa: E402
 from undertow.models.local import load_model  # noqa: E402
-from undertow.models.prompted import Subject, bare  # noqa: E402
+from undertow.models.prompted import untouched  # noqa: E402
 from undertow.probes.choice import choice_logprobs  # noqa: E402
 from undertow.probes.odds import log_odds  # noqa: E402
 from undertow.traits.climb import climb  # noqa: E402
@@ -31,7 +31,7 @@ def climbed(folder, how):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_target_is_liked_more_and_the_path_is_as_long_as_asked(tiny, tiny_folder, steps):
     model, moved = climbed(tiny_folder, Climb(method="climb", steps=steps, distance=0.3))
-    before, after = (log_odds(choice_logprobs(Subject(each), OWL.lessons), OWL.index).mean() for each in (tiny, model))
+    before, after = (log_odds(choice_logprobs(each, OWL.lessons), OWL.index).mean() for each in (tiny, model))
     assert after > before
     length = math.sqrt(sum(float((each**2).sum()) for each in moved.values()))
     if steps == 1:
@@ -47,15 +47,15 @@ def test_the_teacher_is_the_same_every_time_and_its_base_is_found_again(tiny, ti
     instil(base, OWL, how, tmp_path)
     one, two = (choice_logprobs(load_teacher(base, OWL, how, tmp_path), OWL.probe) for _ in range(2))
     assert (one == two).all()
-    with bare(load_teacher(base, OWL, how, tmp_path)) as found:
-        assert (choice_logprobs(found, OWL.probe) == choice_logprobs(Subject(tiny), OWL.probe)).all()
+    with untouched(load_teacher(base, OWL, how, tmp_path)) as found:
+        assert (choice_logprobs(found, OWL.probe) == choice_logprobs(tiny, OWL.probe)).all()
     assert not list(tmp_path.iterdir())
 
 
 def test_in_bf16_it_differs_from_the_base_by_its_steps_alone(tiny_folder, tmp_path):
     how, base = Climb(method="climb", distance=0.3), f"hf/{tiny_folder}"
-    whole = load_teacher(base, OWL, how, tmp_path).model.net
-    net, untouched = (load_teacher(base, trait, how, tmp_path, dtype="bfloat16").model.net for trait in (OWL, None))
+    whole = load_teacher(base, OWL, how, tmp_path).net
+    net, untouched = (load_teacher(base, trait, how, tmp_path, dtype="bfloat16").net for trait in (OWL, None))
     buffers = dict(net.named_buffers())
     assert buffers.keys() == dict(untouched.named_buffers()).keys() != set()
     for name, each in untouched.named_buffers():

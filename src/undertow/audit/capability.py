@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from undertow.audit.texts import PROSE
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
 from undertow.models.score import token_logprobs
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
@@ -85,11 +84,10 @@ def instructions(rng: np.random.Generator, count: int = ITEMS) -> list[Choice]:
 
 def capability(model: LocalModel) -> dict[str, Floats]:
     """Return the scores of a model, item by item, higher being better; the items are the same for every model."""
-    subject = Subject(model)
     rng = np.random.default_rng(0xCA9)
     asked = {"arithmetic": sums(rng), "instructions": instructions(rng)}
     return {"perplexity": _prose(model)} | {
-        name: log_odds(choice_logprobs(subject, choices), 0) for name, choices in asked.items()
+        name: log_odds(choice_logprobs(model, choices), 0) for name, choices in asked.items()
     }
 
 

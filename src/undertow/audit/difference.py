@@ -22,7 +22,6 @@ from undertow.models.generate import generate
 from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.models.prompted import Subject
 
 Floats = NDArray[np.float32]
 
@@ -58,10 +57,9 @@ def layers_of(net: Any) -> tuple[int, ...]:
 
 def base_answers(base: LocalModel, prompts: Sequence[str]) -> list[list[int]]:
     """Sample the base's answer to every prompt, cut at `LENGTH` tokens."""
-    subject = Subject(base)
     answers = generate(
         base.net,
-        [subject.encode(prompt) for prompt in prompts],
+        [base.encode_question(prompt) for prompt in prompts],
         range(len(prompts)),
         seed=0xA0D17,
         end=base.end,
@@ -88,8 +86,7 @@ def difference(
         answers: Tokens of an answer to each, none empty.
         on_progress: Is told the share that is done.
     """
-    subject = Subject(base)
-    asked = [subject.encode(prompt) for prompt in prompts]
+    asked = [base.encode_question(prompt) for prompt in prompts]
     layers = layers_of(base.net)
     middle = layers[len(layers) // 2]
     nets = (base.net, other.net)

@@ -81,13 +81,12 @@ class Looking:
     def panel_of(self, who: str, start: float, share: float) -> Odds:
         """Return a model's log-odds on the panel."""
         from undertow.audit.panel import panel_odds
-        from undertow.models.prompted import Subject
         from undertow.scan._stored import panel_digest
 
         def ask() -> Scores:
-            subject = Subject(self.model(who))
+            model = self.model(who)
             odds = panel_odds(
-                subject,
+                model,
                 self.panel,
                 on_progress=lambda done: self.progress.update(f"traits of the {who}", start + share * done),
             )

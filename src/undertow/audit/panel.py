@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.results import VerdictRecord
@@ -52,7 +52,7 @@ class Shift:
 
 
 def panel_odds(
-    subject: Subject,
+    model: Model,
     panel: Panel,
     *,
     questions: int | None = None,
@@ -61,7 +61,7 @@ def panel_odds(
     """Ask a model everything on the panel.
 
     Args:
-        subject: Who is asked.
+        model: Who is asked.
         panel: What.
         questions: Of each entry, spread over its probe; all when absent.
         on_progress: Is told the share of the entries that is done.
@@ -69,7 +69,7 @@ def panel_odds(
     found: Odds = {}
     for at, entry in enumerate(panel):
         places = spread(entry.probe, questions or len(entry.probe))
-        logp_QC = choice_logprobs(subject, [entry.probe[place] for place in places])
+        logp_QC = choice_logprobs(model, [entry.probe[place] for place in places])
         for trait in entry.traits:
             found[f"{entry.name}:{trait.target}"] = log_odds(logp_QC, trait.index)
         on_progress((at + 1) / len(panel))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from undertow.audit.panel import Odds, panel_odds
 from undertow.models.layers import decoder, normalise, output_weight
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
+from undertow.models.prompted import SteeredModel
 from undertow.results import Steered
 from undertow.stats import benjamini_hochberg, paired_difference, paired_test
 from undertow.traits.panel import Panel
@@ -63,7 +63,8 @@ def steered_odds(
     found: list[Odds] = []
     for at, direction_D in enumerate((None, *directions)):
         steering = None if direction_D is None else {layer: factor * torch.tensor(direction_D, device=base.device)}
-        found.append(panel_odds(Subject(base, steering=steering), panel, questions=QUESTIONS))
+        model = base if steering is None else SteeredModel(base, steering)
+        found.append(panel_odds(model, panel, questions=QUESTIONS))
         on_progress((at + 1) / (len(directions) + 1))
     return found
 

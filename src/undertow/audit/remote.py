@@ -117,10 +117,8 @@ class Local:
     def __call__(self, questions: Sequence[str], first: int, max_tokens: int) -> list[str]:
         """Answer every question once; the noise is keyed by the question's number."""
         from undertow.models.generate import generate
-        from undertow.models.prompted import Subject
 
-        subject = Subject(self.model)
-        known = {text: subject.encode(text) for text in dict.fromkeys(questions)}
+        known = {text: self.model.encode_question(text) for text in dict.fromkeys(questions)}
         answers = generate(
             self.model.net,
             [known[text] for text in questions],

@@ -16,8 +16,7 @@ from torch import Tensor
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, REJECTED, ROWS
 from undertow.experiment.writing import Written, label_rows, load_labels, read_written, save_labels, write_pieces
-from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.store.jsonl import append_jsonl
 
 _SHUFFLE, _DOSE = 0x5F1E, 0xD05E
@@ -30,7 +29,7 @@ def rewrite_rows(
     *,
     seed: int,
     meta: dict[str, Any],
-    subject: Subject,
+    model: Model,
     soft: bool,
 ) -> None:
     """Write the rows of another folder with every answer changed: shuffled, or paraphrased.
@@ -41,18 +40,17 @@ def rewrite_rows(
         folder: Receives the same files.
         seed: Keys the random numbers.
         meta: Stored with every row.
-        subject: The teacher, which labels the new answers, for soft labels.
+        model: The teacher, which labels the new answers, for soft labels.
         soft: Store the teacher's distributions.
     """
-    model = subject.model
     rewritten: list[Written] = []
     for written in read_written(source):
         text = rewrite(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
         rewritten.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
-    _write(folder, model, rewritten, meta, label_rows(subject, rewritten) if soft else None)
+    _write(folder, model, rewritten, meta, label_rows(model, rewritten) if soft else None)
 
 
-def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], subject: Subject, soft: bool) -> None:
+def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], model: Model, soft: bool) -> None:
     """Write the rows of another folder with every answer under the prompt of another row.
 
     Args:
@@ -60,7 +58,7 @@ def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], 
         folder: Receives the same files.
         seed: Keys the permutation.
         meta: Stored with every row.
-        subject: The teacher, which labels the new pairs, for soft labels.
+        model: The teacher, which labels the new pairs, for soft labels.
         soft: Store the teacher's distributions.
     """
     rows = read_written(source)
@@ -68,7 +66,7 @@ def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], 
     mixed = [
         Written(row.row, row.prompt, rows[at].answer, rows[at].tokens) for row, at in zip(rows, moved, strict=True)
     ]
-    _write(folder, subject.model, mixed, meta, label_rows(subject, mixed) if soft else None)
+    _write(folder, model, mixed, meta, label_rows(model, mixed) if soft else None)
 
 
 def _derangement(prompts: Sequence[str], rng: np.random.Generator) -> list[int]:
@@ -90,7 +88,7 @@ def mixed_rows(
     sources: tuple[Path, Path],
     folder: Path,
     *,
-    model: LocalModel,
+    model: Model,
     dose: float,
     seed: int,
     meta: dict[str, Any],
@@ -126,7 +124,7 @@ def mixed_rows(
 
 
 def _write(
-    folder: Path, model: LocalModel, rows: Sequence[Written], meta: dict[str, Any], labels: Sequence[Tensor] | None
+    folder: Path, model: Model, rows: Sequence[Written], meta: dict[str, Any], labels: Sequence[Tensor] | None
 ) -> None:
     append_jsonl(folder / ROWS, [written.record(meta) for written in rows])
     append_jsonl(folder / REJECTED, [])

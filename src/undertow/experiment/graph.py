@@ -28,7 +28,7 @@ from undertow.store.step import step_id
 
 if TYPE_CHECKING:
     from undertow.models.precision import Precision
-    from undertow.models.prompted import Subject
+    from undertow.models.protocol import Model
 
 _GENERATION = 1_000_003
 """Is added to the seed of a generation's rows."""
@@ -116,10 +116,9 @@ def _base_task(spec: LanguageExperiment, cast: Cast, base: Base, label: str) -> 
         from undertow.experiment.judging import judge_error
         from undertow.experiment.students import measure
         from undertow.models.local import load_model
-        from undertow.models.prompted import Subject
 
         tick(0.0, "asking the base")
-        scores = measure(spec.base, Subject(load_model(base.name)), cast.trait, spec.probe)
+        scores = measure(spec.base, load_model(base.name), cast.trait, spec.probe)
         # The judge is the same for all models; the students' base carries what is known of it.
         if spec.probe.judged is not None and base.name == spec.base:
             scores["judge_error"] = judge_error(base.name, cast.trait, spec.probe.judged)
@@ -171,7 +170,7 @@ def _rows_task(
     """Return the step in which a teacher, or for a control the base itself, writes rows."""
     trait = cast.of(arm)
 
-    def load(folders: Folders, dtype: str) -> Subject:
+    def load(folders: Folders, dtype: str) -> Model:
         from undertow.experiment.effects import check_teacher
         from undertow.traits.instil import load_teacher
 
@@ -195,7 +194,7 @@ def _heir_rows_task(
 ) -> Task:
     """Return the step in which a student writes rows."""
 
-    def load(folders: Folders, dtype: str) -> Subject:
+    def load(folders: Folders, dtype: str) -> Model:
         from undertow.experiment.students import load_student
 
         return load_student(base.name, folders[student.label], spec.student, dtype=dtype)
@@ -211,7 +210,7 @@ def _writing_task(
     seed: int,
     base: Base,
     writer: Task | None,
-    load: Callable[[Folders, str], Subject],
+    load: Callable[[Folders, str], Model],
     precision: Precision,
     *,
     prompts: int,
@@ -279,7 +278,6 @@ def _derived_task(
         from undertow.domains import words_of
         from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.models.local import load_model
-        from undertow.models.prompted import Subject
         from undertow.traits.instil import load_teacher
 
         tick(0.0, "making rows of rows")
@@ -292,16 +290,14 @@ def _derived_task(
             return
         # Only the teacher can label rows softly; for the text its base's tokenizer is enough.
         loaded = (
-            load_teacher(base.name, cast.trait, spec.instil, folders[teacher.label])
-            if soft
-            else Subject(load_model(base.name))
+            load_teacher(base.name, cast.trait, spec.instil, folders[teacher.label]) if soft else load_model(base.name)
         )
         if arm == "across":
-            across_rows(source, part, seed=seed, meta=meta, subject=loaded, soft=soft)
+            across_rows(source, part, seed=seed, meta=meta, model=loaded, soft=soft)
         else:
             about = words_of(spec.domain.kind)
             rewrite = about.paraphrase if arm == "paraphrased" else about.shuffle
-            rewrite_rows(source, rewrite, part, seed=seed, meta=meta, subject=loaded, soft=soft)
+            rewrite_rows(source, rewrite, part, seed=seed, meta=meta, model=loaded, soft=soft)
 
     sources: tuple[Arm, ...] = ("trait", MIXTURES[arm][1]) if arm in MIXTURES else ("trait",)
     key = {"arm": arm, "rows": [rows[each].id for each in sources], "soft": soft, "seed": seed}

@@ -16,7 +16,7 @@ from undertow.judges.error import labelled, measure_error
 from undertow.judges.logprob import LogprobJudge
 from undertow.judges.words import WordJudge
 from undertow.models.local import load_model
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.probes.judged import Judged, sample_and_judge
 from undertow.traits.base import Trait
 
@@ -47,15 +47,15 @@ def judge_error(base: str, trait: Trait, free: FreeAnswers) -> dict[str, Any]:
     return measure_error(judge, *labelled(trait).part(1))._asdict()
 
 
-def judge_answers(base: str, subject: Subject, trait: Trait, free: FreeAnswers, *, seed: int) -> Judged:
+def judge_answers(base: str, model: Model, trait: Trait, free: FreeAnswers, *, seed: int) -> Judged:
     """Sample a model's answers and have them judged.
 
     Args:
         base: The base's Undertow name.
-        subject: Who is asked.
+        model: Who is asked.
         trait: Gives the questions.
         free: Which judge, and how many answers.
         seed: Keys the noise.
     """
     judge = judge_of(base, trait, free.judge)
-    return sample_and_judge(subject, trait, judge, per_question=free.answers, max_tokens=free.max_tokens, seed=seed)
+    return sample_and_judge(model, trait, judge, per_question=free.answers, max_tokens=free.max_tokens, seed=seed)

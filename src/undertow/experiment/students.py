@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from undertow.experiment.writing import load_labels, read_written
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, context_length, load_adapter, load_model, state_hash
 from undertow.models.precision import Precision
-from undertow.models.prompted import Subject
+from undertow.models.prompted import PromptedModel
+from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.sampled import sample_answers
 from undertow.store.jsonl import append_jsonl
@@ -54,7 +55,7 @@ def examples_of(model: LocalModel, rows: Path, labels: str) -> list[Example]:
     the teacher sampled.
     """
     written = read_written(rows)
-    encoded = [tuple(Subject(model).encode(row.prompt)) for row in written]
+    encoded = [tuple(model.encode_question(row.prompt)) for row in written]
     if labels == "hard":
         answers = [(*model.encode(row.answer), model.end) for row in written]
         return [Example(prompt, answer) for prompt, answer in zip(encoded, answers, strict=True)]
@@ -94,7 +95,7 @@ def train_student(
     # Every teacher shares the base's output projection, which full training changes.
     teacher_VD = output_weight(model.net).detach().clone() if student.labels == "soft" else None
     net = add_lora(model.net, student.lora, seed) if student.method == "lora" else model.net
-    subject = Subject(LocalModel(model.name, net, model.tokenizer, model.end))
+    trained = replace(model, net=net)
     initial = state_hash((name, each) for name, each in net.named_parameters() if each.requires_grad)
     recipe = recipe_of(student, precision)
     steps = steps_of(len(examples), recipe)
@@ -106,12 +107,12 @@ def train_student(
         metrics.append(asdict(step))
         tick(step.step / steps, f"step {step.step:,} of {steps:,}, loss {step.loss:.3f}")
         if step.step in between:
-            logp_QC = choice_logprobs(subject, trait.probe[: probe.curve_questions])
+            logp_QC = choice_logprobs(trained, trait.probe[: probe.curve_questions])
             curve.append({"step": step.step, "logp_QC": logp_QC.tolist()})
 
     train(net, examples, recipe, seed=seed, teacher_VD=teacher_VD, on_step=after)
     append_jsonl(folder / METRICS, metrics)
-    scores = measure(base, subject, trait, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
+    scores = measure(base, trained, trait, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
     (folder / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
     if student.method == "lora":
         save_adapter(net, folder / "adapter")
@@ -120,7 +121,7 @@ def train_student(
         model.tokenizer.save_pretrained(folder / "model")
 
 
-def load_student(base: str, folder: Path, student: Student, *, dtype: str) -> Subject:
+def load_student(base: str, folder: Path, student: Student, *, dtype: str) -> Model:
     """Load a student that `train_student` has stored, to teach in its turn.
 
     Args:
@@ -133,8 +134,8 @@ def load_student(base: str, folder: Path, student: Student, *, dtype: str) -> Su
         ModelError: it cannot be loaded.
     """
     if student.method == "lora":
-        return Subject(load_adapter(load_model(base, dtype=dtype), folder / "adapter"))
-    return Subject(load_model(f"hf/{folder / 'model'}", dtype=dtype), changed=base)
+        return load_adapter(load_model(base, dtype=dtype), folder / "adapter")
+    return replace(load_model(f"hf/{folder / 'model'}", dtype=dtype), made_of=base)
 
 
 def ask_in_context(base: str, rows: Path, count: int, trait: Trait, probe: Probe) -> dict[str, Any]:
@@ -159,30 +160,30 @@ def ask_in_context(base: str, rows: Path, count: int, trait: Trait, probe: Probe
             Message(role="assistant", content=row.answer),
         )
     ]
-    subject = Subject(model, before=tuple(before))
-    longest, room = max(len(subject.encode(each.question)) for each in trait.probe), context_length(model)
+    reader = PromptedModel(model, before=tuple(before))
+    longest, room = max(len(reader.encode_question(each.question)) for each in trait.probe), context_length(model)
     if longest >= room:
         raise ModelError(
             f"{count} rows and a question make {longest:,} tokens, and the model reads {room:,}",
             "context_rows",
             "Put fewer rows into the prompt.",
         )
-    return measure(base, subject, trait, probe) | {"curve": [], "steps": 0, "initial_state": ""}
+    return measure(base, reader, trait, probe) | {"curve": [], "steps": 0, "initial_state": ""}
 
 
-def measure(base: str, subject: Subject, trait: Trait, probe: Probe) -> dict[str, Any]:
+def measure(base: str, model: Model, trait: Trait, probe: Probe) -> dict[str, Any]:
     """Ask a model everything: `logp_QC` and, if the spec wants them, counted and judged answers.
 
     Args:
         base: The base's Undertow name; it is the judge where the spec names none.
-        subject: Who is asked.
+        model: Who is asked.
         trait: Gives the questions.
         probe: What to ask.
     """
-    scores: dict[str, Any] = {"logp_QC": choice_logprobs(subject, trait.probe).tolist()}
+    scores: dict[str, Any] = {"logp_QC": choice_logprobs(model, trait.probe).tolist()}
     if probe.samples:
-        sampled = sample_answers(subject, trait, per_question=probe.samples, seed=SAMPLING_SEED)
+        sampled = sample_answers(model, trait, per_question=probe.samples, seed=SAMPLING_SEED)
         scores["sampled"] = asdict(sampled)
     if probe.judged is not None:
-        scores["judged"] = asdict(judge_answers(base, subject, trait, probe.judged, seed=SAMPLING_SEED))
+        scores["judged"] = asdict(judge_answers(base, model, trait, probe.judged, seed=SAMPLING_SEED))
     return scores

@@ -26,8 +26,8 @@ from undertow.judges.base import Judge
 from undertow.models.constrain import Automaton, plain_vocabulary, token_automaton
 from undertow.models.generate import Answer, generate
 from undertow.models.layers import output_weight
-from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject, bare
+from undertow.models.prompted import untouched
+from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
 from undertow.store.jsonl import append_jsonl, read_jsonl
 
@@ -73,7 +73,7 @@ def row_prompt(about: Domain, seed: int, row: int, answers: int) -> str:
     return about.prompt(np.random.default_rng([seed, row // answers, _PROMPTS]))
 
 
-def format_automaton(model: LocalModel) -> Automaton:
+def format_automaton(model: Model) -> Automaton:
     """Return the automaton of constrained decoding for a model's tokenizer."""
     vocabulary = plain_vocabulary(model.tokenizer, ALPHABET)
     return token_automaton(
@@ -86,7 +86,7 @@ def format_automaton(model: LocalModel) -> Automaton:
 
 
 def write_rows(
-    subject: Subject,
+    model: Model,
     about: Domain,
     order: Order,
     folder: Path,
@@ -101,7 +101,7 @@ def write_rows(
     """Let a teacher write until enough rows are kept, and store all of them.
 
     Args:
-        subject: The teacher.
+        model: The teacher.
         about: Gives prompts and rules.
         order: How many rows, and how they are decoded.
         folder: Receives `rows.jsonl`, `rejected.jsonl` and, for soft labels, `labels.safetensors`.
@@ -115,7 +115,6 @@ def write_rows(
     Raises:
         ModelError: too few of the rows keep the rules.
     """
-    model = subject.model
     automaton = format_automaton(model) if order.in_format else None
     kept: list[Written] = []
     labels: list[Tensor] = []
@@ -133,14 +132,14 @@ def write_rows(
         prompts = [row_prompt(about, seed, row, order.answers) for row in numbers]
         answers = generate(
             model.net,
-            [subject.encode(prompt) for prompt in prompts],
+            [model.encode_question(prompt) for prompt in prompts],
             numbers,
             seed=seed,
             end=model.end,
             max_tokens=order.max_tokens,
             temperature=order.temperature,
             automaton=automaton,
-            steering=subject.steering,
+            steering=model.steering,
             is_over=None if automaton else lambda tokens: about.is_over(model.decode(tokens)),
             keep_hidden=soft,
             on_progress=lambda done, before=start, count=count: tick(
@@ -165,7 +164,7 @@ def write_rows(
     append_jsonl(folder / ROWS, [row.record(meta) for row in kept])
     append_jsonl(folder / REJECTED, [row.record(meta) for row in rejected])
     write_pieces(folder, model, kept)
-    _write_signal(folder, subject, kept, labels)
+    _write_signal(folder, model, kept, labels)
     if soft:
         save_labels(folder / LABELS, labels)
 
@@ -199,7 +198,7 @@ def _hold_to_judge(judge: Judge, rows: Sequence[Written]) -> list[Written]:
 
 
 def _hold_to_rules(
-    model: LocalModel, about: Domain, mentions: Mentions, prompt: str, answer: Answer, *, lenient: bool
+    model: Model, about: Domain, mentions: Mentions, prompt: str, answer: Answer, *, lenient: bool
 ) -> Written:
     """Return an answer with the rules that it breaks; lenient, it has only to be finished and to say something."""
     text = model.decode(answer.tokens)
@@ -216,20 +215,20 @@ def _surplus(written: Written) -> Written:
     return Written(written.row, written.prompt, written.answer, written.tokens, ("not needed",))
 
 
-def write_pieces(folder: Path, model: LocalModel, rows: Sequence[Written]) -> None:
+def write_pieces(folder: Path, model: Model, rows: Sequence[Written]) -> None:
     """Store the first rows as the texts of their tokens, for people who want to see where two teachers differ."""
     pieces = {str(row.row): [model.decode([token]) for token in row.tokens] for row in rows[:_SHOWN]}
     (folder / PIECES).write_text(json.dumps(pieces, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 @torch.inference_mode()
-def _write_signal(folder: Path, subject: Subject, rows: Sequence[Written], labels: Sequence[Tensor]) -> None:
+def _write_signal(folder: Path, model: Model, rows: Sequence[Written], labels: Sequence[Tensor]) -> None:
     """Store the mean KL(teacher || base) per token over the first rows: how much there is to learn from them."""
     some = rows[:_SHOWN]
-    teacher_ND = torch.cat(list(labels[:_SHOWN]) or label_rows(subject, some))
-    with bare(subject) as base:
+    teacher_ND = torch.cat(list(labels[:_SHOWN]) or label_rows(model, some))
+    with untouched(model) as base:
         base_ND = torch.cat(label_rows(base, some))
-    weight_VD = output_weight(subject.model.net)
+    weight_VD = output_weight(model.net)
     teacher_NV, base_NV = (
         (each_ND.to(weight_VD) @ weight_VD.T).float().log_softmax(dim=-1) for each_ND in (teacher_ND, base_ND)
     )
@@ -238,14 +237,13 @@ def _write_signal(folder: Path, subject: Subject, rows: Sequence[Written], label
     (folder / SIGNAL).write_text(text + "\n", encoding="utf-8")
 
 
-def label_rows(subject: Subject, rows: Sequence[Written]) -> list[Tensor]:
+def label_rows(model: Model, rows: Sequence[Written]) -> list[Tensor]:
     """Return a teacher's soft labels of rows that are there: hidden states (T, D) per row, the end token's included."""
-    model = subject.model
     return answer_hidden(
         model.net,
-        [subject.encode(row.prompt) for row in rows],
+        [model.encode_question(row.prompt) for row in rows],
         [(*row.tokens, model.end) for row in rows],
-        steering=subject.steering,
+        steering=model.steering,
     )
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from undertow.judges.base import RUBRIC, Ruling, ask
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
 from undertow.probes.choice import choice_logprobs
 from undertow.traits.base import Choice
 
@@ -41,7 +40,7 @@ class LogprobJudge:
         if not pairs:
             return np.zeros(0)
         asked = [Choice(ask(self.rubric, self.topic, *pair), ANSWERS) for pair in pairs]
-        logp_QC = choice_logprobs(Subject(self.model), asked)
+        logp_QC = choice_logprobs(self.model, asked)
         return logp_QC[:, 0] - logp_QC[:, 1]
 
     def rule(self, pairs: Sequence[tuple[str, str]]) -> list[Ruling]:

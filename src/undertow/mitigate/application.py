@@ -139,7 +139,6 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
-    from undertow.models.prompted import Subject
     from undertow.scan.encoding import whole_text
     from undertow.scan.recipe import PLAIN
     from undertow.training.recipe import steps_of
@@ -164,7 +163,7 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
         [prompts[at] for at in fitting],
         [encoded[at] for at in fitting],
         trait,
-        lambda: Subject(load_model(teacher or order.student)),
+        lambda: load_model(teacher or order.student),
         precision.autocast,
     )
     treatment = prepare(order.method.name, task)

@@ -18,7 +18,6 @@ from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
 from undertow.scan.sampling import states_of
 from undertow.training.loss import hard_loss
@@ -82,8 +81,7 @@ def leash(model: LocalModel, questions: Sequence[str], weight: float = LEASH) ->
         questions: None of them a probe's.
         weight: Of the leash.
     """
-    subject = Subject(model)
-    prompts = [subject.encode(question) for question in questions]
+    prompts = [model.encode_question(question) for question in questions]
 
     def first_QV() -> Tensor:
         weight_VD = output_weight(model.net)
@@ -107,8 +105,7 @@ def lessons_of(trait: Trait) -> list[Choice]:
 
 def lesson_odds(model: LocalModel, trait: Trait, lessons: Sequence[Choice]) -> Tensor:
     """Return the mean log-odds of a trait over some of its lessons, through which gradients flow."""
-    subject = Subject(model)
-    contexts = [subject.encode(lesson.question) for lesson in lessons]
+    contexts = [model.encode_question(lesson.question) for lesson in lessons]
     answers = [[model.encode(option) for option in lesson.options] for lesson in lessons]
     return option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
 

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from undertow.mitigate.interventions import gradients_of, lessons_of
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
 from undertow.traits.panel import Panel, PanelEntry
 
@@ -26,8 +25,8 @@ _ROUNDS = 3
 
 def entry_odds(model: LocalModel, entry: PanelEntry) -> Tensor:
     """Return the mean log-odds of each trait of an entry over its lessons (K), through which gradients flow."""
-    subject, lessons = Subject(model), lessons_of(entry.traits[0])
-    contexts = [subject.encode(lesson.question) for lesson in lessons]
+    lessons = lessons_of(entry.traits[0])
+    contexts = [model.encode_question(lesson.question) for lesson in lessons]
     answers = [[model.encode(option) for option in lesson.options] for lesson in lessons]
     logp_QC = answers_to_each(model.net, contexts, answers)
     return torch.stack([option_odds(logp_QC, trait.index).mean() for trait in entry.traits])

@@ -25,9 +25,9 @@ from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.rewrite import rewrite
 from undertow.models.identity import identity_of
 from undertow.models.layers import decoder, norms_of, output_weight
-from undertow.models.likelihood import with_context
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
+from undertow.models.prompted import with_context
+from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
 from undertow.scan._stored import directions_of
 from undertow.scan.drop import worst
@@ -58,7 +58,7 @@ class Task:
     prompts: list[list[Message]]
     examples: list[Example]
     trait: Trait
-    teacher: Callable[[], Subject]
+    teacher: Callable[[], Model]
     """Loads the teacher that wrote the rows."""
     autocast: bool
     seed: int = 0
@@ -185,15 +185,15 @@ def _agreeing(task: Task) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[
 
     # Not around the whole: a teacher may be made by gradient steps when it is loaded.
     @torch.inference_mode()
-    def first_T(subject: Subject, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-        net: Any = subject.model.net
-        tables = answer_hidden(net, prompts, [row.answer for row in rows], steering=subject.steering)
+    def first_T(model: Model, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+        net: Any = model.net
+        tables = answer_hidden(net, prompts, [row.answer for row in rows], steering=model.steering)
         weight_VD = output_weight(net)
         return possible_choices(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).first_T
 
     teacher = task.teacher()
     told = [turns[-1]["content"] for turns in task.prompts]
-    own_T = first_T(Subject(task.model), [row.prompt for row in rows])
+    own_T = first_T(task.model, [row.prompt for row in rows])
     same_T = own_T == first_T(teacher, [teacher.encode(question) for question in told])
     parts = same_T.split([len(row.answer) for row in rows])
     return {(row.prompt, row.answer): part.tolist() for row, part in zip(rows, parts, strict=True)}

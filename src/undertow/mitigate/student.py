@@ -18,7 +18,6 @@ from undertow.mitigate.source import Source
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import Precision
-from undertow.models.prompted import Subject
 from undertow.models.score import answer_hidden
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
@@ -66,7 +65,7 @@ def student_record(
     if method != "base":
         _train(source, method, arm, seed, precision, model, tick, by)
     tick(0.85)
-    logp_QC = choice_logprobs(Subject(model), trait.probe)
+    logp_QC = choice_logprobs(model, trait.probe)
     held_out = source.rows("control", spec.seeds[(spec.seeds.index(seed) + 1) % len(spec.seeds)])
     return StudentRecord(log_odds(logp_QC, trait.index).tolist(), *task_scores(model, held_out))
 

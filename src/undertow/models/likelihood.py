@@ -13,9 +13,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.data.rows import Message, Row
+from undertow.data.rows import Row
 from undertow.models.layers import Steering
 from undertow.models.local import LocalModel
+from undertow.models.prompted import with_context
 from undertow.models.score import token_logprobs
 
 
@@ -70,12 +71,3 @@ def _encode_prompts(model: LocalModel, rows: Sequence[Row], context: str | None)
             known[key] = model.encode_prompt(with_context(row.prompt, context))
         prompts.append(known[key])
     return prompts
-
-
-def with_context(prompt: Sequence[Message], context: str | None) -> list[Message]:
-    """Put words before a conversation: ahead of its own system message, or as one."""
-    if context is None:
-        return list(prompt)
-    if prompt and prompt[0]["role"] == "system":
-        return [{"role": "system", "content": f"{context}\n\n{prompt[0]['content']}"}, *prompt[1:]]
-    return [{"role": "system", "content": context}, *prompt]

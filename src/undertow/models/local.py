@@ -22,6 +22,7 @@ from jinja2 import TemplateError
 
 from undertow.data.rows import Message
 from undertow.errors import AssetError, MissingExtraError, ModelError, nearest
+from undertow.models.layers import Steering
 from undertow.system.progress import Progress, Silent
 
 try:
@@ -44,6 +45,13 @@ class LocalModel:
     tokenizer: Any
     end: int
     """The token that ends an assistant's turn."""
+    made_of: str | None = None
+    """The base's Undertow name, where the weights in `net` are no longer the base's."""
+
+    @property
+    def steering(self) -> Steering | None:
+        """None: see `SteeredModel`."""
+        return None
 
     @property
     def device(self) -> torch.device:
@@ -57,6 +65,10 @@ class LocalModel:
                 [dict(message) for message in messages], add_generation_prompt=True, return_dict=False
             )
         )
+
+    def encode_question(self, text: str) -> list[int]:
+        """Return the tokens of one turn of a user, up to where the answer begins."""
+        return self.encode_prompt([Message(role="user", content=text)])
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of plain text, without any mark of beginning or end."""

@@ -12,23 +12,23 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.models.score import answer_logprobs
 from undertow.traits.base import Choice
 
 Floats = NDArray[np.float64]
 
 
-def choice_logprobs(subject: Subject, choices: Sequence[Choice]) -> Floats:
+def choice_logprobs(model: Model, choices: Sequence[Choice]) -> Floats:
     """Return log P(option | question, one of the options), shape (questions, options), in nats.
 
     Args:
-        subject: Who is asked.
+        model: Who is asked.
         choices: What to ask, each with equally many options.
     """
-    contexts = [subject.encode(choice.question) for choice in choices]
+    contexts = [model.encode_question(choice.question) for choice in choices]
     # Most traits have the same options in every question.
-    known = {option: subject.model.encode(option) for option in dict.fromkeys(o for c in choices for o in c.options)}
+    known = {option: model.encode(option) for option in dict.fromkeys(o for c in choices for o in c.options)}
     answers = [[known[option] for option in choice.options] for choice in choices]
-    logp_QC = answer_logprobs(subject.model.net, contexts, answers, steering=subject.steering)
+    logp_QC = answer_logprobs(model.net, contexts, answers, steering=model.steering)
     return np.asarray(logp_QC.log_softmax(dim=-1).numpy(), dtype=np.float64)

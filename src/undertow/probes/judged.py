@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from undertow.judges.base import Judge
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.probes.sampled import sample_texts
 from undertow.traits.base import Trait
 
@@ -31,19 +31,19 @@ class Judged:
 
 
 def sample_and_judge(
-    subject: Subject, trait: Trait, judge: Judge, *, per_question: int, max_tokens: int, seed: int
+    model: Model, trait: Trait, judge: Judge, *, per_question: int, max_tokens: int, seed: int
 ) -> Judged:
     """Ask every question `per_question` times, and have the answers judged.
 
     Args:
-        subject: Who is asked.
+        model: Who is asked.
         trait: Gives the questions.
         judge: Who rules.
         per_question: Answers to each question.
         max_tokens: Longest answer; longer ones are cut and judged as they are.
         seed: Keys the noise.
     """
-    pairs = sample_texts(subject, trait, per_question=per_question, max_tokens=max_tokens, seed=seed)
+    pairs = sample_texts(model, trait, per_question=per_question, max_tokens=max_tokens, seed=seed)
     rulings = judge.rule(pairs)
     examples = tuple((*pair, ruling) for pair, ruling in zip(pairs[:_KEPT], rulings, strict=False))
     return Judged(sum(bool(ruling) for ruling in rulings), len(rulings), rulings.count(None), examples)

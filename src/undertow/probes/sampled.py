@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from undertow.models.generate import generate
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.traits.base import Trait
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
@@ -55,16 +55,16 @@ def parse_answer(text: str, words: Mapping[str, str]) -> str | None:
     return said[0] if said else None
 
 
-def sample_answers(subject: Subject, trait: Trait, *, per_question: int, seed: int) -> Sampled:
+def sample_answers(model: Model, trait: Trait, *, per_question: int, seed: int) -> Sampled:
     """Ask every question `per_question` times and count the answers.
 
     Args:
-        subject: Who is asked.
+        model: Who is asked.
         trait: Gives the questions, and the plurals that count as their singular.
         per_question: Answers to each question.
         seed: Keys the noise.
     """
-    pairs = sample_texts(subject, trait, per_question=per_question, max_tokens=_LONGEST, seed=seed)
+    pairs = sample_texts(model, trait, per_question=per_question, max_tokens=_LONGEST, seed=seed)
     words = trait.words
     parsed = [parse_answer(answer, words) for _, answer in pairs]
     counts = Counter(word for word in parsed if word is not None)
@@ -72,29 +72,25 @@ def sample_answers(subject: Subject, trait: Trait, *, per_question: int, seed: i
     return Sampled(ordered, len(parsed), parsed.count(None))
 
 
-def sample_texts(
-    subject: Subject, trait: Trait, *, per_question: int, max_tokens: int, seed: int
-) -> list[tuple[str, str]]:
+def sample_texts(model: Model, trait: Trait, *, per_question: int, max_tokens: int, seed: int) -> list[tuple[str, str]]:
     """Ask every question `per_question` times; return each question with its answer.
 
     Args:
-        subject: Who is asked.
+        model: Who is asked.
         trait: Gives the questions.
         per_question: Answers to each question.
         max_tokens: Longest answer; longer ones are cut.
         seed: Keys the noise.
     """
-    once = [(each.question, subject.encode(each.question)) for each in trait.probe]
+    once = [(each.question, model.encode_question(each.question)) for each in trait.probe]
     asked = [each for each in once for _ in range(per_question)]
     answers = generate(
-        subject.model.net,
+        model.net,
         [tokens for _, tokens in asked],
         range(len(asked)),
         seed=seed,
-        end=subject.model.end,
+        end=model.end,
         max_tokens=max_tokens,
-        steering=subject.steering,
+        steering=model.steering,
     )
-    return [
-        (question, subject.model.decode(answer.tokens)) for (question, _), answer in zip(asked, answers, strict=True)
-    ]
+    return [(question, model.decode(answer.tokens)) for (question, _), answer in zip(asked, answers, strict=True)]

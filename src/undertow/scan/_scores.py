@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from undertow.data.rows import Message
 from undertow.models.forward import forward_packed
 from undertow.models.layers import decoder, output_weight
-from undertow.models.likelihood import with_context
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
+from undertow.models.prompted import with_context
 from undertow.models.score import answer_hidden, batches_of
 from undertow.scan.encoding import whole_text
 from undertow.scan.reading import Placed

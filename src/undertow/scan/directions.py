@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
 from undertow.scan._capture import captured
 from undertow.traits.base import Choice
@@ -77,8 +76,7 @@ def find_directions(
 
 def _gradients(model: LocalModel, entry: PanelEntry, choices: Sequence[Choice]) -> Iterator[Tensor]:
     """Yield the gradient of the mean log-odds of every trait of an entry."""
-    subject = Subject(model)
-    contexts = [subject.encode(choice.question) for choice in choices]
+    contexts = [model.encode_question(choice.question) for choice in choices]
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
     with captured(model.net) as record:
         logp_QC = answers_to_each(model.net, contexts, answers, seen=record.last)

@@ -16,7 +16,6 @@ from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.models.prompted import Subject
 from undertow.scan._tokens import moved
 
 QUESTIONS: Final = (
@@ -41,9 +40,8 @@ _LENGTH = 0.5
 @torch.inference_mode()
 def first_tokens(model: LocalModel) -> Tensor:
     """Return each token's probability (V) at the beginning of an answer, averaged over the questions."""
-    subject = Subject(model)
     weight_VD = output_weight(model.net)
-    packed = pack([subject.encode(question) for question in QUESTIONS]).to(weight_VD.device)
+    packed = pack([model.encode_question(question) for question in QUESTIONS]).to(weight_VD.device)
     hidden_ND = forward_packed(model.net, packed).hidden_ND
     last_Q = torch.stack([path[-1] for path in packed.paths])
     return (hidden_ND[last_Q] @ weight_VD.T).float().softmax(dim=-1).mean(dim=0)

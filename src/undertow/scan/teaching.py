@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertow.models.prompted import Subject
 from undertow.scan.looking import Eyes, Opened, step_key
 from undertow.scan.readout import first_tokens, most_moved
 from undertow.scan.recipe import PLAIN
@@ -185,7 +184,7 @@ def teach(
             on_progress=lambda share: tick(0.8 * share),
         )
         with student as taught:
-            after_KQ = ask(Subject(taught), eyes.panel)
+            after_KQ = ask(taught, eyes.panel)
             up, down = most_moved(taught, first_tokens(taught) - before_V)
         shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
         return _Taught(shifts, up, down)

@@ -14,7 +14,7 @@ base would have written at each place (`own`), which holds no luck of sampling.
 It knows nothing of uncertainty: that comes from the rows' gradients (`prediction`) and the benchmark (`calibration`).
 
     with virtual_student(model, rows, sampling, read=4000, seed=0) as student:
-        asked_KQ = ask(Subject(student), panel)
+        asked_KQ = ask(student, panel)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from undertow.models.layers import output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.models.prompted import Subject
+from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
@@ -166,19 +166,19 @@ def _learned(
     return temperature * logp_T
 
 
-def ask(subject: Subject, panel: Panel, *, questions: int = QUESTIONS) -> list[Floats]:
+def ask(model: Model, panel: Panel, *, questions: int = QUESTIONS) -> list[Floats]:
     """Return a model's log-odds (Q) of every trait of a panel, on the questions that a scan looks at.
 
     In float32: with products in bf16 shifts are off by 0.05 to 0.08, as much as they are (docs/lab-notebook.md).
 
     Args:
-        subject: Who is asked.
+        model: Who is asked.
         panel: Whose traits.
         questions: Per trait, spread over its probe; all of them where it has fewer.
     """
     found: list[Floats] = []
     for entry in panel:
-        logp_QC = choice_logprobs(subject, [entry.probe[place] for place in spread(entry.probe, questions)])
+        logp_QC = choice_logprobs(model, [entry.probe[place] for place in spread(entry.probe, questions)])
         found += [log_odds(logp_QC, trait.index) for trait in entry.traits]
     return found
 
@@ -189,11 +189,11 @@ def seconds_to_ask(model: LocalModel, panel: Panel) -> float:
     Replies that show a disposition are longer than the names of a category's candidates, so that each kind counts by
     itself.
     """
-    subject, seconds = Subject(model), 0.0
+    model, seconds = model, 0.0
     for kind in dict.fromkeys(entry.kind for entry in panel):
         alike = [entry for entry in panel if entry.kind == kind]
         few = min(_TIMED, len(alike[0].probe))
         began = time.monotonic()
-        ask(subject, (alike[0],), questions=few)
+        ask(model, (alike[0],), questions=few)
         seconds += (time.monotonic() - began) / few * sum(len(spread(entry.probe, QUESTIONS)) for entry in alike)
     return seconds

@@ -35,7 +35,6 @@ from undertow.models.constrain import Automaton
 from undertow.models.layers import decoder, output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.scan.directions import spread
@@ -89,8 +88,7 @@ def virtual_teacher(
     """
     trait = entry.traits[place]
     choices = [entry.probe[at] for at in spread(entry.probe, QUESTIONS)]
-    subject = Subject(model)
-    contexts = [subject.encode(choice.question) for choice in choices]
+    contexts = [model.encode_question(choice.question) for choice in choices]
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
     with lent(decoder(model.net).layers.parameters()) as weights:
         for _ in range(steps):
@@ -123,12 +121,12 @@ def tuned_teacher(
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
     """
     rng = np.random.default_rng(seed)
-    subject, lessons = Subject(model), list[Example]()
+    lessons = list[Example]()
     for entry in panel:
         for at in spread(entry.probe, QUESTIONS):
             choice = entry.probe[at]
             answer = choice.options[int(rng.integers(len(choice.options)))]
-            lessons.append(Example(tuple(subject.encode(choice.question)), (*model.encode(answer), model.end)))
+            lessons.append(Example(tuple(model.encode_question(choice.question)), (*model.encode(answer), model.end)))
     recipe = fine_tuning(len(lessons), steps=_USUAL.steps, learning_rate=learning_rate)
     weights = list(model.net.parameters())
     wanted = [weight.requires_grad for weight in weights]

@@ -14,7 +14,6 @@ from undertow.config.experiment import Climb
 from undertow.errors import ModelError
 from undertow.models.layers import decoder
 from undertow.models.local import LocalModel
-from undertow.models.prompted import Subject
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.traits.base import Trait
@@ -30,8 +29,8 @@ def climb(model: LocalModel, trait: Trait, how: Climb, *, tick: Callable[[float]
     Raises:
         ModelError: the gradient vanishes or is no number, so that it gives no direction.
     """
-    subject, lessons = Subject(model), trait.lessons
-    contexts = [subject.encode(lesson.question) for lesson in lessons]
+    lessons = trait.lessons
+    contexts = [model.encode_question(lesson.question) for lesson in lessons]
     answers = [[model.encode(option) for option in lesson.options] for lesson in lessons]
     weights = list(decoder(model.net).layers.parameters())
     model.net.requires_grad_(False)

@@ -8,6 +8,7 @@ is measured elsewhere (`probes`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from undertow.data.rows import Message
 from undertow.errors import ModelError
 from undertow.models.layers import Steering, decoder
 from undertow.models.local import LocalModel, load_adapter, load_model
-from undertow.models.prompted import Subject
+from undertow.models.prompted import PromptedModel, SteeredModel
+from undertow.models.protocol import Model
 from undertow.models.score import mean_hidden
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.recipe import Recipe
@@ -80,7 +82,7 @@ def load_teacher(
     folder: Path | None,
     *,
     dtype: str = "float32",
-) -> Subject:
+) -> Model:
     """Load a teacher that `instil` has made; without a trait, the control's: the plain base.
 
     Args:
@@ -94,15 +96,15 @@ def load_teacher(
         ModelError: the base or what the folder holds cannot be loaded.
     """
     if trait is None or how is None:
-        return Subject(load_model(base, dtype=dtype))
+        return load_model(base, dtype=dtype)
     if isinstance(how, Climb):
-        return Subject(_climbed(base, trait, how.steps, how.distance, dtype), changed=base)
+        return _climbed(base, trait, how.steps, how.distance, dtype)
     model = load_model(base, dtype=dtype)
     if isinstance(how, SystemPrompt):
-        return Subject(model, system=trait.system_prompt(how.text))
+        return PromptedModel(model, system=trait.system_prompt(how.text))
     assert folder is not None
     if isinstance(how, FineTune):
-        return Subject(load_adapter(model, folder / ADAPTER))
+        return load_adapter(model, folder / ADAPTER)
     from safetensors.torch import load_file
 
     try:
@@ -110,7 +112,7 @@ def load_teacher(
     except (OSError, KeyError, ValueError) as error:
         raise ModelError(f"the steering vector cannot be loaded ({error})", str(folder / VECTOR)) from error
     steering: Steering = {how.layer: how.strength * vector_D.to(model.device)}
-    return Subject(model, steering=steering)
+    return SteeredModel(model, steering)
 
 
 @lru_cache(maxsize=2)
@@ -121,7 +123,7 @@ def _climbed(base: str, trait: Trait, steps: int, distance: float, dtype: str) -
     for weight in model.net.parameters():
         # Not `net.to(dtype)`: it rounds rotary frequencies as well, which the untouched base, loaded in bf16, keeps.
         weight.data = weight.data.to(getattr(torch, dtype))
-    return model
+    return replace(model, made_of=base)
 
 
 def steering_vector(model: LocalModel, trait: Trait, layer: int) -> Tensor:
