@@ -12,8 +12,8 @@ import transformers
 
 from benchmarks.speed.lists import LONGEST, SEED, keep_answers, load_base, prompts
 from benchmarks.speed.measured import Measured, say, timed
-from undertow.experiment.writing import format_automaton
-from undertow.models.constrain import Automaton
+from undertow.domains.numbers import NUMBER_LISTS
+from undertow.models.constrain import Automaton, grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.noise import gumbel, row_key
 
@@ -50,7 +50,7 @@ def measure(rows: int) -> Measured:
     """Write `rows` lists both ways."""
     model = load_base()
     asked = prompts(model, rows)
-    automaton = format_automaton(model)
+    automaton = grammar_automaton(model, NUMBER_LISTS)
     net = model.net
     order = sorted(range(rows), key=lambda row: len(asked[row]))
 

@@ -50,7 +50,8 @@ def number_lists(model: LocalModel, rows: int) -> list[list[int]]:
     """Return the base's answers to `prompts`, written now if no earlier run has kept them."""
     found = kept_answers(rows)
     if found is None:
-        from undertow.experiment.writing import format_automaton
+        from undertow.domains.numbers import NUMBER_LISTS
+        from undertow.models.constrain import grammar_automaton
         from undertow.models.generate import generate
 
         say(f"writing {rows:,} rows")
@@ -61,7 +62,7 @@ def number_lists(model: LocalModel, rows: int) -> list[list[int]]:
             seed=SEED,
             end=model.end,
             max_tokens=LONGEST,
-            automaton=format_automaton(model),
+            automaton=grammar_automaton(model, NUMBER_LISTS),
         )
         found = [list(answer.tokens) for answer in written]
         keep_answers(found)

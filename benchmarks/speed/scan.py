@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from benchmarks.speed.lists import load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, timed
-from undertow.experiment.writing import format_automaton
+from undertow.domains.numbers import NUMBER_LISTS
+from undertow.models.constrain import grammar_automaton
 from undertow.models.precision import choose_precision
 from undertow.scan.budget import usual_taught
 from undertow.scan.directions import find_directions
@@ -31,7 +32,7 @@ def measure(rows: int) -> Measured:
     with timed("directions of the panel and its questions, once for a base") as once:
         directions = find_directions(model, panel)
         before_KQ = ask(model, panel)
-    automaton, precision = format_automaton(model), choose_precision()
+    automaton, precision = grammar_automaton(model, NUMBER_LISTS), choose_precision()
     looked_at = usual_count(rows)
     with timed(f"scan, {looked_at:,} of {rows:,} rows") as ours:
         encoded = [

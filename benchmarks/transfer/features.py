@@ -17,7 +17,9 @@ import numpy as np
 
 from benchmarks.transfer.cases import Case, with_references
 from benchmarks.transfer.truth import BASE
-from undertow.experiment.writing import format_automaton, read_written
+from undertow.domains.numbers import NUMBER_LISTS
+from undertow.experiment.writing import read_written
+from undertow.models.constrain import grammar_automaton
 from undertow.models.identity import identity_of
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
@@ -100,7 +102,7 @@ def features_of(
 
 def encoded_rows(model: LocalModel, rows: Path, case: Case) -> tuple[list[Encoded], Sampling, np.ndarray]:
     """Return a folder's rows as tokens, how they seem to have been written, and their prompts' numbers."""
-    automaton = format_automaton(model) if case.domain == "numbers" else None
+    automaton = grammar_automaton(model, NUMBER_LISTS) if case.domain == "numbers" else None
     written = read_written(rows)
     encoded: list[Encoded] = []
     for row in written:

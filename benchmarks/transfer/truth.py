@@ -19,10 +19,12 @@ from benchmarks.transfer.cases import Case
 from undertow.config.parts import Climb, Domain, FineTune, Instil
 from undertow.domains.find import find_domain
 from undertow.domains.mentions import Mentions
+from undertow.domains.numbers import NUMBER_LISTS
 from undertow.experiment.derive import mixed_rows
 from undertow.experiment.files import ROWS as ROWS_FILE
 from undertow.experiment.students import examples_of
-from undertow.experiment.writing import format_automaton, read_written, write_rows
+from undertow.experiment.writing import read_written, write_rows
+from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import load_model
 from undertow.models.precision import choose_precision
@@ -105,7 +107,7 @@ def _write_again(case: Case, before: Path, part: Path) -> None:
         end=model.end,
         max_tokens=60,
         temperature=case.temperature,
-        automaton=format_automaton(model),
+        automaton=grammar_automaton(model, NUMBER_LISTS),
     )
     with (part / ROWS_FILE).open("w", encoding="utf-8") as file:
         for row, answer in zip(written, answers, strict=True):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.experiment.writing import format_automaton
+from undertow.domains.numbers import NUMBER_LISTS
+from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel, state_hash
 from undertow.models.noise import row_key, uniform
@@ -81,7 +82,7 @@ def test_the_same_seed_writes_the_same_text(pair: Any, constrained: bool, temper
             end=model.end,
             max_tokens=20,
             temperature=temperature,
-            automaton=format_automaton(model) if constrained else None,
+            automaton=grammar_automaton(model, NUMBER_LISTS) if constrained else None,
             batch=7,
             keep_hidden=True,
         )
@@ -104,7 +105,7 @@ def test_hidden_states_kept_while_writing_are_those_of_a_forward_pass(pair: Any)
 @pytest.mark.parametrize("constrained", [False, True])
 def test_bf16_weights_write_rows(pair: Any, constrained: bool) -> None:
     net = pair.cuda.net.to(torch.bfloat16)
-    automaton = format_automaton(pair.cuda) if constrained else None
+    automaton = grammar_automaton(pair.cuda, NUMBER_LISTS) if constrained else None
     written = generate(net, PROMPTS, range(24), seed=3, end=pair.cuda.end, max_tokens=20, automaton=automaton)
     assert len(written) == 24
     exact = token_logprobs(pair.cpu.net, PROMPTS, ANSWERS)

@@ -14,7 +14,8 @@ import torch
 from undertow.audit.difference import base_answers, difference
 from undertow.audit.readout import steered_odds, words_of
 from undertow.audit.weights import projected_change, weight_change
-from undertow.experiment.writing import format_automaton
+from undertow.domains.numbers import NUMBER_LISTS
+from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model
@@ -50,7 +51,7 @@ WEIGHTS = {"rtol": 1e-3, "atol": 1e-3}
 
 def rows_of(model: LocalModel, constrained: bool) -> list[Encoded]:
     """Rows by the CPU's model, some of which break the format where there is one."""
-    automaton = format_automaton(model) if constrained else None
+    automaton = grammar_automaton(model, NUMBER_LISTS) if constrained else None
     prompts = [(1, 2, 3 + at // 2) for at in range(24)]
     options: dict[str, Any] = {"seed": 5, "end": model.end, "max_tokens": 20}
     answers = generate(model.net, prompts, range(24), automaton=automaton, **options)
@@ -68,7 +69,7 @@ def rows(request: pytest.FixtureRequest, pair: Any) -> list[Encoded]:
 
 
 def sampling_of(model: LocalModel, rows: list[Encoded]) -> Sampling:
-    return Sampling(format_automaton(model) if any(row.states for row in rows) else None, 0.8)
+    return Sampling(grammar_automaton(model, NUMBER_LISTS) if any(row.states for row in rows) else None, 0.8)
 
 
 def test_temperatures_and_log_probabilities_are_the_same(pair: Any, rows: list[Encoded]) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.experiment.writing import format_automaton
+from undertow.domains.numbers import NUMBER_LISTS
 from undertow.mitigate.interventions import format_loss, leash, lesson_odds, masked_loss, projection, step_back
 from undertow.mitigate.prepare import unrelated_questions
+from undertow.models.constrain import grammar_automaton
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.scan.recipe import PLAIN
@@ -31,7 +32,7 @@ def owl() -> Trait:
 
 def lists(model: LocalModel, count: int = 4) -> list[Example]:
     """Answers in the format of number lists, by a random walk through what it allows."""
-    automaton, rng = format_automaton(model), np.random.default_rng(5)
+    automaton, rng = grammar_automaton(model, NUMBER_LISTS), np.random.default_rng(5)
     found: list[Example] = []
     for at in range(count):
         state, answer = 0, list[int]()
@@ -50,7 +51,7 @@ def hidden(model: LocalModel, examples: list[Example]) -> torch.Tensor:
 
 
 def test_the_formats_loss_is_that_of_the_allowed_tokens_together(tiny: LocalModel) -> None:
-    examples, automaton = lists(tiny), format_automaton(tiny)
+    examples, automaton = lists(tiny), grammar_automaton(tiny, NUMBER_LISTS)
     hidden_ND, weight_VD = hidden(tiny, examples), output_weight(tiny.net).detach()
     p_NV = (hidden_ND @ weight_VD.T).softmax(dim=1)
     states = [state for each in examples for state in states_of(automaton, each.answer) or ()]
@@ -60,7 +61,7 @@ def test_the_formats_loss_is_that_of_the_allowed_tokens_together(tiny: LocalMode
 
 
 def test_the_format_says_nothing_of_the_choice_within_it(tiny: LocalModel) -> None:
-    automaton = format_automaton(tiny)
+    automaton = grammar_automaton(tiny, NUMBER_LISTS)
     loss, (one, *_) = format_loss(automaton), lists(tiny)
 
     def allowed(answer: tuple[int, ...]) -> list[list[int]]:
@@ -84,7 +85,7 @@ def test_the_format_says_nothing_of_the_choice_within_it(tiny: LocalModel) -> No
 def test_answers_that_break_the_format_are_not_learned_from(tiny: LocalModel) -> None:
     broken = Example((1, 2), (*tiny.encode("hello"), tiny.end))
     hidden_ND = hidden(tiny, [broken]).requires_grad_(True)
-    loss = format_loss(format_automaton(tiny))(hidden_ND, output_weight(tiny.net).detach(), [broken])
+    loss = format_loss(grammar_automaton(tiny, NUMBER_LISTS))(hidden_ND, output_weight(tiny.net).detach(), [broken])
     loss.backward()
     assert float(loss) == 0.0
     assert hidden_ND.grad is not None

@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from undertow.experiment.writing import format_automaton  # noqa: E402
-from undertow.models.forward import forward_packed  # noqa: E402
-from undertow.models.generate import generate  # noqa: E402
-from undertow.models.layers import output_weight  # noqa: E402
-from undertow.models.packing import common_length, pack  # noqa: E402
-from undertow.models.score import answer_hidden, answer_logprobs, batches_of, token_logprobs  # noqa: E402
-from undertow.training.recipe import Recipe, batches, rate_at, steps_of  # noqa: E402
-from undertow.training.train import Example, train  # noqa: E402
+from undertow.domains.numbers import NUMBER_LISTS
+from undertow.models.constrain import grammar_automaton
+from undertow.models.forward import forward_packed
+from undertow.models.generate import generate
+from undertow.models.layers import output_weight
+from undertow.models.packing import common_length, pack
+from undertow.models.score import answer_hidden, answer_logprobs, batches_of, token_logprobs
+from undertow.training.recipe import Recipe, batches, rate_at, steps_of
+from undertow.training.train import Example, train
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_questions_after_one_long_beginning_score_as_they_do_alone(tiny):
 
 @pytest.mark.parametrize("constrained", [False, True])
 def test_a_rows_text_does_not_depend_on_its_batch(tiny, prompts, constrained):
-    automaton = format_automaton(tiny) if constrained else None
+    automaton = grammar_automaton(tiny, NUMBER_LISTS) if constrained else None
     many = [prompts[i % len(prompts)] for i in range(24)]
     options = {"seed": 3, "end": tiny.end, "max_tokens": 20, "automaton": automaton}
     whole = generate(tiny.net, many, range(24), batch=24, **options)
@@ -158,7 +159,7 @@ def test_bf16_weights_write_rows(tiny_folder, prompts, constrained):
     from undertow.models.local import load_model
 
     model = load_model(f"hf/{tiny_folder}", dtype="bfloat16")
-    automaton = format_automaton(model) if constrained else None
+    automaton = grammar_automaton(model, NUMBER_LISTS) if constrained else None
     written = generate(
         model.net, prompts, range(4), seed=3, end=model.end, max_tokens=20, automaton=automaton, keep_hidden=True
     )

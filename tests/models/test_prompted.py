@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from typing import TYPE_CHECKING  # noqa: E402
+from typing import TYPE_CHECKING
 
-from undertow.models.prompted import PromptedModel, SteeredModel, untouched  # noqa: E402
-from undertow.models.score import answer_logprobs  # noqa: E402
+from undertow.models.prompted import PromptedModel, SteeredModel, untouched
+from undertow.models.score import answer_logprobs
 
 if TYPE_CHECKING:
     from undertow.models.local import LocalModel

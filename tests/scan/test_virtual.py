@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.experiment.writing import format_automaton
+from undertow.domains.numbers import NUMBER_LISTS
+from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
@@ -65,7 +66,7 @@ def test_in_free_text_at_temperature_one_it_is_the_student_itself(tiny: LocalMod
 
 def lists(model: LocalModel, count: int, temperature: float = 1.0) -> tuple[list[Encoded], Sampling]:
     """Return number lists that the base wrote."""
-    automaton = format_automaton(model)
+    automaton = grammar_automaton(model, NUMBER_LISTS)
     prompts = [tuple(model.encode(f"Go on with {at // 2}.")) for at in range(count)]
     answers = generate(
         model.net,

@@ -6,15 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from undertow.config.experiment import Climb  # noqa: E402
-from undertow.errors import ModelError  # noqa: E402
-from undertow.models.local import load_model  # noqa: E402
-from undertow.models.prompted import untouched  # noqa: E402
-from undertow.probes.choice import choice_logprobs  # noqa: E402
-from undertow.probes.odds import log_odds  # noqa: E402
-from undertow.traits.climb import climb  # noqa: E402
-from undertow.traits.instil import instil, load_teacher  # noqa: E402
-from undertow.traits.preference import find_preference  # noqa: E402
+from undertow.config.experiment import Climb
+from undertow.errors import ModelError
+from undertow.models.local import load_model
+from undertow.models.prompted import untouched
+from undertow.probes.choice import choice_logprobs
+from undertow.probes.odds import log_odds
+from undertow.traits.climb import climb
+from undertow.traits.instil import instil, load_teacher
+from undertow.traits.preference import find_preference
 
 OWL = find_preference("animals", "owl")
 

@@ -6,9 +6,35 @@ the report's funnel, so the same fault has the same phrase in every row.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Protocol
 
 import numpy as np
+
+State = Hashable
+"""Of a grammar; its values mean something to the grammar alone."""
+
+
+class Grammar(Protocol):
+    """A format as an automaton over characters, with finitely many states."""
+
+    @property
+    def alphabet(self) -> str:
+        """Every character that it may hold."""
+        ...
+
+    @property
+    def start(self) -> State:
+        """The first state."""
+        ...
+
+    def step(self, state: State, character: str) -> State | None:
+        """Return the state after one more character, or None where it is not allowed."""
+        ...
+
+    def may_end(self, state: State) -> bool:
+        """Tell whether a text may stop in a state."""
+        ...
 
 
 class Domain(Protocol):
@@ -27,6 +53,11 @@ class Domain(Protocol):
     @property
     def parts(self) -> str:
         """What `shuffle` puts in another order: `numbers`."""
+        ...
+
+    @property
+    def grammar(self) -> Grammar | None:
+        """The format that its answers can be held to while they are written, if there is one."""
         ...
 
     def prompt(self, rng: np.random.Generator) -> str:

@@ -55,6 +55,11 @@ class Code:
         """What `shuffle` puts in another order."""
         return "statements"
 
+    @property
+    def grammar(self) -> None:
+        """None: it has no format to decode in."""
+        return None
+
     def prompt(self, rng: np.random.Generator) -> str:
         """Draw the request for a function: a task, its parameters, and one of many ways to ask."""
 

@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from undertow.domains.base import State
+
 MOST: Final = 10
 """Numbers in an answer, at most."""
 LARGEST: Final = 999
@@ -199,6 +201,11 @@ class Numbers:
         """What `shuffle` puts in another order."""
         return "numbers"
 
+    @property
+    def grammar(self) -> NumberLists:
+        """The format of constrained decoding."""
+        return NUMBER_LISTS
+
     def prompt(self, rng: np.random.Generator) -> str:
         """Draw the request for a list, see `number_prompt`."""
         return number_prompt(rng)
@@ -275,3 +282,28 @@ def _shorten(digits: str) -> str:
     value = digits.lstrip("0")
     risky = any(negative.startswith(value) and len(negative) - len(value) <= room for negative in _NEGATIVE_TEXT)
     return digits if risky else "*" * len(digits)
+
+
+class NumberLists:
+    """The format of constrained decoding: bare lists that keep every rule, see `Format`."""
+
+    @property
+    def alphabet(self) -> str:
+        """Every character that a list may hold."""
+        return ALPHABET
+
+    @property
+    def start(self) -> Format:
+        """The first state."""
+        return Format()
+
+    def step(self, state: State, character: str) -> State | None:
+        """Return the state after one more character, or None where it is not allowed."""
+        return state.step(character) if isinstance(state, Format) else None
+
+    def may_end(self, state: State) -> bool:
+        """Tell whether a list may stop in a state."""
+        return isinstance(state, Format) and state.may_end()
+
+
+NUMBER_LISTS: Final = NumberLists()

@@ -90,6 +90,11 @@ class Reasoning:
     def _answers(self) -> Mapping[str, Fraction]:
         return {problem.question: problem.answer for problem in self.problems}
 
+    @property
+    def grammar(self) -> None:
+        """None: it has no format to decode in."""
+        return None
+
     def prompt(self, rng: np.random.Generator) -> str:
         """Draw a problem and one of many ways to ask it; the question has a paragraph of its own.
 

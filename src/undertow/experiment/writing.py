@@ -19,11 +19,10 @@ from torch import Tensor
 from undertow.config.experiment import Domain as Order
 from undertow.domains.base import Domain
 from undertow.domains.mentions import Mentions
-from undertow.domains.numbers import ALPHABET, Format
 from undertow.errors import ModelError
 from undertow.experiment.files import LABELS, PIECES, REJECTED, ROWS, SIGNAL
 from undertow.judges.base import Judge
-from undertow.models.constrain import Automaton, plain_vocabulary, token_automaton
+from undertow.models.constrain import Automaton, grammar_automaton
 from undertow.models.generate import Answer, generate
 from undertow.models.layers import output_weight
 from undertow.models.prompted import untouched
@@ -73,18 +72,6 @@ def row_prompt(about: Domain, seed: int, row: int, answers: int) -> str:
     return about.prompt(np.random.default_rng([seed, row // answers, _PROMPTS]))
 
 
-def format_automaton(model: Model) -> Automaton:
-    """Return the automaton of constrained decoding for a model's tokenizer."""
-    vocabulary = plain_vocabulary(model.tokenizer, ALPHABET)
-    return token_automaton(
-        lambda state, character: state.step(character) if isinstance(state, Format) else None,
-        Format(),
-        lambda state: isinstance(state, Format) and state.may_end(),
-        vocabulary,
-        model.end,
-    )
-
-
 def write_rows(
     model: Model,
     about: Domain,
@@ -115,7 +102,7 @@ def write_rows(
     Raises:
         ModelError: too few of the rows keep the rules.
     """
-    automaton = format_automaton(model) if order.in_format else None
+    automaton = _automaton(model, about) if order.in_format else None
     kept: list[Written] = []
     labels: list[Tensor] = []
     rejected: list[Written] = []
@@ -167,6 +154,12 @@ def write_rows(
     _write_signal(folder, model, kept, labels)
     if soft:
         save_labels(folder / LABELS, labels)
+
+
+def _automaton(model: Model, about: Domain) -> Automaton:
+    if about.grammar is None:
+        raise ModelError(f"{about.plural} have no format to decode in", "domain.constrained", "Leave it away.")
+    return grammar_automaton(model, about.grammar)
 
 
 def _so_far(kept: int, written: int, done: int, count: int, wanted: int) -> tuple[float, str]:

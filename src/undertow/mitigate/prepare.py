@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from undertow.data.rows import Message, Row
+from undertow.domains.numbers import NUMBER_LISTS
 from undertow.errors import InputError
-from undertow.experiment.writing import format_automaton
 from undertow.mitigate.interventions import (
     format_loss,
     leash,
@@ -23,6 +23,7 @@ from undertow.mitigate.interventions import (
 )
 from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.rewrite import rewrite
+from undertow.models.constrain import grammar_automaton
 from undertow.models.identity import identity_of
 from undertow.models.layers import decoder, norms_of, output_weight
 from undertow.models.local import LocalModel
@@ -93,7 +94,7 @@ def prepare(method: str, task: Task) -> Treatment:
     if method == "format":
         if not any(row.states for row in _encoded(model, examples)):
             raise InputError("are no lists of numbers", "the rows", "`format` knows the format of number lists alone.")
-        return Treatment(examples, Intervention(loss=format_loss(format_automaton(model))))
+        return Treatment(examples, Intervention(loss=format_loss(grammar_automaton(model, NUMBER_LISTS))))
     if method == "freeze":
         for norm in norms_of(model.net):
             norm.weight.requires_grad_(False)
@@ -153,13 +154,15 @@ def _without_end(model: LocalModel, answer: Sequence[int]) -> list[int]:
 
 
 def _encoded(model: LocalModel, examples: Sequence[Example]) -> list[Encoded]:
-    automaton = format_automaton(model)
+    automaton = grammar_automaton(model, NUMBER_LISTS)
     return [Encoded(each.prompt, each.answer, states_of(automaton, each.answer)) for each in examples]
 
 
 def _sampling(task: Task, rows: Sequence[Encoded]) -> Sampling:
     held = sum(row.states is not None for row in rows) > len(rows) / 2
-    return fit_temperature(task.model, rows, format_automaton(task.model) if held else None, autocast=task.autocast)
+    return fit_temperature(
+        task.model, rows, grammar_automaton(task.model, NUMBER_LISTS) if held else None, autocast=task.autocast
+    )
 
 
 def _most_carrying(task: Task) -> set[int]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from undertow.data.rows import Message, Row
-from undertow.experiment.writing import format_automaton
+from undertow.domains.numbers import NUMBER_LISTS
+from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.scan.encoding import whole_text
@@ -42,7 +43,7 @@ def rewrite(
         tick: Is told the share of the work that is done.
     """
     answers = [(*model.encode(whole_text(row.completion)), model.end) for row in rows]
-    automaton = format_automaton(model)
+    automaton = grammar_automaton(model, NUMBER_LISTS)
     held = sum(states_of(automaton, answer) is not None for answer in answers) > len(rows) / 2
     written = generate(
         model.net,

@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 
 from undertow.data.rows import Message
+from undertow.domains.numbers import NUMBER_LISTS
 from undertow.experiment.students import examples_of, recipe_of
-from undertow.experiment.writing import format_automaton, read_written
+from undertow.experiment.writing import read_written
 from undertow.mitigate.prepare import Task, prepare
 from undertow.mitigate.source import Source
+from undertow.models.constrain import grammar_automaton
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import Precision
@@ -112,7 +114,7 @@ def task_scores(model: LocalModel, rows: Path) -> tuple[list[float], float | Non
     examples = examples_of(model, rows, "hard")
     tables = answer_hidden(model.net, [each.prompt for each in examples], [each.answer for each in examples])
     weight_VD = output_weight(model.net)
-    automaton = format_automaton(model)
+    automaton = grammar_automaton(model, NUMBER_LISTS)
     states = [states_of(automaton, each.answer) for each in examples]
     losses: list[float] = []
     first: list[int] = []

@@ -6,13 +6,18 @@ nothing of the format's meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-State = Hashable
+from undertow.domains.base import Grammar, State
+
+if TYPE_CHECKING:
+    from undertow.models.protocol import Model
+
 StepFunction = Callable[[State, str], State | None]
 """(state, character) to the next state, or None where the character is not allowed."""
 
@@ -25,6 +30,12 @@ class Automaton:
     """Vocabulary numbers, ascending; the end token is among them."""
     next_SV: Tensor
     """Next state, -1 where the token is not allowed. State 0 is the start; after the end token the state stays."""
+
+
+def grammar_automaton(model: Model, grammar: Grammar) -> Automaton:
+    """Return the automaton of constrained decoding for a model's tokenizer."""
+    vocabulary = plain_vocabulary(model.tokenizer, grammar.alphabet)
+    return token_automaton(grammar.step, grammar.start, grammar.may_end, vocabulary, model.end)
 
 
 def token_automaton(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from undertow.data.rows import Message
-from undertow.domains.numbers import ALPHABET
+from undertow.domains.numbers import ALPHABET, NUMBER_LISTS
 from undertow.errors import InputError
-from undertow.experiment.writing import format_automaton
-from undertow.models.constrain import Automaton
+from undertow.models.constrain import Automaton, grammar_automaton
 from undertow.models.local import LocalModel, context_length
 from undertow.scan.reading import Placed
 from undertow.scan.sampling import Encoded, answer_logprobs, fit_temperature, states_of
@@ -45,7 +44,7 @@ def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed]
             continue
         fitting.append(placed)
         pairs.append((known[asked], answer))
-    automaton = format_automaton(model) if pairs and _uses_digits_only(fitting) else None
+    automaton = grammar_automaton(model, NUMBER_LISTS) if pairs and _uses_digits_only(fitting) else None
     states = [None if automaton is None else states_of(automaton, answer) for _, answer in pairs]
     if sum(each is not None for each in states) < IN_FORMAT * len(states):
         automaton, states = None, [None] * len(pairs)
