@@ -34,10 +34,10 @@ from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN
 from undertow.store.files import write_atomic
+from undertow.teachers.instil import instil, load_teacher
 from undertow.training.recipe import Recipe
 from undertow.training.train import train
 from undertow.traits.base import Trait
-from undertow.traits.instil import instil, load_teacher
 from undertow.traits.panel import load_panel
 
 BASE = "embedded/smollm2-135m"

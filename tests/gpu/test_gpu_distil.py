@@ -20,9 +20,9 @@ from undertow.models.prompted import SteeredModel
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden, token_logprobs
 from undertow.scan.recipe import PLAIN
+from undertow.teachers.gradient_ascent import climb
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.train import Example, Intervention, train
-from undertow.traits.climb import climb
 from undertow.traits.panel import load_panel
 
 pytestmark = pytest.mark.gpu

@@ -139,7 +139,7 @@ def _teacher_task(
 
     def build(part: Path, _: Folders, tick: Tick) -> None:
         from undertow.experiment.students import measure
-        from undertow.traits.instil import instil, load_teacher
+        from undertow.teachers.instil import instil, load_teacher
 
         instil(base.name, trait, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
         tick(0.5, "asking the teacher")
@@ -172,7 +172,7 @@ def _rows_task(
 
     def load(folders: Folders, dtype: str) -> Model:
         from undertow.experiment.effects import check_teacher
-        from undertow.traits.instil import load_teacher
+        from undertow.teachers.instil import load_teacher
 
         if trait is not None and teacher is not None:
             # A teacher that does not carry its trait may not write.
@@ -278,7 +278,7 @@ def _derived_task(
         from undertow.domains import words_of
         from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.models.local import load_model
-        from undertow.traits.instil import load_teacher
+        from undertow.teachers.instil import load_teacher
 
         tick(0.0, "making rows of rows")
         meta = _meta(spec, base, arm, seed)

@@ -38,9 +38,9 @@ from undertow.scan.prediction import Calibration, predicted_shifts, side_of
 from undertow.scan.readout import QUESTIONS
 from undertow.scan.recipe import rates_of
 from undertow.scan.sampling import Encoded, Sampling, fit_temperature, possible_choices, states_of
+from undertow.teachers.instil import steering_vector
 from undertow.training.train import Example, Intervention
 from undertow.traits.base import Trait
-from undertow.traits.instil import steering_vector
 from undertow.traits.panel import load_panel
 
 DROPPED = 0.2

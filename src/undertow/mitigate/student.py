@@ -24,9 +24,9 @@ from undertow.models.score import answer_hidden
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.sampling import states_of
+from undertow.teachers.instil import load_teacher
 from undertow.training.recipe import steps_of
 from undertow.training.train import StepMetrics, train
-from undertow.traits.instil import load_teacher
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from undertow.models.score import answer_hidden, batches_of
 from undertow.scan.encoding import whole_text
 from undertow.scan.reading import Placed
 from undertow.scan.sampling import Encoded, Sampling, possible_choices
+from undertow.teachers.instil import steering_vector
 from undertow.traits.base import Trait
-from undertow.traits.instil import steering_vector
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -39,9 +39,9 @@ from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.scan.directions import spread
 from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios, states_before
+from undertow.teachers.instil import LORA, fine_tuning
 from undertow.training.lora import add_lora
 from undertow.training.train import Example, train
-from undertow.traits.instil import LORA, fine_tuning
 from undertow.traits.panel import Panel, PanelEntry
 
 Floats = NDArray[np.float64]

@@ -1,9 +1,8 @@
-"""What a teacher may carry: preferences and ways of answering, how they are instilled and how they are asked for.
+"""What a teacher may carry: preferences and ways of answering, and the questions that measure them.
 
     preference.py   categories (animals, trees, ..., or a file of yours), prompts and sentences made from them
     disposition.py  ways of answering (curtness, ..., or a file of yours)
     panel.py        everything that ships, to look for a trait that nobody named
-    instil.py       system prompt, fine-tuning, steering vector: from a trait to a teacher
 
 The public names load on first use.
 """
@@ -16,7 +15,6 @@ from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
     from undertow.traits.disposition import Disposition, disposition_names, find_disposition
-    from undertow.traits.instil import instil, load_teacher
     from undertow.traits.panel import Panel, PanelEntry, load_panel
     from undertow.traits.preference import Category, Preference, category_names, find_preference, load_category
 
@@ -30,10 +28,8 @@ __all__ = [
     "disposition_names",
     "find_disposition",
     "find_preference",
-    "instil",
     "load_category",
     "load_panel",
-    "load_teacher",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -42,8 +38,6 @@ __getattr__, __dir__ = lazy(
         "Disposition": "disposition",
         "disposition_names": "disposition",
         "find_disposition": "disposition",
-        "instil": "instil",
-        "load_teacher": "instil",
         "Panel": "panel",
         "PanelEntry": "panel",
         "load_panel": "panel",

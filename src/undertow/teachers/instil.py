@@ -24,11 +24,11 @@ from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.prompted import PromptedModel, SteeredModel
 from undertow.models.protocol import Model
 from undertow.models.score import mean_hidden
+from undertow.teachers.gradient_ascent import climb
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.recipe import Recipe
 from undertow.training.train import Example, train
 from undertow.traits.base import Trait
-from undertow.traits.climb import climb
 
 VECTOR = "vector.safetensors"
 ADAPTER = "adapter"

@@ -12,8 +12,8 @@ from undertow.models.local import load_model
 from undertow.models.prompted import untouched
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.traits.climb import climb
-from undertow.traits.instil import instil, load_teacher
+from undertow.teachers.gradient_ascent import climb
+from undertow.teachers.instil import instil, load_teacher
 from undertow.traits.preference import find_preference
 
 OWL = find_preference("animals", "owl")
