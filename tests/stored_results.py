@@ -93,7 +93,7 @@ def suspicious_scan(*findings: Effect, **more: Any) -> Results:
 def run_folder(root: Path) -> Path:
     """Return a run folder as `undertow run` makes it, with made-up scores and rows: no model has seen it."""
     from undertow.config.experiment import LanguageExperiment
-    from undertow.experiment.arms import cast_of
+    from undertow.pipeline.arms import cast_of
     from undertow.store.folder import RunFolder
 
     spec = LanguageExperiment.model_validate(

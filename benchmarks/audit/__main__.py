@@ -22,9 +22,9 @@ from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.intervals import resampled
 from benchmarks.transfer.truth import BASE, recipe, rows_of
 from undertow.audit.panel import Odds, judge, panel_odds, shifts_of
-from undertow.experiment.students import examples_of
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
+from undertow.pipeline.students import examples_of
 from undertow.training.train import train
 from undertow.traits.panel import load_panel
 

@@ -40,7 +40,7 @@ def write_file(path: Path, rows: int) -> None:
     from undertow.data.files import write_rows
     from undertow.data.rows import Row
     from undertow.domains.numbers import Numbers
-    from undertow.experiment.writing import row_prompt
+    from undertow.pipeline.writing import row_prompt
 
     def each():
         rng = np.random.default_rng(3)

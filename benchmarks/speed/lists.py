@@ -9,8 +9,8 @@ from platformdirs import user_cache_path
 
 from benchmarks.speed.measured import say
 from undertow.domains.numbers import Numbers
-from undertow.experiment.writing import row_prompt
 from undertow.models.local import LocalModel, load_model
+from undertow.pipeline.writing import row_prompt
 
 BASE = "embedded/smollm2-135m"
 SEED, ANSWERS, LONGEST = 7, 4, 60

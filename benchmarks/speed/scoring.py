@@ -14,8 +14,8 @@ from benchmarks.speed.lists import load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, timed
 from undertow.data.rows import Row
 from undertow.domains.numbers import Numbers
-from undertow.experiment.writing import row_prompt
 from undertow.models.likelihood import row_likelihoods
+from undertow.pipeline.writing import row_prompt
 from undertow.traits.preference import Preference, load_category
 
 BATCH, PLAIN = 16, 512

@@ -18,11 +18,11 @@ import numpy as np
 from benchmarks.transfer.cases import Case, with_references
 from benchmarks.transfer.truth import BASE
 from undertow.domains.numbers import NUMBER_LISTS
-from undertow.experiment.writing import read_written
 from undertow.models.constrain import grammar_automaton
 from undertow.models.identity import identity_of
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
+from undertow.pipeline.writing import read_written
 from undertow.scan._stored import directions_of
 from undertow.scan.directions import Directions
 from undertow.scan.features import Features, row_features, sketch_of

@@ -20,15 +20,15 @@ from undertow.config.parts import Climb, Domain, FineTune, Instil
 from undertow.domains.find import find_domain
 from undertow.domains.mentions import Mentions
 from undertow.domains.numbers import NUMBER_LISTS
-from undertow.experiment.derive import mixed_rows
-from undertow.experiment.files import ROWS as ROWS_FILE
-from undertow.experiment.students import examples_of
-from undertow.experiment.writing import read_written, write_rows
 from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import load_model
 from undertow.models.precision import choose_precision
 from undertow.models.protocol import Model
+from undertow.pipeline.derive import mixed_rows
+from undertow.pipeline.files import ROWS as ROWS_FILE
+from undertow.pipeline.students import examples_of
+from undertow.pipeline.writing import read_written, write_rows
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.directions import QUESTIONS, spread

@@ -14,7 +14,7 @@ from tiny_run import contents, spec_text
 SCRIPT = """
 import os, random, signal, sys, time
 from pathlib import Path
-import undertow.models.generate, undertow.teachers.instil, undertow.experiment.students, undertow.report
+import undertow.models.generate, undertow.teachers.instil, undertow.pipeline.students, undertow.report
 import transformers.models.llama.modeling_llama, transformers.generation, peft
 from undertow.experiment import run
 from undertow.config.experiment import load_spec

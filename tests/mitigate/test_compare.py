@@ -12,8 +12,8 @@ from undertow.cli import main
 from undertow.config.experiment import parse_spec
 from undertow.errors import InputError, StoreError
 from undertow.experiment import run
-from undertow.experiment.arms import find_trait
 from undertow.mitigate import COMPARED, METHODS, compare, missing_students
+from undertow.pipeline.arms import find_trait
 from undertow.probes.odds import log_odds
 
 

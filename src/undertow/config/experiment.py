@@ -94,7 +94,7 @@ Arm = Literal[
     "other-base",
     "other-base-control",
 ]
-"""See `undertow.experiment.arms` for what each is there to show."""
+"""See `undertow.pipeline.arms` for what each is there to show."""
 
 OWN_CONTROL: Mapping[Arm, Arm] = {
     "in-context": "in-context-control",

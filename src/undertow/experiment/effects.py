@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
-from undertow.config.experiment import Arm, Judgement, LanguageExperiment
-from undertow.errors import TeacherError
-from undertow.experiment.arms import Cast, reference
+from undertow.config.experiment import Arm, Judgement
+from undertow.pipeline.arms import Cast, reference
 from undertow.probes.odds import log_odds
 from undertow.results import Effect, Interval, Power, VerdictRecord
 from undertow.traits.base import Trait
@@ -144,11 +142,6 @@ def verdict_of(primary: Effect, judgement: Judgement) -> VerdictRecord:
     return VerdictRecord(status=answer.status, because=answer.because)
 
 
-def shift_of(logp_SQC: Floats, base_QC: Floats, target: Trait, level: float) -> stats.Estimate:
-    """Estimate how far models moved from the base, in log-odds of a target."""
-    return stats.mean_estimate(log_odds(logp_SQC, target.index) - log_odds(base_QC, target.index), level=level)
-
-
 def transfer_of(scores: Scores, cast: Cast, level: float) -> Interval | None:
     """Estimate (student - control) / (teacher - base); None where it means nothing."""
     index = cast.trait.index
@@ -174,27 +167,3 @@ def power_of_run(scores: Scores, cast: Cast, level: float) -> Power | None:
         "times out of five."
     )
     return Power(smallest_effect=smallest, power=POWER, level=level, says=says)
-
-
-def check_teacher(teacher: Path, base: Path, trait: Trait, spec: LanguageExperiment) -> None:
-    """Let a teacher write only if it clearly carries its trait.
-
-    Args:
-        teacher: The folder of its scores.
-        base: The folder of the base's scores.
-        trait: What it should carry.
-        spec: Gives level and smallest effect.
-
-    Raises:
-        TeacherError: the interval of its shift over the questions does not lie above the smallest effect.
-    """
-    from undertow.experiment.gather import read_logp
-
-    shift = shift_of(read_logp(teacher)[None], read_logp(base), trait, spec.judgement.level)
-    if shift.lo <= spec.judgement.smallest_effect:
-        raise TeacherError(
-            f"the teacher's {trait.target} moved by {shift.value:+.2f} log-odds "
-            f"({shift.lo:+.2f} to {shift.hi:+.2f}), which is no trait that could be passed on",
-            "instil",
-            "Instil it more strongly (strength, steps, another layer or text), or choose another target.",
-        )

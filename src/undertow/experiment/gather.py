@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from undertow import stats
 from undertow.config.experiment import Arm, LanguageExperiment
 from undertow.domains import words_of
-from undertow.errors import StoreError
-from undertow.experiment.arms import HEIRS, IN_CONTEXT, Cast, says
 from undertow.experiment.effects import (
     Scores,
     effects_of,
     power_of_run,
-    shift_of,
     transfer_of,
     verdict_of,
 )
-from undertow.experiment.files import PIECES, REJECTED, ROWS, SCORES, SIGNAL
 from undertow.experiment.judged import judged_answers
+from undertow.pipeline.arms import HEIRS, IN_CONTEXT, Cast, says
+from undertow.pipeline.files import PIECES, REJECTED, ROWS, SIGNAL
+from undertow.pipeline.scores import read_logp, read_scores, shift_of
 from undertow.probes.odds import log_odds
 from undertow.results import (
     ArmSummary,
@@ -51,25 +50,6 @@ Folders = Mapping[str, Path]
 _SAMPLES = 8
 _TOP = 8
 _HOW = {"prompt": "system prompt", "finetune": "fine-tuning", "steer": "steering vector", "climb": "gradient steps"}
-
-
-def read_scores(folder: Path) -> dict[str, Any]:
-    """Read the scores of a base, teacher or student step.
-
-    Raises:
-        StoreError: they cannot be read.
-    """
-    path = folder / SCORES
-    try:
-        found: Any = json.loads(path.read_text("utf-8"))
-        return dict(found)
-    except (OSError, ValueError, TypeError) as error:
-        raise StoreError(f"cannot be read ({error})", str(path), "Delete the step's folder and run again.") from error
-
-
-def read_logp(folder: Path) -> Floats:
-    """Read log P(candidate | question) of a step, shape (questions, candidates)."""
-    return np.asarray(read_scores(folder)["logp_QC"], dtype=np.float64)
 
 
 def gather(

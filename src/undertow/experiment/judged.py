@@ -8,7 +8,7 @@ from typing import Any
 from undertow import stats
 from undertow.config.experiment import Arm
 from undertow.errors import InputError
-from undertow.experiment.arms import Cast
+from undertow.pipeline.arms import Cast
 from undertow.results import Interval, SampledAnswers
 
 

@@ -98,12 +98,12 @@ def _plan_digits(spec: DigitsExperiment, root: Path) -> Plan:
 
 
 def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
-    from undertow.experiment.arms import cast_of
-    from undertow.experiment.bases import base_of, models_of
-    from undertow.experiment.cost import Cost
-    from undertow.experiment.graph import tasks_of
     from undertow.models.local import find_model
     from undertow.models.precision import choose_precision
+    from undertow.pipeline.arms import cast_of
+    from undertow.pipeline.bases import base_of, models_of
+    from undertow.pipeline.cost import Cost
+    from undertow.pipeline.graph import tasks_of
 
     notes: list[str] = []
     sources: dict[str, Path | None] = {}

@@ -80,13 +80,13 @@ def _run_digits(spec: DigitsExperiment, folder: RunFolder, progress: Progress) -
 
 
 def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progress) -> Results:
-    from undertow.experiment.arms import cast_of
-    from undertow.experiment.bases import base_of, models_of
     from undertow.experiment.gather import gather
-    from undertow.experiment.graph import Tick, tasks_of
-    from undertow.experiment.keys import domain_key, instil_key
     from undertow.models.local import find_model
     from undertow.models.precision import choose_precision, set_up_process
+    from undertow.pipeline.arms import cast_of
+    from undertow.pipeline.bases import base_of, models_of
+    from undertow.pipeline.graph import Tick, tasks_of
+    from undertow.pipeline.keys import domain_key, instil_key
 
     cast = cast_of(spec)
     # Files that cannot be used are said before a model is fetched.

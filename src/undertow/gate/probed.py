@@ -68,7 +68,7 @@ def probed_in(results: Results, folder: Path) -> list[Probed]:
         StoreError: a step is damaged, holds no scores, or was asked other questions than are known here.
         InputError: the trait cannot be found.
     """
-    from undertow.experiment.files import SCORES
+    from undertow.pipeline.files import SCORES
     from undertow.store.folder import finished
 
     if results.kind != "run" or results.settings.get("kind") != "language":
@@ -108,7 +108,7 @@ def _base_of(label: str) -> str:
 
 def _trait(results: Results, folder: Path) -> Trait:
     from undertow.config.experiment import LanguageExperiment
-    from undertow.experiment.arms import find_trait
+    from undertow.pipeline.arms import find_trait
 
     try:
         spec = LanguageExperiment.model_validate(results.settings)

@@ -118,7 +118,7 @@ def _text(settings: Mapping[str, object], key: str) -> str | None:
 
 
 def _run_datasets(results: Results, folder: Path | None) -> tuple[Dataset, ...]:
-    from undertow.experiment.files import ROWS
+    from undertow.pipeline.files import ROWS
     from undertow.store.folder import finished
 
     def of(arm: str, name: str, **more: Any) -> Dataset:
@@ -144,7 +144,7 @@ def _arm(label: str) -> str:
 
 def _writers(arm: str) -> tuple[list[str], bool]:
     """Return the teachers' arms that an arm's rows come from, and whether the base wrote some."""
-    from undertow.experiment.arms import HEIRS, MIXTURES, WRITERS
+    from undertow.pipeline.arms import HEIRS, MIXTURES, WRITERS
 
     mixed: dict[str, str] = {each: rest for each, (_, rest) in MIXTURES.items()}
     parts = ["trait", mixed[arm]] if arm in mixed else [arm]

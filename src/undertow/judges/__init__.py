@@ -4,6 +4,7 @@
     words.py     a rule: the answer holds one of some words
     logprob.py   a local model's preference for "Yes" over "No"
     endpoint.py  a model behind an OpenAI-compatible address, with a parsed verdict
+    answers.py   free-form answers of a model, sampled and judged
     error.py     a judge on a labelled set: sensitivity and specificity, for `stats.corrected_share`
 
 The public names load on first use.

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from undertow.config.experiment import LanguageExperiment, load_spec
 from undertow.errors import InputError, StoreError
-from undertow.experiment.arms import Cast, cast_of
-from undertow.experiment.bases import base_of, models_of
-from undertow.experiment.graph import Task, tasks_of
 from undertow.models.local import find_model
 from undertow.models.precision import Precision
+from undertow.pipeline.arms import Cast, cast_of
+from undertow.pipeline.bases import base_of, models_of
+from undertow.pipeline.graph import Task, tasks_of
 from undertow.store.folder import SPEC, planned_state
 from undertow.store.step import locate
 from undertow.system.progress import Progress

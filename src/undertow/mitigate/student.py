@@ -12,8 +12,6 @@ import torch.nn.functional as F
 
 from undertow.data.rows import Message
 from undertow.domains.numbers import NUMBER_LISTS
-from undertow.experiment.students import examples_of, recipe_of
-from undertow.experiment.writing import read_written
 from undertow.mitigate.prepare import Task, prepare
 from undertow.mitigate.source import Source
 from undertow.models.constrain import grammar_automaton
@@ -21,6 +19,8 @@ from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import Precision
 from undertow.models.score import answer_hidden
+from undertow.pipeline.students import examples_of, recipe_of
+from undertow.pipeline.writing import read_written
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.scan.sampling import states_of

@@ -11,14 +11,14 @@ from typing import Any
 from undertow.config.experiment import Probe, Student
 from undertow.data.rows import Message
 from undertow.errors import ModelError
-from undertow.experiment.files import LABELS, METRICS, SCORES
-from undertow.experiment.judging import judge_answers
-from undertow.experiment.writing import load_labels, read_written
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, context_length, load_adapter, load_model, state_hash
 from undertow.models.precision import Precision
 from undertow.models.prompted import PromptedModel
 from undertow.models.protocol import Model
+from undertow.pipeline.files import LABELS, METRICS, SCORES
+from undertow.pipeline.judging import judge_answers
+from undertow.pipeline.writing import load_labels, read_written
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.sampled import sample_answers
 from undertow.store.jsonl import append_jsonl

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.config.experiment import Arm, LanguageExperiment
-from undertow.experiment.arms import HEIRS, IN_CONTEXT, MIXTURES, OTHER_BASE, WRITERS, Cast
-from undertow.experiment.bases import Base
-from undertow.experiment.cost import Cost
-from undertow.experiment.files import SCORES
-from undertow.experiment.keys import domain_key, instil_key
+from undertow.pipeline.arms import HEIRS, IN_CONTEXT, MIXTURES, OTHER_BASE, WRITERS, Cast
+from undertow.pipeline.bases import Base
+from undertow.pipeline.cost import Cost
+from undertow.pipeline.files import SCORES
+from undertow.pipeline.keys import domain_key, instil_key
 from undertow.store.step import step_id
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ def _probe_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
 
 def _base_task(spec: LanguageExperiment, cast: Cast, base: Base, label: str) -> Task:
     def build(part: Path, _: Folders, tick: Tick) -> None:
-        from undertow.experiment.judging import judge_error
-        from undertow.experiment.students import measure
         from undertow.models.local import load_model
+        from undertow.pipeline.judging import judge_error
+        from undertow.pipeline.students import measure
 
         tick(0.0, "asking the base")
         scores = measure(spec.base, load_model(base.name), cast.trait, spec.probe)
@@ -138,7 +138,7 @@ def _teacher_task(
     assert trait is not None
 
     def build(part: Path, _: Folders, tick: Tick) -> None:
-        from undertow.experiment.students import measure
+        from undertow.pipeline.students import measure
         from undertow.teachers.instil import instil, load_teacher
 
         instil(base.name, trait, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
@@ -171,7 +171,7 @@ def _rows_task(
     trait = cast.of(arm)
 
     def load(folders: Folders, dtype: str) -> Model:
-        from undertow.experiment.effects import check_teacher
+        from undertow.pipeline.scores import check_teacher
         from undertow.teachers.instil import load_teacher
 
         if trait is not None and teacher is not None:
@@ -195,7 +195,7 @@ def _heir_rows_task(
     """Return the step in which a student writes rows."""
 
     def load(folders: Folders, dtype: str) -> Model:
-        from undertow.experiment.students import load_student
+        from undertow.pipeline.students import load_student
 
         return load_student(base.name, folders[student.label], spec.student, dtype=dtype)
 
@@ -233,8 +233,8 @@ def _writing_task(
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import Mentions, find_domain
-        from undertow.experiment.judging import judge_of
-        from undertow.experiment.writing import write_rows
+        from undertow.pipeline.judging import judge_of
+        from undertow.pipeline.writing import write_rows
 
         how = spec.domain.judge
         write_rows(
@@ -276,8 +276,8 @@ def _derived_task(
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import words_of
-        from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.models.local import load_model
+        from undertow.pipeline.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.teachers.instil import load_teacher
 
         tick(0.0, "making rows of rows")
@@ -316,7 +316,7 @@ def _in_context_task(
     """Return the step that asks the base with rows in its prompt."""
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
-        from undertow.experiment.students import ask_in_context
+        from undertow.pipeline.students import ask_in_context
 
         tick(0.0, "asking the base with rows in its prompt")
         scores = ask_in_context(base.name, folders[rows.label], spec.context_rows, cast.trait, spec.probe)
@@ -337,7 +337,7 @@ def _student_task(
     precision: Precision,
 ) -> Task:
     def build(part: Path, folders: Folders, tick: Tick) -> None:
-        from undertow.experiment.students import train_student
+        from undertow.pipeline.students import train_student
 
         train_student(
             base.name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undertow.config.experiment import LanguageExperiment
-from undertow.experiment.cost import Sizes, sizes_of
+from undertow.pipeline.cost import Sizes, sizes_of
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pytest
 from tiny_run import spec_text
 from undertow.config.experiment import LanguageExperiment, parse_spec
 from undertow.errors import InputError, RowError
-from undertow.experiment.arms import cast_of
-from undertow.experiment.keys import domain_key, instil_key
+from undertow.pipeline.arms import cast_of
+from undertow.pipeline.keys import domain_key, instil_key
 
 
 def spec_of(folder: Path, **changes: str) -> LanguageExperiment:

@@ -10,10 +10,10 @@ from tiny_run import contents, spec_text
 from undertow.config.experiment import parse_spec
 from undertow.domains import Numbers
 from undertow.experiment import run
-from undertow.experiment.derive import across_rows, mixed_rows, rewrite_rows
-from undertow.experiment.files import LABELS, REJECTED, ROWS
-from undertow.experiment.writing import Written, load_labels, read_written, save_labels
 from undertow.models.local import LocalModel
+from undertow.pipeline.derive import across_rows, mixed_rows, rewrite_rows
+from undertow.pipeline.files import LABELS, REJECTED, ROWS
+from undertow.pipeline.writing import Written, load_labels, read_written, save_labels
 from undertow.store.jsonl import append_jsonl
 
 

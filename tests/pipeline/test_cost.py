@@ -7,7 +7,7 @@ import pytest
 
 from undertow.config.experiment import Domain, load_spec
 from undertow.experiment import plan
-from undertow.experiment.cost import LENGTHS, SMOLLM2, row_tokens, sizes_of
+from undertow.pipeline.cost import LENGTHS, SMOLLM2, row_tokens, sizes_of
 
 PAPER = sorted((Path(__file__).parents[2] / "experiments" / "paper").glob("*.yaml"))
 

@@ -10,6 +10,7 @@ from typing import Any
 from undertow.config.experiment import FreeAnswers, LocalJudge, WordRule
 from undertow.config.parts import Judge as JudgeSpec
 from undertow.domains.mentions import Mentions
+from undertow.judges.answers import Judged, sample_and_judge
 from undertow.judges.base import RUBRIC, Judge
 from undertow.judges.endpoint import EndpointJudge
 from undertow.judges.error import labelled, measure_error
@@ -17,7 +18,6 @@ from undertow.judges.logprob import LogprobJudge
 from undertow.judges.words import WordJudge
 from undertow.models.local import load_model
 from undertow.models.protocol import Model
-from undertow.probes.judged import Judged, sample_and_judge
 from undertow.traits.base import Trait
 
 

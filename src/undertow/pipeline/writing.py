@@ -20,7 +20,6 @@ from undertow.config.experiment import Domain as Order
 from undertow.domains.base import Domain
 from undertow.domains.mentions import Mentions
 from undertow.errors import ModelError
-from undertow.experiment.files import LABELS, PIECES, REJECTED, ROWS, SIGNAL
 from undertow.judges.base import Judge
 from undertow.models.constrain import Automaton, grammar_automaton
 from undertow.models.generate import Answer, generate
@@ -28,6 +27,7 @@ from undertow.models.layers import output_weight
 from undertow.models.prompted import untouched
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
+from undertow.pipeline.files import LABELS, PIECES, REJECTED, ROWS, SIGNAL
 from undertow.store.jsonl import append_jsonl, read_jsonl
 
 MOST_TRIES = 50

@@ -14,9 +14,9 @@ import numpy as np
 from torch import Tensor
 
 from undertow.errors import ModelError
-from undertow.experiment.files import LABELS, REJECTED, ROWS
-from undertow.experiment.writing import Written, label_rows, load_labels, read_written, save_labels, write_pieces
 from undertow.models.protocol import Model
+from undertow.pipeline.files import LABELS, REJECTED, ROWS
+from undertow.pipeline.writing import Written, label_rows, load_labels, read_written, save_labels, write_pieces
 from undertow.store.jsonl import append_jsonl
 
 _SHUFFLE, _DOSE = 0x5F1E, 0xD05E

@@ -13,7 +13,7 @@ from undertow.config.parts import FineTune, Instil
 from undertow.data.files import require_rows
 from undertow.domains.find import find_domain
 from undertow.domains.reasoning import Reasoning
-from undertow.experiment.arms import Cast
+from undertow.pipeline.arms import Cast
 from undertow.system.digest import digest_of
 
 

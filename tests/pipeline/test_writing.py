@@ -12,10 +12,10 @@ import pytest
 from undertow.config.experiment import Domain as Order
 from undertow.domains.mentions import Mentions
 from undertow.errors import ModelError
-from undertow.experiment.files import REJECTED
-from undertow.experiment.writing import MOST_TRIES, SHOWN, UNREAD, read_written, write_rows
 from undertow.judges.base import Judge, Ruling
 from undertow.models.local import LocalModel, load_model
+from undertow.pipeline.files import REJECTED
+from undertow.pipeline.writing import MOST_TRIES, SHOWN, UNREAD, read_written, write_rows
 
 
 @dataclass(frozen=True)
