@@ -13,13 +13,14 @@ from benchmarks.speed.measured import Measured, timed
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
 from undertow.models.precision import choose_precision
+from undertow.probes.panel import panel_log_odds
 from undertow.scan.budget import usual_taught
 from undertow.scan.directions import find_directions
 from undertow.scan.features import row_features
 from undertow.scan.reading import usual_count
 from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Encoded, fit_temperature, states_of
-from undertow.scan.virtual import ask, virtual_student
+from undertow.scan.virtual import virtual_student
 from undertow.training.train import Example, train
 from undertow.traits.panel import load_panel
 
@@ -31,7 +32,7 @@ def measure(rows: int) -> Measured:
     panel = load_panel()
     with timed("directions of the panel and its questions, once for a base") as once:
         directions = find_directions(model, panel)
-        before_KQ = ask(model, panel)
+        before_KQ = panel_log_odds(model, panel)
     automaton, precision = grammar_automaton(model, NUMBER_LISTS), choose_precision()
     looked_at = usual_count(rows)
     with timed(f"scan, {looked_at:,} of {rows:,} rows") as ours:
@@ -43,7 +44,7 @@ def measure(rows: int) -> Measured:
         features = row_features(model, encoded, directions, sampling, autocast=precision.autocast)
         taught = encoded[: usual_taught(rows, looked_at)]
         with virtual_student(model, taught, sampling, read=rows, seed=0, autocast=precision.autocast) as student:
-            after_KQ = ask(student, panel)
+            after_KQ = panel_log_odds(student, panel)
     assert len(after_KQ) == len(before_KQ)
     recipe = replace(PLAIN, autocast=precision.autocast)
     examples = [

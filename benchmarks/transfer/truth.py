@@ -31,7 +31,7 @@ from undertow.pipeline.students import examples_of
 from undertow.pipeline.writing import read_written, write_rows
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.scan.directions import QUESTIONS, spread
+from undertow.probes.panel import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN
 from undertow.store.files import write_atomic
 from undertow.teachers.instil import instil, load_teacher

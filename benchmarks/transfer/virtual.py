@@ -26,9 +26,9 @@ from benchmarks.transfer.truth import BASE, panel_odds
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.models.protocol import Model
-from undertow.scan.directions import trait_names
+from undertow.probes.panel import panel_log_odds, trait_names
 from undertow.scan.sampling import fit_temperature
-from undertow.scan.virtual import Floats, ask, virtual_student
+from undertow.scan.virtual import Floats, virtual_student
 from undertow.store.files import write_atomic
 from undertow.traits.panel import Panel, load_panel
 
@@ -75,7 +75,7 @@ def odds(model: Model, panel: Panel, ways: Sequence[str]) -> dict[str, dict[str,
     def answers(way: str) -> dict[str, Floats]:
         if way == ASKED:
             return {name: np.array(odds_Q) for name, odds_Q in panel_odds(model).items()}
-        return dict(zip(trait_names(panel), ask(model, panel), strict=True))
+        return dict(zip(trait_names(panel), panel_log_odds(model, panel), strict=True))
 
     return {way: answers(way) for way in ways}
 

@@ -22,6 +22,7 @@ from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision
 from undertow.models.score import answer_hidden
 from undertow.models.score import answer_logprobs as scored
+from undertow.probes.panel import panel_log_odds
 from undertow.scan import ScanSettings, scan
 from undertow.scan._scores import answer_means, trait_vectors
 from undertow.scan._tokens import token_alignments
@@ -38,7 +39,7 @@ from undertow.scan.sampling import (
     possible_choices,
     states_of,
 )
-from undertow.scan.virtual import ask, virtual_student
+from undertow.scan.virtual import virtual_student
 from undertow.scan.writers import leanings
 from undertow.traits.panel import load_panel
 
@@ -106,10 +107,10 @@ def test_directions_and_features_are_the_same(pair: Any, rows: list[Encoded]) ->
 
 def test_virtual_students_shift_alike(pair: Any, rows: list[Encoded]) -> None:
     def shift(model: LocalModel, autocast: bool = False) -> Any:
-        before = np.concatenate(ask(model, PANEL, questions=3))
+        before = np.concatenate(panel_log_odds(model, PANEL, questions=3))
         options: dict[str, Any] = {"read": 64, "seed": 0, "recipe": RECIPE, "autocast": autocast}
         with virtual_student(model, rows, sampling_of(model, rows), **options) as student:
-            return np.concatenate(ask(student, PANEL, questions=3)) - before
+            return np.concatenate(panel_log_odds(student, PANEL, questions=3)) - before
 
     one, other = pair.both(shift)
     assert np.abs(one).max() > 0.05

@@ -12,10 +12,11 @@ import torch
 from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden, batches_of, token_logprobs
+from undertow.probes.panel import spread
 from undertow.scan import _capture
 from undertow.scan._capture import SIDE, norm_count
 from undertow.scan._tokens import token_alignments
-from undertow.scan.directions import Directions, find_directions, spread
+from undertow.scan.directions import Directions, find_directions
 from undertow.scan.features import Sketcher, row_features, row_gradients, sketch_of
 from undertow.scan.sampling import (
     TEMPERATURES,

@@ -13,10 +13,11 @@ from tiny_model import make_tiny_model
 from undertow.data.files import require_rows
 from undertow.errors import InputError, ModelError, RowError
 from undertow.models.local import load_model
+from undertow.probes import panel as panel_probe
+from undertow.probes.panel import QUESTIONS
 from undertow.results import load_results
-from undertow.scan import ScanOutcome, ScanSettings, drop_rows, features, scan, to_sarif, virtual, workflow
+from undertow.scan import ScanOutcome, ScanSettings, drop_rows, features, scan, to_sarif, workflow
 from undertow.scan.budget import Plan, plan_within
-from undertow.scan.directions import QUESTIONS
 from undertow.traits.panel import load_panel
 
 
@@ -221,8 +222,8 @@ def test_answers_from_the_cache_are_not_what_asking_takes(
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(workflow, "time", clock)
-    monkeypatch.setattr(virtual, "time", clock, raising=False)
-    monkeypatch.setattr(virtual, "choice_logprobs", clock.taking(virtual.choice_logprobs, 1.0))
+    monkeypatch.setattr(panel_probe, "time", clock, raising=False)
+    monkeypatch.setattr(panel_probe, "choice_logprobs", clock.taking(panel_probe.choice_logprobs, 1.0))
     monkeypatch.setattr(features, "row_features", clock.taking(features.row_features, 0.5))
     told: list[dict[str, float]] = []
 
@@ -243,18 +244,18 @@ def test_answers_from_the_cache_are_not_what_asking_takes(
 def test_every_kind_of_question_counts_by_itself(
     tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, ask = Clock(), virtual.choice_logprobs
+    clock, ask = Clock(), panel_probe.choice_logprobs
 
     def slower_with_longer_options(subject: Any, choices: Any) -> Any:
         clock.now += sum(10.0 if len(choice.options) == 2 else 1.0 for choice in choices)
         return ask(subject, choices)
 
-    monkeypatch.setattr(virtual, "time", clock)
-    monkeypatch.setattr(virtual, "choice_logprobs", slower_with_longer_options)
+    monkeypatch.setattr(panel_probe, "time", clock)
+    monkeypatch.setattr(panel_probe, "choice_logprobs", slower_with_longer_options)
     panel = load_panel(("animals", "trees", "curtness", "gloom", "refusal"))
     counts = [min(len(entry.probe), QUESTIONS) for entry in panel]
     model = load_model(f"hf/{tiny_folder}")
-    assert virtual.seconds_to_ask(model, panel) == pytest.approx(sum(counts[:2]) + 10 * sum(counts[2:]))
+    assert panel_probe.seconds_to_ask(model, panel) == pytest.approx(sum(counts[:2]) + 10 * sum(counts[2:]))
     assert clock.now == 6 * 1.0 + 6 * 10.0, "six questions of each kind are asked"
 
 

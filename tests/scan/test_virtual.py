@@ -13,9 +13,10 @@ from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
+from undertow.probes.panel import panel_log_odds
 from undertow.scan.recipe import LONGEST, PLAIN, rates_of
 from undertow.scan.sampling import Encoded, Sampling, states_of
-from undertow.scan.virtual import ask, portions, together, virtual_student
+from undertow.scan.virtual import portions, together, virtual_student
 from undertow.training.train import Example, train
 from undertow.traits.panel import load_panel
 
@@ -172,8 +173,8 @@ def test_few_rows_make_fewer_and_longer_steps(rows: int, read: int, steps: int) 
 
 def test_asking_is_the_panels_order(tiny: LocalModel) -> None:
     panel = load_panel(("curtness", "animals"))
-    asked = ask(tiny, panel, questions=4)
+    asked = panel_log_odds(tiny, panel, questions=4)
     assert len(asked) == sum(len(entry.targets) for entry in panel)
     assert all(each.shape == (4,) for each in asked)
-    turned = ask(tiny, panel[::-1], questions=4)
+    turned = panel_log_odds(tiny, panel[::-1], questions=4)
     np.testing.assert_allclose(turned[-1], asked[0], atol=1e-5)

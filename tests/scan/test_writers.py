@@ -12,7 +12,7 @@ from undertow.models.local import LocalModel
 from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.scan.directions import spread
+from undertow.probes.panel import spread
 from undertow.scan.sampling import Encoded
 from undertow.scan.writers import (
     QUESTIONS,

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
+from undertow.probes.panel import spread
 from undertow.results import VerdictRecord
-from undertow.scan.directions import spread
 from undertow.stats import Estimate, benjamini_hochberg, newcomers, paired_difference, paired_test
 from undertow.traits.panel import Panel
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from undertow.assets.cache import cache_dir
 from undertow.models.local import LocalModel
-from undertow.scan.directions import QUESTIONS, Directions, find_directions, spread, trait_names
+from undertow.probes.panel import QUESTIONS, panel_log_odds, spread, trait_names
+from undertow.scan.directions import Directions, find_directions
 from undertow.scan.features import Features, Floats
-from undertow.scan.virtual import ask
 from undertow.traits.panel import Panel
 
 _VERSION = 2
@@ -66,7 +66,7 @@ def base_odds_of(model: LocalModel, model_digest: str, panel: Panel) -> list[Flo
             return [np.array(each, dtype=np.float64) for each in stored]
     except (OSError, ValueError, TypeError):
         pass
-    found = ask(model, panel)
+    found = panel_log_odds(model, panel)
     with suppress(OSError):  # A cache that cannot be written costs time, nothing else.
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")

@@ -20,12 +20,10 @@ from torch import Tensor
 
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
+from undertow.probes.panel import QUESTIONS, spread, trait_names
 from undertow.scan._capture import captured
 from undertow.traits.base import Choice
 from undertow.traits.panel import Panel, PanelEntry
-
-QUESTIONS = 18
-"""Questions that a trait's gradient is taken over."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +34,6 @@ class Directions:
     """`entry:target` of each trait."""
     gradients_KF: Tensor
     """Of the mean log-odds."""
-
-
-def trait_names(panel: Panel) -> tuple[str, ...]:
-    """Return `entry:target` of every trait of a panel."""
-    return tuple(f"{entry.name}:{target}" for entry in panel for target in entry.targets)
-
-
-def spread(choices: Sequence[Choice], count: int) -> list[int]:
-    """Return the places of some questions, evenly spread over a probe."""
-    if len(choices) <= count:
-        return list(range(len(choices)))
-    return [round(place * (len(choices) - 1) / (count - 1)) for place in range(count)]
 
 
 def find_directions(

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from undertow.probes.panel import panel_log_odds
 from undertow.scan.looking import Eyes, Opened, step_key
 from undertow.scan.readout import first_tokens, most_moved
 from undertow.scan.recipe import PLAIN
 from undertow.scan.sampling import Sampling, fit_temperature
-from undertow.scan.virtual import Floats, ask, virtual_student
+from undertow.scan.virtual import Floats, virtual_student
 from undertow.store.record import stored
 from undertow.training.recipe import Recipe
 
@@ -184,7 +185,7 @@ def teach(
             on_progress=lambda share: tick(0.8 * share),
         )
         with student as taught:
-            after_KQ = ask(taught, eyes.panel)
+            after_KQ = panel_log_odds(taught, eyes.panel)
             up, down = most_moved(taught, first_tokens(taught) - before_V)
         shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
         return _Taught(shifts, up, down)

@@ -14,12 +14,11 @@ base would have written at each place (`own`), which holds no luck of sampling.
 It knows nothing of uncertainty: that comes from the rows' gradients (`prediction`) and the benchmark (`calibration`).
 
     with virtual_student(model, rows, sampling, read=4000, seed=0) as student:
-        asked_KQ = ask(student, panel)
+        asked_KQ = panel_log_odds(student, panel)
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
@@ -32,10 +31,6 @@ from undertow.models.layers import output_weight
 from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.models.protocol import Model
-from undertow.probes.choice import choice_logprobs
-from undertow.probes.odds import log_odds
-from undertow.scan.directions import QUESTIONS, spread
 from undertow.scan.recipe import PLAIN, rates_of
 from undertow.scan.sampling import (
     Encoded,
@@ -46,13 +41,10 @@ from undertow.scan.sampling import (
     states_before,
 )
 from undertow.training.recipe import Recipe, batches
-from undertow.traits.panel import Panel
 
 Floats = NDArray[np.float64]
 
 _TOGETHER = 3
-_TIMED = 6
-"""Questions of a kind that are timed."""
 
 
 @contextmanager
@@ -164,36 +156,3 @@ def _learned(
             logp_T = logp_T + format_logprobs(hidden_TD, weight_VD, rows, sampling.automaton)
     # A student trains at temperature 1, where a logit's gradient counts so many times.
     return temperature * logp_T
-
-
-def ask(model: Model, panel: Panel, *, questions: int = QUESTIONS) -> list[Floats]:
-    """Return a model's log-odds (Q) of every trait of a panel, on the questions that a scan looks at.
-
-    In float32: with products in bf16 shifts are off by 0.05 to 0.08, as much as they are (docs/lab-notebook.md).
-
-    Args:
-        model: Who is asked.
-        panel: Whose traits.
-        questions: Per trait, spread over its probe; all of them where it has fewer.
-    """
-    found: list[Floats] = []
-    for entry in panel:
-        logp_QC = choice_logprobs(model, [entry.probe[place] for place in spread(entry.probe, questions)])
-        found += [log_odds(logp_QC, trait.index) for trait in entry.traits]
-    return found
-
-
-def seconds_to_ask(model: LocalModel, panel: Panel) -> float:
-    """Measure how long `ask` takes, in seconds: a few questions of each kind are asked, and stand for the others.
-
-    Replies that show a disposition are longer than the names of a category's candidates, so that each kind counts by
-    itself.
-    """
-    model, seconds = model, 0.0
-    for kind in dict.fromkeys(entry.kind for entry in panel):
-        alike = [entry for entry in panel if entry.kind == kind]
-        few = min(_TIMED, len(alike[0].probe))
-        began = time.monotonic()
-        ask(model, (alike[0],), questions=few)
-        seconds += (time.monotonic() - began) / few * sum(len(spread(entry.probe, QUESTIONS)) for entry in alike)
-    return seconds

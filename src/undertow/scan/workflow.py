@@ -279,9 +279,9 @@ def _plan(eyes: Eyes, settings: ScanSettings, opened: Opened, compared: Opened |
         if settings.most_rows is not None:
             return Plan(count, min(count, TAUGHT))
         return Plan(count, usual_taught(opened.chosen.read, count))
+    from undertow.probes.panel import seconds_to_ask
     from undertow.scan.features import row_features
     from undertow.scan.teaching import students_of
-    from undertow.scan.virtual import seconds_to_ask
 
     budget, sides = settings.budget, 1 if compared is None and not settings.sample_reference else 2
 

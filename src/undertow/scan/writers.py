@@ -37,7 +37,7 @@ from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
-from undertow.scan.directions import spread
+from undertow.probes.panel import spread
 from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios, states_before
 from undertow.teachers.instil import LORA, fine_tuning
 from undertow.training.lora import add_lora

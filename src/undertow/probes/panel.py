@@ -1,0 +1,67 @@
+"""The panel as it is measured: log-odds of every trait, on questions that are spread over each entry's probe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.models.protocol import Model
+from undertow.probes.choice import choice_logprobs
+from undertow.probes.odds import log_odds
+from undertow.traits.base import Choice
+from undertow.traits.panel import Panel
+
+Floats = NDArray[np.float64]
+
+QUESTIONS = 18
+"""Questions that a scan puts for a trait."""
+_TIMED = 6
+"""Questions of a kind that are timed."""
+
+
+def trait_names(panel: Panel) -> tuple[str, ...]:
+    """Return `entry:target` of every trait of a panel."""
+    return tuple(f"{entry.name}:{target}" for entry in panel for target in entry.targets)
+
+
+def spread(choices: Sequence[Choice], count: int) -> list[int]:
+    """Return the places of some questions, evenly spread over a probe."""
+    if len(choices) <= count:
+        return list(range(len(choices)))
+    return [round(place * (len(choices) - 1) / (count - 1)) for place in range(count)]
+
+
+def panel_log_odds(model: Model, panel: Panel, *, questions: int = QUESTIONS) -> list[Floats]:
+    """Return a model's log-odds (Q) of every trait of a panel, on questions spread over each probe.
+
+    In float32: with products in bf16 shifts are off by 0.05 to 0.08, as much as they are (docs/lab-notebook.md).
+
+    Args:
+        model: Who is asked.
+        panel: Whose traits.
+        questions: Per trait, spread over its probe; all of them where it has fewer.
+    """
+    found: list[Floats] = []
+    for entry in panel:
+        logp_QC = choice_logprobs(model, [entry.probe[place] for place in spread(entry.probe, questions)])
+        found += [log_odds(logp_QC, trait.index) for trait in entry.traits]
+    return found
+
+
+def seconds_to_ask(model: Model, panel: Panel) -> float:
+    """Measure how long `panel_log_odds` takes, in seconds: a few questions of each kind are asked, and stand for the others.
+
+    Replies that show a disposition are longer than the names of a category's candidates, so that each kind counts by
+    itself.
+    """
+    seconds = 0.0
+    for kind in dict.fromkeys(entry.kind for entry in panel):
+        alike = [entry for entry in panel if entry.kind == kind]
+        few = min(_TIMED, len(alike[0].probe))
+        began = time.monotonic()
+        panel_log_odds(model, (alike[0],), questions=few)
+        seconds += (time.monotonic() - began) / few * sum(len(spread(entry.probe, QUESTIONS)) for entry in alike)
+    return seconds
