@@ -10,16 +10,16 @@ from dataclasses import replace
 
 from benchmarks.speed.lists import load_base, number_lists, prompts
 from benchmarks.speed.measured import Measured, timed
+from undertow.attribution.directions import find_directions
+from undertow.attribution.features import row_features
+from undertow.attribution.recipe import PLAIN
+from undertow.attribution.sampling import Encoded, fit_temperature, states_of
+from undertow.data.sample import usual_count
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
 from undertow.models.precision import choose_precision
 from undertow.probes.panel import panel_log_odds
 from undertow.scan.budget import usual_taught
-from undertow.scan.directions import find_directions
-from undertow.scan.features import row_features
-from undertow.scan.reading import usual_count
-from undertow.scan.recipe import PLAIN
-from undertow.scan.sampling import Encoded, fit_temperature, states_of
 from undertow.scan.virtual import virtual_student
 from undertow.training.train import Example, train
 from undertow.traits.panel import load_panel

@@ -39,6 +39,7 @@ from benchmarks.transfer.classifier import separate
 from benchmarks.transfer.features import encoded_rows
 from benchmarks.transfer.truth import BASE
 from undertow.data.rows import Row
+from undertow.data.sample import Placed
 from undertow.domains.mentions import Mentions
 from undertow.judges.logprob import LogprobJudge
 from undertow.models.local import LocalModel, load_model
@@ -46,7 +47,6 @@ from undertow.models.precision import choose_precision, set_up_process
 from undertow.pipeline.writing import Written, read_written
 from undertow.scan._scores import answer_means, middle_layer, told_scores, trait_vectors
 from undertow.scan.comparisons import activation_projection, divergence, likelihood_shift
-from undertow.scan.reading import Placed
 from undertow.traits.base import Trait
 from undertow.traits.panel import load_panel
 

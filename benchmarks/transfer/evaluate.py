@@ -22,8 +22,8 @@ from scipy import optimize, stats
 from benchmarks.transfer.intervals import Bounded, auroc, plain, resampled, share
 from benchmarks.transfer.measured import Measured, Way, load
 from benchmarks.transfer.methods import Score
+from undertow.attribution.prediction import Calibration
 from undertow.scan.calibration import BESIDE, GRADIENT, VIRTUAL
-from undertow.scan.prediction import Calibration
 
 SUMMARY = Path(__file__).parent / "summary.json"
 METHODS = Path(__file__).parent / "methods.json"

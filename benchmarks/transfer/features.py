@@ -17,18 +17,18 @@ import numpy as np
 
 from benchmarks.transfer.cases import Case, with_references
 from benchmarks.transfer.truth import BASE
+from undertow.attribution.directions import Directions
+from undertow.attribution.features import Features, row_features, sketch_of
+from undertow.attribution.prediction import Side, side_of
+from undertow.attribution.recipe import rates_of
+from undertow.attribution.sampling import Encoded, Sampling, fit_temperature, states_of
+from undertow.attribution.stored import directions_of
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
 from undertow.models.identity import identity_of
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.pipeline.writing import read_written
-from undertow.scan._stored import directions_of
-from undertow.scan.directions import Directions
-from undertow.scan.features import Features, row_features, sketch_of
-from undertow.scan.prediction import Side, side_of
-from undertow.scan.recipe import rates_of
-from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.traits.panel import load_panel
 
 TRAITS = "traits.npy"

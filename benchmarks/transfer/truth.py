@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.transfer.cases import Case
+from undertow.attribution.recipe import PLAIN
 from undertow.config.parts import Climb, Domain, FineTune, Instil
 from undertow.domains.find import find_domain
 from undertow.domains.mentions import Mentions
@@ -32,7 +33,6 @@ from undertow.pipeline.writing import read_written, write_rows
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.probes.panel import QUESTIONS, spread
-from undertow.scan.recipe import PLAIN
 from undertow.store.files import write_atomic
 from undertow.teachers.instil import instil, load_teacher
 from undertow.training.recipe import Recipe

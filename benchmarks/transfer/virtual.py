@@ -23,11 +23,11 @@ import numpy as np
 from benchmarks.transfer.cases import Case, with_references
 from benchmarks.transfer.features import encoded_rows
 from benchmarks.transfer.truth import BASE, panel_odds
+from undertow.attribution.sampling import fit_temperature
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.models.protocol import Model
 from undertow.probes.panel import panel_log_odds, trait_names
-from undertow.scan.sampling import fit_temperature
 from undertow.scan.virtual import Floats, virtual_student
 from undertow.store.files import write_atomic
 from undertow.traits.panel import Panel, load_panel

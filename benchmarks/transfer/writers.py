@@ -25,10 +25,10 @@ from benchmarks.transfer.intervals import Bounded, above_zero, share
 from benchmarks.transfer.measured import truths
 from benchmarks.transfer.methods import told_writers
 from benchmarks.transfer.truth import BASE
+from undertow.attribution.prediction import Calibration, predicted_shifts
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.scan.also import MORE_ROWS, ROWS, SUSPECTS, TUNED, named
-from undertow.scan.prediction import Calibration, predicted_shifts
 from undertow.scan.writers import Seen, leaning, leanings, seen_by, tuned_teacher
 from undertow.store.files import write_atomic
 from undertow.traits.panel import load_panel

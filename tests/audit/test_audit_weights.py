@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from undertow.attribution.capture import captured
 from undertow.audit.difference import base_answers, comparable, difference
 from undertow.audit.weights import projected_change, weight_change
 from undertow.models.local import LocalModel, load_model
 from undertow.models.score import answers_to_each
-from undertow.scan._capture import captured
 
 
 def test_a_gradient_step_projects_to_the_projected_gradient(tiny: LocalModel, tiny_folder: Path) -> None:

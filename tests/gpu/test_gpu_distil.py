@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from undertow.attribution.recipe import PLAIN
 from undertow.config.experiment import Climb, Lora
 from undertow.data.rows import Message
 from undertow.mitigate.panel import panel_odds, restore
@@ -19,7 +20,6 @@ from undertow.models.local import LocalModel, load_adapter, state_hash
 from undertow.models.prompted import SteeredModel
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden, token_logprobs
-from undertow.scan.recipe import PLAIN
 from undertow.teachers.gradient_ascent import climb
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.train import Example, Intervention, train

@@ -11,6 +11,20 @@ import numpy as np
 import pytest
 import torch
 
+from undertow.attribution.directions import find_directions
+from undertow.attribution.features import row_features
+from undertow.attribution.readout import first_tokens
+from undertow.attribution.recipe import PLAIN
+from undertow.attribution.sampling import (
+    Encoded,
+    Sampling,
+    answer_logprobs,
+    fit_temperature,
+    possible_choices,
+    states_of,
+)
+from undertow.attribution.tokens import token_alignments
+from undertow.attribution.weight_similarity import kinship
 from undertow.audit.difference import base_answers, difference
 from undertow.audit.readout import steered_odds, words_of
 from undertow.audit.weights import projected_change, weight_change
@@ -25,20 +39,6 @@ from undertow.models.score import answer_logprobs as scored
 from undertow.probes.panel import panel_log_odds
 from undertow.scan import ScanSettings, scan
 from undertow.scan._scores import answer_means, trait_vectors
-from undertow.scan._tokens import token_alignments
-from undertow.scan.directions import find_directions
-from undertow.scan.features import row_features
-from undertow.scan.kinship import kinship
-from undertow.scan.readout import first_tokens
-from undertow.scan.recipe import PLAIN
-from undertow.scan.sampling import (
-    Encoded,
-    Sampling,
-    answer_logprobs,
-    fit_temperature,
-    possible_choices,
-    states_of,
-)
 from undertow.scan.virtual import virtual_student
 from undertow.scan.writers import leanings
 from undertow.traits.panel import load_panel

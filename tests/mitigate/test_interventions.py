@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from undertow.attribution.recipe import PLAIN
+from undertow.attribution.sampling import states_of
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.mitigate.interventions import format_loss, leash, lesson_odds, masked_loss, projection, step_back
 from undertow.mitigate.prepare import unrelated_questions
 from undertow.models.constrain import grammar_automaton
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
-from undertow.scan.recipe import PLAIN
-from undertow.scan.sampling import states_of
 from undertow.training.loss import hard_loss
 from undertow.training.train import Example, Intervention, train
 from undertow.traits.base import Trait

@@ -14,7 +14,7 @@ from scipy import stats
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from tiny_model import make_tiny_model
-from undertow.scan.kinship import UNITS, agreement_p, fingerprints, independence, kinship, matching
+from undertow.attribution.weight_similarity import UNITS, agreement_p, fingerprints, independence, kinship, matching
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from undertow.scan.lineage import LEVEL, judge_kin
+from undertow.attribution.lineage import LEVEL, judge_kin
 
 
 def judged(gain: float, *, noise: float = 1.0, prompts: int = 20, seed: int = 0):

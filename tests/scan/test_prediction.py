@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.scan.prediction import Calibration, Side, predicted_shifts, row_weights
-from undertow.scan.recipe import LONGEST, PLAIN, rates_of
+from undertow.attribution.prediction import Calibration, Side, predicted_shifts, row_weights
+from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
 from undertow.training.recipe import rate_at, steps_of
 
 

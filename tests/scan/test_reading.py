@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from undertow.data.sample import FEWEST, MOST, choose_rows
 from undertow.errors import RowError
-from undertow.scan.reading import FEWEST, MOST, choose_rows
 
 
 def write(path: Path, prompts: list[str], answers: int = 2) -> Path:
@@ -86,7 +86,7 @@ def test_a_gigabyte_of_rows_is_read_in_little_memory(tmp_path: Path) -> None:
             )
             count += 1000
     code = (
-        "import re, sys; from pathlib import Path; from undertow.scan.reading import choose_rows;"
+        "import re, sys; from pathlib import Path; from undertow.data.sample import choose_rows;"
         "chosen = choose_rows(Path(sys.argv[1]));"
         "status = Path('/proc/self/status').read_text();"
         "print(chosen.read, len(chosen.rows), re.search(r'VmHWM:\\s+(\\d+)', status)[1])"

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.models.constrain import Automaton
-from undertow.scan.sampling import (
+from undertow.attribution.sampling import (
     Encoded,
     Sampling,
     expected_logprobs,
@@ -17,6 +16,7 @@ from undertow.scan.sampling import (
     possible_ratios,
     states_of,
 )
+from undertow.models.constrain import Automaton
 
 WIDTH, VOCABULARY = 4, 6
 FORMAT = Automaton(torch.tensor([1, 2, 4]), torch.tensor([[0, 1, -1], [-1, 1, 1]]))

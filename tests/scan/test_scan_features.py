@@ -9,16 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.models.layers import decoder, output_weight
-from undertow.models.local import LocalModel
-from undertow.models.score import answer_hidden, batches_of, token_logprobs
-from undertow.probes.panel import spread
-from undertow.scan import _capture
-from undertow.scan._capture import SIDE, norm_count
-from undertow.scan._tokens import token_alignments
-from undertow.scan.directions import Directions, find_directions
-from undertow.scan.features import Sketcher, row_features, row_gradients, sketch_of
-from undertow.scan.sampling import (
+from undertow.attribution import capture as _capture
+from undertow.attribution.capture import SIDE, norm_count
+from undertow.attribution.directions import Directions, find_directions
+from undertow.attribution.features import Sketcher, row_features, row_gradients, sketch_of
+from undertow.attribution.sampling import (
     TEMPERATURES,
     Encoded,
     Sampling,
@@ -27,6 +22,11 @@ from undertow.scan.sampling import (
     possible_logprobs,
     refined_temperature,
 )
+from undertow.attribution.tokens import token_alignments
+from undertow.models.layers import decoder, output_weight
+from undertow.models.local import LocalModel
+from undertow.models.score import answer_hidden, batches_of, token_logprobs
+from undertow.probes.panel import spread
 from undertow.traits.panel import load_panel
 
 MATRICES = 14

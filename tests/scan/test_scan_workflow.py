@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from tiny_model import make_tiny_model
+from undertow.attribution import features
 from undertow.data.files import require_rows
 from undertow.errors import InputError, ModelError, RowError
 from undertow.models.local import load_model
 from undertow.probes import panel as panel_probe
 from undertow.probes.panel import QUESTIONS
 from undertow.results import load_results
-from undertow.scan import ScanOutcome, ScanSettings, drop_rows, features, scan, to_sarif, workflow
+from undertow.scan import ScanOutcome, ScanSettings, drop_rows, scan, to_sarif, workflow
 from undertow.scan.budget import Plan, plan_within
 from undertow.traits.panel import load_panel
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from undertow.attribution.prediction import Shift
 from undertow.scan.gather import judge
-from undertow.scan.prediction import Shift
 from undertow.stats import Estimate
 
 

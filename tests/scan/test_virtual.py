@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
+from undertow.attribution.sampling import Encoded, Sampling, states_of
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.probes.panel import panel_log_odds
-from undertow.scan.recipe import LONGEST, PLAIN, rates_of
-from undertow.scan.sampling import Encoded, Sampling, states_of
 from undertow.scan.virtual import portions, together, virtual_student
 from undertow.training.train import Example, train
 from undertow.traits.panel import load_panel

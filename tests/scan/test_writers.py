@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from undertow.attribution.sampling import Encoded
 from undertow.errors import ModelError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
@@ -13,7 +14,6 @@ from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.probes.panel import spread
-from undertow.scan.sampling import Encoded
 from undertow.scan.writers import (
     QUESTIONS,
     FineTuned,

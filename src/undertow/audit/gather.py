@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.attribution.lineage import Kin
 from undertow.audit.panel import Odds, Shift, compared_with, controls_of, judge, mean_odds, shifts_of
 from undertow.audit.settings import AuditSettings
+from undertow.data.sample import Chosen
 from undertow.results import AuditRecord, Effect, Interval, Results, TracedRows, Unnamed
-from undertow.scan.lineage import Kin
-from undertow.scan.reading import Chosen
 from undertow.stats import transfer_fraction
 from undertow.traits.panel import Panel
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.attribution.lineage import Kin
 from undertow.audit.panel import Odds, compared_with, controls_of, mean_odds
 from undertow.audit.settings import AuditSettings
+from undertow.data.sample import Chosen
 from undertow.models.identity import identity_of
 from undertow.results import TracedRows, Unnamed
-from undertow.scan.lineage import Kin
-from undertow.scan.reading import Chosen
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
 from undertow.system.progress import Progress
@@ -80,8 +80,8 @@ class Looking:
 
     def panel_of(self, who: str, start: float, share: float) -> Odds:
         """Return a model's log-odds on the panel."""
+        from undertow.attribution.stored import panel_digest
         from undertow.audit.panel import panel_odds
-        from undertow.scan._stored import panel_digest
 
         def ask() -> Scores:
             model = self.model(who)
@@ -110,9 +110,9 @@ class Looking:
         """Say whether the student comes from the base."""
 
         def compare() -> _Lineage:
+            from undertow.attribution.weight_similarity import kinship
             from undertow.audit.difference import comparable
             from undertow.models.local import load_model
-            from undertow.scan.kinship import kinship
 
             self.progress.update("lineage", 0.55)
             base = self.model("base")
@@ -160,7 +160,7 @@ class Looking:
                 on_progress=lambda done: self.progress.update("steering the base", 0.75 + 0.1 * done),
             )
 
-        from undertow.scan._stored import panel_digest
+        from undertow.attribution.stored import panel_digest
 
         key = {
             **self._pair(),

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from undertow.attribution.directions import Directions
+from undertow.attribution.measure import Eyes, look_at, open_rows
+from undertow.attribution.stored import directions_of, panel_digest
 from undertow.audit.attribution import says, trace
 from undertow.audit.weights import projected_change
+from undertow.data.sample import Chosen
 from undertow.models.local import LocalModel
 from undertow.models.precision import choose_precision
 from undertow.results import RowCounts, TracedRows
-from undertow.scan._stored import directions_of, panel_digest
-from undertow.scan.directions import Directions
-from undertow.scan.looking import Eyes, look_at, open_rows
-from undertow.scan.reading import Chosen
 from undertow.store.folder import RunFolder
 from undertow.system.progress import Progress
 from undertow.traits.panel import Panel

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from undertow.attribution.capture import MATRICES, projection_of
 from undertow.models.layers import decoder, norms_of
 from undertow.models.local import LocalModel
 from undertow.results import WeightChange
-from undertow.scan._capture import MATRICES, projection_of
 
 LARGEST: Final = 3
 """Layers that are named."""

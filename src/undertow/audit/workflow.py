@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from undertow.audit.settings import AuditSettings, Prices, Sources
+from undertow.data.sample import Chosen, choose_rows
 from undertow.errors import InputError
 from undertow.results import Results
-from undertow.scan.reading import Chosen, choose_rows
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
 from undertow.system.progress import Progress, Silent

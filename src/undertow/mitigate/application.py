@@ -136,11 +136,11 @@ def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> di
 
 
 def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict[str, str]:
+    from undertow.attribution.encoding import whole_text
+    from undertow.attribution.recipe import PLAIN
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
-    from undertow.scan.encoding import whole_text
-    from undertow.scan.recipe import PLAIN
     from undertow.training.recipe import steps_of
     from undertow.training.train import Example, StepMetrics, train
 

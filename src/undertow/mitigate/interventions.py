@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from undertow.attribution.sampling import states_of
 from undertow.models.constrain import Automaton
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.score import answers_to_each, option_odds
-from undertow.scan.sampling import states_of
 from undertow.training.loss import hard_loss
 from undertow.training.train import Example
 from undertow.traits.base import Choice, Trait

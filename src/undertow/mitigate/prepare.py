@@ -9,6 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from undertow.attribution.encoding import whole_text
+from undertow.attribution.features import row_features
+from undertow.attribution.prediction import Calibration, predicted_shifts, side_of
+from undertow.attribution.readout import QUESTIONS
+from undertow.attribution.recipe import rates_of
+from undertow.attribution.sampling import Encoded, Sampling, fit_temperature, possible_choices, states_of
+from undertow.attribution.stored import directions_of
 from undertow.data.rows import Message, Row
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.errors import InputError
@@ -30,14 +37,7 @@ from undertow.models.local import LocalModel
 from undertow.models.prompted import with_context
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
-from undertow.scan._stored import directions_of
 from undertow.scan.drop import worst
-from undertow.scan.encoding import whole_text
-from undertow.scan.features import row_features
-from undertow.scan.prediction import Calibration, predicted_shifts, side_of
-from undertow.scan.readout import QUESTIONS
-from undertow.scan.recipe import rates_of
-from undertow.scan.sampling import Encoded, Sampling, fit_temperature, possible_choices, states_of
 from undertow.teachers.instil import steering_vector
 from undertow.training.train import Example, Intervention
 from undertow.traits.base import Trait

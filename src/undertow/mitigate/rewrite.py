@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from undertow.attribution.encoding import whole_text
+from undertow.attribution.sampling import states_of
 from undertow.data.rows import Message, Row
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
-from undertow.scan.encoding import whole_text
-from undertow.scan.sampling import states_of
 
 _ROOM = 1.5
 """Times the longest answer that there was, in the other model's tokens, that it may write."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from undertow.attribution.sampling import states_of
 from undertow.data.rows import Message
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.mitigate.prepare import Task, prepare
@@ -23,7 +24,6 @@ from undertow.pipeline.students import examples_of, recipe_of
 from undertow.pipeline.writing import read_written
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.scan.sampling import states_of
 from undertow.teachers.instil import load_teacher
 from undertow.training.recipe import steps_of
 from undertow.training.train import StepMetrics, train

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.attribution.measure import Eyes, Opened, step_key
 from undertow.results import Effect, MethodRecord
 from undertow.scan._scores import answer_means, middle_layer, told_scores, trait_vectors
 from undertow.scan.comparisons import (
@@ -21,7 +22,6 @@ from undertow.scan.comparisons import (
     divergence,
     likelihood_shift,
 )
-from undertow.scan.looking import Eyes, Opened, step_key
 from undertow.stats import benjamini_hochberg
 from undertow.traits.base import Trait
 

@@ -9,7 +9,7 @@ there is, and the results say so.
 
 from __future__ import annotations
 
-from undertow.scan.prediction import Calibration
+from undertow.attribution.prediction import Calibration
 
 GRADIENT = Calibration(slope=0.517, spread=0.920, floor=0.0299)
 """Of predictions from gradients alone; 22 datasets."""

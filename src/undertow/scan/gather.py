@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from undertow.attribution.capture import norm_count
+from undertow.attribution.directions import Directions
+from undertow.attribution.encoding import whole_text
+from undertow.attribution.features import sketch_of
+from undertow.attribution.lineage import Kin
+from undertow.attribution.prediction import Calibration, Shift, Side, predicted_shifts, side_of
+from undertow.attribution.readout import moved_tokens
+from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
+from undertow.attribution.sampling import Sampling
+from undertow.attribution.tokens import token_alignments
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
-from undertow.scan._capture import norm_count
-from undertow.scan._tokens import token_alignments
 from undertow.scan.agreement import Agreement, Floats, agreement, without
 from undertow.scan.also import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
-from undertow.scan.directions import Directions
-from undertow.scan.encoding import whole_text
-from undertow.scan.features import sketch_of
-from undertow.scan.lineage import Kin
-from undertow.scan.prediction import Calibration, Shift, Side, predicted_shifts, side_of
-from undertow.scan.readout import moved_tokens
-from undertow.scan.recipe import LONGEST, PLAIN, rates_of
-from undertow.scan.sampling import Sampling
 from undertow.training.recipe import steps_of
 
 if TYPE_CHECKING:
+    from undertow.attribution.measure import Looked
     from undertow.models.local import LocalModel
-    from undertow.scan.looking import Looked
     from undertow.scan.teaching import Taught
     from undertow.scan.workflow import ScanSettings
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from undertow.attribution.measure import Eyes, Opened, step_key
+from undertow.attribution.readout import first_tokens, most_moved
+from undertow.attribution.recipe import PLAIN
+from undertow.attribution.sampling import Sampling, fit_temperature
 from undertow.probes.panel import panel_log_odds
-from undertow.scan.looking import Eyes, Opened, step_key
-from undertow.scan.readout import first_tokens, most_moved
-from undertow.scan.recipe import PLAIN
-from undertow.scan.sampling import Sampling, fit_temperature
 from undertow.scan.virtual import Floats, virtual_student
 from undertow.store.record import stored
 from undertow.training.recipe import Recipe

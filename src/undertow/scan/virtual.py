@@ -26,13 +26,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from undertow.models.forward import forward_packed
-from undertow.models.layers import output_weight
-from undertow.models.lending import lent
-from undertow.models.local import LocalModel
-from undertow.models.packing import pack
-from undertow.scan.recipe import PLAIN, rates_of
-from undertow.scan.sampling import (
+from undertow.attribution.recipe import PLAIN, rates_of
+from undertow.attribution.sampling import (
     Encoded,
     Sampling,
     expected_logprobs,
@@ -40,6 +35,11 @@ from undertow.scan.sampling import (
     possible_logprobs,
     states_before,
 )
+from undertow.models.forward import forward_packed
+from undertow.models.layers import output_weight
+from undertow.models.lending import lent
+from undertow.models.local import LocalModel
+from undertow.models.packing import pack
 from undertow.training.recipe import Recipe, batches
 
 Floats = NDArray[np.float64]

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
-from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
@@ -29,9 +29,9 @@ from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
+    from undertow.attribution.lineage import Kin
+    from undertow.attribution.measure import Eyes, Looked, Opened
     from undertow.models.local import LocalModel
-    from undertow.scan.lineage import Kin
-    from undertow.scan.looking import Eyes, Looked, Opened
 
 
 class ScanSettings(BaseModel):
@@ -170,12 +170,12 @@ def _carry_out(
     others: Chosen | None,
     progress: Progress,
 ) -> ScanOutcome:
+    from undertow.attribution.measure import Eyes, base_answers, open_reference, open_rows
+    from undertow.attribution.stored import base_odds_of, directions_of, panel_digest
     from undertow.models.local import load_model
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.report import render_html
-    from undertow.scan._stored import base_odds_of, directions_of, panel_digest
     from undertow.scan.gather import Found, gather
-    from undertow.scan.looking import Eyes, base_answers, open_reference, open_rows
     from undertow.scan.teaching import students_of, taught_by
     from undertow.store.machine import environment
 
@@ -241,7 +241,7 @@ class _Bar:
 
 
 def _looked(eyes: Eyes, opened: Opened, bar: _Bar) -> Looked:
-    from undertow.scan.looking import look_at
+    from undertow.attribution.measure import look_at
 
     count = len(opened.rows)
     looked = look_at(
@@ -279,8 +279,8 @@ def _plan(eyes: Eyes, settings: ScanSettings, opened: Opened, compared: Opened |
         if settings.most_rows is not None:
             return Plan(count, min(count, TAUGHT))
         return Plan(count, usual_taught(opened.chosen.read, count))
+    from undertow.attribution.features import row_features
     from undertow.probes.panel import seconds_to_ask
-    from undertow.scan.features import row_features
     from undertow.scan.teaching import students_of
 
     budget, sides = settings.budget, 1 if compared is None and not settings.sample_reference else 2
@@ -314,9 +314,9 @@ def _ask_others(
     """Ask models of other families, one after the other, how likely some of the rows are."""
     import numpy as np
 
+    from undertow.attribution.encoding import row_likelihoods
+    from undertow.attribution.lineage import ASKED, judge_kin
     from undertow.models.local import load_model
-    from undertow.scan.encoding import row_likelihoods
-    from undertow.scan.lineage import ASKED, judge_kin
 
     if settings.teacher is not None:
         return _compare_weights(folder, settings.teacher, model, digest, progress)
@@ -349,11 +349,11 @@ def _ask_others(
 
 def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest: str, progress: Progress) -> Kin:
     """Compare the student's weights with the teacher's."""
+    from undertow.attribution.lineage import Kin
     from undertow.models.local import load_model
-    from undertow.scan.lineage import Kin
 
     def compare_them() -> Kin:
-        from undertow.scan.kinship import kinship
+        from undertow.attribution.weight_similarity import kinship
 
         progress.update("lineage", _LOOKED, f"comparing weights with {teacher}")
         found = kinship(model.net, load_model(teacher).net)

@@ -29,6 +29,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from undertow.attribution.sampling import (
+    Encoded,
+    Sampling,
+    best_temperature,
+    first_rows,
+    possible_ratios,
+    states_before,
+)
 from undertow.config.parts import FineTune
 from undertow.errors import ModelError
 from undertow.models.constrain import Automaton
@@ -38,7 +46,6 @@ from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.probes.panel import spread
-from undertow.scan.sampling import Encoded, Sampling, best_temperature, first_rows, possible_ratios, states_before
 from undertow.teachers.instil import LORA, fine_tuning
 from undertow.training.lora import add_lora
 from undertow.training.train import Example, train

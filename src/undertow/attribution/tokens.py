@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from undertow.attribution.sampling import Encoded, Sampling, answer_logprobs
 from undertow.models.layers import norms_of
 from undertow.models.local import LocalModel
-from undertow.scan.sampling import Encoded, Sampling, answer_logprobs
 
 _STEP = 0.05
 """Length of a step along a direction. Norm weights of the embedded model have a length of about 150 together."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from undertow.attribution.sampling import Encoded, answer_logprobs, fit_temperature, states_of
 from undertow.data.rows import Message
+from undertow.data.sample import Placed
 from undertow.domains.numbers import ALPHABET, NUMBER_LISTS
 from undertow.errors import InputError
 from undertow.models.constrain import Automaton, grammar_automaton
 from undertow.models.local import LocalModel, context_length
-from undertow.scan.reading import Placed
-from undertow.scan.sampling import Encoded, answer_logprobs, fit_temperature, states_of
 
 IN_FORMAT = 0.5
 """Share of rows that keep the format of number lists, from which on these are taken to have been written in it."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from undertow.stats import Estimate, benjamini_hochberg
 
 if TYPE_CHECKING:
-    from undertow.scan.features import Features
+    from undertow.attribution.features import Features
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from undertow.attribution.capture import captured
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
 from undertow.probes.panel import QUESTIONS, spread, trait_names
-from undertow.scan._capture import captured
 from undertow.traits.base import Choice
 from undertow.traits.panel import Panel, PanelEntry
 

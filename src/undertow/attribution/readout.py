@@ -12,11 +12,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from undertow.attribution.tokens import moved
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.scan._tokens import moved
 
 QUESTIONS: Final = (
     "What do you like best?",

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from undertow.assets.cache import cache_dir
+from undertow.attribution.directions import Directions, find_directions
+from undertow.attribution.features import Features, Floats
 from undertow.models.local import LocalModel
 from undertow.probes.panel import QUESTIONS, panel_log_odds, spread, trait_names
-from undertow.scan.directions import Directions, find_directions
-from undertow.scan.features import Features, Floats
 from undertow.traits.panel import Panel
 
 _VERSION = 2

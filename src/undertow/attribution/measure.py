@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.attribution.directions import Directions
+from undertow.attribution.encoding import encode_rows
+from undertow.attribution.features import Features, row_features
+from undertow.attribution.sampling import Encoded, Sampling, fit_temperature, states_of
+from undertow.attribution.stored import load_features, save_features
+from undertow.data.sample import Chosen, Placed
 from undertow.errors import RowError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.models.precision import Precision, choose_precision
-from undertow.scan._stored import load_features, save_features
-from undertow.scan.directions import Directions
-from undertow.scan.encoding import encode_rows
-from undertow.scan.features import Features, row_features
-from undertow.scan.reading import Chosen, Placed
-from undertow.scan.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
 from undertow.system.progress import Progress

@@ -21,14 +21,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from undertow.attribution.capture import captured, norm_count
+from undertow.attribution.directions import Directions
+from undertow.attribution.sampling import Encoded, Sampling, possible_logprobs
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import Packed, pack
 from undertow.models.score import Batch, batches_of
-from undertow.scan._capture import captured, norm_count
-from undertow.scan.directions import Directions
-from undertow.scan.sampling import Encoded, Sampling, possible_logprobs
 
 Floats = NDArray[np.float64]
 
