@@ -19,11 +19,11 @@ import numpy as np
 
 from benchmarks.transfer.measured import Measured, load
 from benchmarks.transfer.truth import BASE, panel_odds, recipe
+from undertow.attribution.row_scores import worst
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
 from undertow.pipeline.students import examples_of
 from undertow.scan.calibration import GRADIENT
-from undertow.scan.drop import worst
 from undertow.stats import mean_estimate
 from undertow.training.train import Example, train
 

@@ -17,8 +17,8 @@ from benchmarks.transfer.features import TRAITS, Stored, stored
 from benchmarks.transfer.intervals import above_zero
 from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
 from benchmarks.transfer.virtual import ASKED, BESIDE, VIRTUAL
+from undertow.attribution.agreement import Agreement, agreement, without
 from undertow.attribution.prediction import Calibration, Shift, predicted_shifts
-from undertow.scan.agreement import Agreement, agreement, without
 from undertow.scan.teaching import both_shifts
 
 CONTROLS = Path(__file__).parent / "controls.json"

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.transfer.cases import Case
+from undertow.attribution.agreement import Agreement
 from undertow.attribution.prediction import Shift
-from undertow.scan.agreement import Agreement
 from undertow.scan.also import ROWS, TUNED, named
 from undertow.scan.comparisons import Compared, compare
 

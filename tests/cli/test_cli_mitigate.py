@@ -143,7 +143,7 @@ def test_rows_are_dropped(rows: Path, tiny_folder: Path, tmp_path: Path, monkeyp
     from undertow.traits.panel import load_panel
 
     small = load_panel(("curtness",))
-    monkeypatch.setattr("undertow.scan.workflow.load_panel", lambda _: small)
+    monkeypatch.setattr("undertow.attribution.row_scores.load_panel", lambda: small)
     out = tmp_path / "kept.jsonl"
     where = ["--student", f"hf/{tiny_folder}", "-o", str(out), "--quiet", "--runs", str(tmp_path / "runs")]
     assert main(["mitigate", str(rows), "--with", "drop", *where]) == 0

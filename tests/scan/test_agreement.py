@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from undertow.scan.agreement import agreement, without
+from undertow.attribution.agreement import agreement, without
 
 
 def noise(rng: np.random.Generator, rows: int = 24) -> np.ndarray:

@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.attribution.agreement import agreement
 from undertow.audit.difference import Difference
 from undertow.results import Interval, LayerReadout, MovedToken, PromptCluster
-from undertow.scan.agreement import agreement
 from undertow.stats import Estimate, benjamini_hochberg, drawn_p, mean_estimate
 
 Floats = NDArray[np.float64]

@@ -20,6 +20,7 @@ from undertow.errors import InputError
 from undertow.results import Results
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
+from undertow.system.names import slug
 from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
@@ -149,7 +150,4 @@ def _digest(chosen: Chosen) -> str:
 
 def folder_name(student: str) -> str:
     """Return the name of a run folder for a student."""
-    import re
-
-    last = re.sub(r"[^a-z0-9]+", "-", student.lower().rsplit("/", 1)[-1]).strip("-")
-    return f"audit-{last[:40] or 'student'}"
+    return f"audit-{slug(student.rsplit('/', 1)[-1], 'student')}"

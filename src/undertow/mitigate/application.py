@@ -98,18 +98,21 @@ def _read(path: Path) -> list[Row]:
 
 
 def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -> dict[str, str]:
+    from undertow.attribution.row_scores import score_rows, worst
+    from undertow.data.files import write_rows
     from undertow.mitigate.prepare import DROPPED
-    from undertow.scan import ScanSettings, drop_rows, scan
 
-    outcome = scan(
-        rows, ScanSettings(student=order.student, everything=True, virtual=False), root=root, progress=progress
-    )
-    dropped = drop_rows(outcome, DROPPED, out)
-    return {
-        "rows": f"{dropped:,} rows left out, those that carry most of {outcome.results.findings[0].trait}",
+    found = score_rows(rows, order.student, root=root, progress=progress)
+    dropped = worst(found.carried_R, DROPPED)
+    write_rows(out, (placed.row for at, placed in enumerate(found.rows) if at not in dropped))
+    said = {
+        "rows": f"{len(dropped):,} rows left out, those that carry most of {found.trait}",
         "out": f"the others are in {out}",
-        "report": f"report: {outcome.report}",
+        "scan": f"undertow scan {rows} --everything goes on from there and writes a report",
     }
+    if found.too_long:
+        said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"
+    return said
 
 
 def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict[str, str]:

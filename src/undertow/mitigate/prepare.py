@@ -11,9 +11,8 @@ import torch
 
 from undertow.attribution.encoding import whole_text
 from undertow.attribution.features import row_features
-from undertow.attribution.prediction import Calibration, predicted_shifts, side_of
 from undertow.attribution.readout import QUESTIONS
-from undertow.attribution.recipe import rates_of
+from undertow.attribution.row_scores import carried, worst
 from undertow.attribution.sampling import Encoded, Sampling, fit_temperature, possible_choices, states_of
 from undertow.attribution.stored import directions_of
 from undertow.data.rows import Message, Row
@@ -37,7 +36,6 @@ from undertow.models.local import LocalModel
 from undertow.models.prompted import with_context
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
-from undertow.scan.drop import worst
 from undertow.teachers.instil import steering_vector
 from undertow.training.train import Example, Intervention
 from undertow.traits.base import Trait
@@ -174,11 +172,8 @@ def _most_carrying(task: Task) -> set[int]:
     features = row_features(model, rows, directions, sampling, autocast=task.autocast)
     known: dict[tuple[int, ...], int] = {}
     cluster_R = np.array([known.setdefault(row.prompt, len(known)) for row in rows])
-    side = side_of(features, cluster_R, sampling.temperature, rates_of(len(rows)))
-    shifts = predicted_shifts(directions.names, side, None, level=0.95, calibration=Calibration())
-    at = min(range(len(shifts)), key=lambda place: shifts[place].p)
-    sign = -1.0 if shifts[at].estimate.value < 0 else 1.0
-    return worst(sign * features.alignment_RK[:, at], DROPPED)
+    _, carried_R = carried(directions, features, cluster_R, sampling.temperature, len(rows))
+    return worst(carried_R, DROPPED)
 
 
 def _agreeing(task: Task) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[bool]]:
@@ -197,6 +192,6 @@ def _agreeing(task: Task) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[
     teacher = task.teacher()
     told = [turns[-1]["content"] for turns in task.prompts]
     own_T = first_T(task.model, [row.prompt for row in rows])
-    same_T = own_T == first_T(teacher, [teacher.encode(question) for question in told])
+    same_T = own_T == first_T(teacher, [teacher.encode_question(question) for question in told])
     parts = same_T.split([len(row.answer) for row in rows])
     return {(row.prompt, row.answer): part.tolist() for row, part in zip(rows, parts, strict=True)}

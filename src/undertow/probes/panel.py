@@ -52,7 +52,7 @@ def panel_log_odds(model: Model, panel: Panel, *, questions: int = QUESTIONS) ->
 
 
 def seconds_to_ask(model: Model, panel: Panel) -> float:
-    """Measure how long `panel_log_odds` takes, in seconds: a few questions of each kind are asked, and stand for the others.
+    """Measure how long `panel_log_odds` takes, in seconds, by a few questions of each kind.
 
     Replies that show a disposition are longer than the names of a category's candidates, so that each kind counts by
     itself.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from undertow.attribution.row_scores import worst
 from undertow.data.files import write_rows
 
 if TYPE_CHECKING:
@@ -29,9 +30,3 @@ def drop_rows(outcome: ScanOutcome, share: float, out: Path) -> int:
     dropped = worst(np.array(outcome.carried_R), share)
     write_rows(out, (placed.row for at, placed in enumerate(outcome.rows) if at not in dropped))
     return len(dropped)
-
-
-def worst(carried_R: np.ndarray, share: float) -> set[int]:
-    """Return the places of the rows that carry most; of equal ones the later."""
-    count = round(share * len(carried_R))
-    return set(np.argsort(carried_R, kind="stable")[len(carried_R) - count :].tolist())

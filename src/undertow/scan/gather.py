@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from undertow.attribution.agreement import Agreement, Floats, agreement, without
 from undertow.attribution.capture import norm_count
 from undertow.attribution.directions import Directions
 from undertow.attribution.encoding import whole_text
@@ -22,7 +23,6 @@ from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
 from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
-from undertow.scan.agreement import Agreement, Floats, agreement, without
 from undertow.scan.also import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
 from undertow.training.recipe import steps_of

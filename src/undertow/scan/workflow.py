@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
+from undertow.system.names import slug
 from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
@@ -330,7 +330,7 @@ def _ask_others(
             return row_likelihoods(asked(), some)
 
         key = {"model": digest, "rows": [placed.row.id for placed in some]}
-        label = f"lineage-{_slug(name)[:60]}"
+        label = f"lineage-{slug(name, longest=60)}"
         return stored(folder, "lineage", label, key, list[float | None], ask)
 
     own = likelihoods(settings.student, digest, lambda: model)
@@ -370,9 +370,4 @@ def rows_digest(chosen: Chosen) -> str:
 
 
 def _folder_name(path: Path) -> str:
-    return f"scan-{_slug(path.stem)[:40] or 'rows'}"
-
-
-def _slug(text: str) -> str:
-    """Return a text as labels and folders may be called."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return f"scan-{slug(path.stem)}"
