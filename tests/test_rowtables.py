@@ -192,16 +192,20 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, name: str, data: bytes)
     arrow()
     path = tmp_path / name
     path.write_bytes(data)
-    with pytest.raises(RowError, match="cannot be read"):
+    with pytest.raises(RowError, match="cannot be read") as raised:
         require_rows(path)
+    assert raised.value.where == str(path)
+    assert raised.value.fix
 
 
 @pytest.mark.parametrize("cut", [1, 8, 100, 2000])
 def test_a_stream_that_breaks_off_is_an_error_and_no_shorter_dataset(tmp_path: Path, cut: int) -> None:
     path = stream_of(tmp_path, [PAIR] * 500, rows_at_once=100)
     path.write_bytes(path.read_bytes()[:-cut])
-    with pytest.raises(RowError, match="cannot be read"):
+    with pytest.raises(RowError, match="cannot be read") as raised:
         require_rows(path)
+    read = int(raised.value.where.removeprefix(f"{path}, after row "))
+    assert read == 500 if cut <= 8 else read in (100, 200, 300, 400), "whole batches"
 
 
 def test_a_parquet_file_whose_pages_were_changed_is_an_error(tmp_path: Path) -> None:
