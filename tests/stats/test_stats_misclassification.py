@@ -39,6 +39,11 @@ def test_a_share_and_the_share_of_the_rest_mirror_each_other(successes: int, hit
     assert (rest.value, rest.lo, rest.hi) == pytest.approx((1 - found.value, 1 - found.hi, 1 - found.lo), abs=1e-9)
 
 
+def test_a_single_answer_and_a_single_label_of_each_kind_will_do() -> None:
+    found = corrected_share(1, 1, JudgeError(1, 1, 1, 1))
+    assert (found.value, found.hi, found.n) == (1, 1, 1)
+
+
 def test_the_interval_is_that_of_lang_and_reiczigel() -> None:
     """Their formula, step by step, with z^2 / 2 added to successes and failures and 1 to each label."""
     z = 1.959963984540054
