@@ -234,7 +234,9 @@ def killed(mutant: Mutant, reach: Reach, tests: Sequence[str], source: Path) -> 
     inside = {(mutant.path, line) for line in range(mutant.first, mutant.last + 1)}
     names = sorted(reach.seconds, key=lambda name: reach.seconds[name])
     near = [name for name in names if reach.lines[name] & inside] if mutant.first else names
-    chosen = near or names  # a statement that none reaches may still run in a process of its own
+    # Tests that reach nothing here may run the package in a process of their own.
+    apart = [name for name in names if not reach.lines[name]]
+    chosen = [*near, *(name for name in apart if name not in near)] if near else names
     target = source / mutant.path
     original = target.read_text(encoding="utf-8")
     target.write_text(mutant.source, encoding="utf-8")

@@ -231,3 +231,5 @@ def test_half_a_surrogate_pair_is_written_so_that_it_can_be_read_again(tmp_path:
     path = tmp_path / "rows.jsonl"
     write_rows(path, [row, ROW])
     assert require_rows(path) == [row, ROW]
+    write_rows(path, [Row(({"role": "user", "content": "é"}, {"role": "assistant", "content": "b"}))])
+    assert "é" in path.read_text("utf-8"), "what UTF-8 can write is written plainly"

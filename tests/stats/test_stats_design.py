@@ -234,6 +234,9 @@ def test_the_advice_keeps_its_limit_and_its_level():
             assert count > 4
             assert count == 1001 or power_of(0.05, sd, count, level=level) >= 0.8
             assert count == 5 or power_of(0.05, sd, count - 1, level=level) < 0.8
+    close = Estimate(0.025, -1e-6, 0.050001, 4, "t interval over 4 seeds")
+    because = verdict(close, 0.05, smallest_effect=0.05, level=0.95, unit="u", what="w").because
+    assert "About 5 seeds, not 4, would see" in because, "fewer than there are is no advice"
     lone = Estimate(0.0, -1.0, 1.0, 1, "t")
     asked = verdict(lone, 0.5, smallest_effect=0.1, level=0.95, unit="u", what="w")
     assert asked.because.endswith("More questions would narrow it.")
