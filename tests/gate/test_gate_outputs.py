@@ -247,7 +247,15 @@ def test_the_bill_of_materials_names_what_was_found_and_where_from(tmp_path: Pat
 
 
 def test_the_bill_of_materials_holds_what_is_known(tmp_path: Path) -> None:
-    results = KINDS["scan with a teacher"].model_copy(update={"findings": [finding("animals:owl", 0.5)]})
+    sha = hashlib.sha256(b"{}\n").hexdigest()
+    known = KINDS["scan with a teacher"]
+    results = known.model_copy(
+        update={
+            "findings": [finding("animals:owl", 0.5)],
+            "settings": known.settings | {"rows_digest": "d1"},
+            "environment": known.environment | {"rows_sha256": sha},
+        }
+    )
     rows = tmp_path / "rows.jsonl"
     rows.write_text("{}\n")
     gated = gate(results, tmp_path, rows=rows)
@@ -255,13 +263,17 @@ def test_the_bill_of_materials_holds_what_is_known(tmp_path: Path) -> None:
     assert bom_fault(gated.bom()) is None
     subject = bom["metadata"]["component"]
     assert (bom["metadata"]["timestamp"], subject["name"]) == (MADE.isoformat(), "r.jsonl")
-    sha = hashlib.sha256(b"{}\n").hexdigest()
     assert subject["hashes"] == [{"alg": "SHA-256", "content": sha}]
     assert subject["data"] == [
         {
             "type": "dataset",
             "name": "r.jsonl",
-            "contents": {"properties": [{"name": "undertow:rows", "value": "9"}]},
+            "contents": {
+                "properties": [
+                    {"name": "undertow:rows", "value": "9"},
+                    {"name": "undertow:rows-digest", "value": "d1"},
+                ]
+            },
         }
     ]
     parts = {each["bom-ref"]: each for each in bom["components"]}
@@ -460,6 +472,26 @@ def test_a_strangers_text_is_only_text_in_a_card(tmp_path: Path) -> None:
         assert active not in re.sub(r"\\.", "", body), active
     rows = [line for line in body.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} <= {4, 6}, "no text ends a cell"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a*b_c", r"a\*b\_c"),
+        ("`a`", r"\`a\`"),
+        ("a|b", r"a\|b"),
+        ("[a](b)", r"\[a\](b)"),
+        ("<b>", r"\<b\>"),
+        ("#~\\", r"\#\~\\"),
+        ("a&amp;b", "a&amp;amp;b"),
+        ("https://a.b", r"https:\//a.b"),
+        ("www.a.b", r"www\.a.b"),
+        ("a \n\t b", "a b"),
+    ],
+)
+def test_a_card_escapes_what_acts_in_markdown(text: str, shown: str, tmp_path: Path) -> None:
+    card = gate(run(effect(text)), tmp_path).card().decode("utf-8")
+    assert f"| {shown} | trait - control |" in card.splitlines()[-6]
 
 
 def test_a_card_of_many_effects_keeps_those_that_were_found(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -221,6 +222,28 @@ def test_what_is_no_record_is_said(data: bytes) -> None:
         parse_record(data, "record.json")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("_type", "https://in-toto.io/Statement/v2"),
+        ("_type", None),
+        ("predicateType", "urn:undertow:gate-record:2"),
+        ("subject", []),
+        ("subject", [{"name": "", "digest": {"sha256": "0" * 64}}]),
+        ("subject", [{"name": "a" * 501, "digest": {"sha256": "0" * 64}}]),
+        ("subject", [{"name": "a", "digest": {"sha256": "0" * 63}}]),
+        ("subject", [{"name": "a", "digest": {"sha256": "A" * 64}}]),
+        ("predicate", {}),
+    ],
+)
+def test_a_record_of_another_kind_is_refused_by_its_key(key: str, value: object) -> None:
+    whole = record_of(run(), decide(run(), DEFAULT), DEFAULT, provenance_of(run()), {"a": b""}, made=MADE, key=None)
+    assert parse_record(whole, "record.json").subject[0].name == "a"
+    with pytest.raises(InputError, match=rf"^record\.json: is no record \(.* at {key}") as raised:
+        parse_record(json.dumps(json.loads(whole) | {key: value}).encode(), "record.json")
+    assert raised.value.fix
+
+
 @given(st.binary(max_size=200), st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
 def test_any_bytes_are_a_record_or_said_to_be_none(data: bytes, at: int, put: bytes) -> None:
     whole = record_of(run(), decide(run(), DEFAULT), DEFAULT, provenance_of(run()), {"a/b": data}, made=MADE, key=None)
@@ -339,7 +362,7 @@ def write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_a_model_that_only_read_rows_has_a_log_as_well(tmp_path: Path) -> None:
+def test_every_model_is_compared_with_its_own_base(tmp_path: Path) -> None:
     from undertow.store.folder import RunFolder
 
     folder = run_folder(tmp_path)
@@ -349,13 +372,19 @@ def test_a_model_that_only_read_rows_has_a_log_as_well(tmp_path: Path) -> None:
     with RunFolder.open(tmp_path, name="owls", spec=settings) as opened:
         asked = {"probe": key["probe"], "label": "context"}
         opened.step("context", "in-context-s0", asked, lambda part: write_text(part / "scores.json", scores))
-    found = probed_in(load_results(folder), folder)
-    assert [each.model for each in found if each.model.startswith("in-")] == ["in-context-s0"]
-    (read,) = [each for each in found if each.model == "in-context-s0"]
-    assert read.shift_Q is not None
-    assert not read.shift_Q.any(), "its scores are those of the base"
-    (own,) = [each for each in found if each.model == "base"]
-    assert own.shift_Q is None
+        twice = json.dumps({"logp_QC": (2 * np.array(json.loads(scores)["logp_QC"])).tolist()})
+        for kind, label in (("base", "base-other"), ("teacher", "teacher-other-base")):
+            asked = {"probe": key["probe"], "label": label}
+            opened.step(kind, label, asked, lambda part: write_text(part / "scores.json", twice))
+    found = {each.model: each for each in probed_in(load_results(folder), folder)}
+    for same in ("in-context-s0", "teacher-other-base"):
+        shift_Q = found[same].shift_Q
+        assert shift_Q is not None
+        assert not shift_Q.any(), "its scores are those of the base that it is made of"
+    assert (found["base"].shift_Q, found["base-other"].shift_Q) == (None, None)
+    shift_Q = found["student-trait-s0"].shift_Q
+    assert shift_Q is not None
+    assert shift_Q.all()
 
 
 def test_settings_that_are_no_experiment_are_said(tmp_path: Path) -> None:
