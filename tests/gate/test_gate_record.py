@@ -315,6 +315,9 @@ def test_a_bundle_is_replaced_whole_and_nothing_else_is(signed: Path, tmp_path: 
     write(signed, stored, None)
     assert [path.name for path in files_of(signed / "inspect")] == ["effects.eval"]
     assert not (signed / "record.json.sig").exists(), "an old signature under a new record would look like an attack"
+    (signed / "bom.cdx.json").unlink()
+    write(signed, stored, None)
+    assert verify(signed, None).changed == {}, "one that lacks its signature and a file is replaced as well"
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")

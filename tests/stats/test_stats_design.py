@@ -88,8 +88,10 @@ def test_a_share_of_none_or_all_has_an_exact_end():
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 0), (3, 2), (-1, 5)])
 def test_impossible_counts_are_refused(successes, n):
-    with pytest.raises(InputError):
+    where = "n" if n < 1 else "successes"
+    with pytest.raises(InputError, match=rf"^{where}: is {successes if n else n}") as raised:
         proportion(successes, n)
+    assert raised.value.fix
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 8, 32, 300])

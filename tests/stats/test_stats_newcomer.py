@@ -128,6 +128,7 @@ def test_one_control_is_measured_about_its_origin() -> None:
     assert estimate.hi - estimate.value == pytest.approx(stats.t.ppf(0.975, 1) * 0.3 * math.sqrt(2))
     assert estimate.method.startswith("moderated t against one control and its distance from the base, 1 degrees")
     ((several, _),) = newcomers([1.0], [[0.5], [0.1]], origin_K=[0.2])
+    assert several.method.startswith("moderated t against 2 controls, 2 degrees")
     assert several.hi - several.value == pytest.approx(stats.t.ppf(0.975, 2) * math.sqrt(0.05 * 1.5))
 
 

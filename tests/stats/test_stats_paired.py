@@ -274,9 +274,10 @@ def test_bootstrap_interval_holds_the_mean_and_repeats_with_its_generator():
     assert first.n == 9
 
 
-def test_bootstrap_error_is_that_of_the_pigeonhole_formula():
+@pytest.mark.parametrize("varies", [(30, 1), (1, 40)])
+def test_bootstrap_error_is_that_of_the_pigeonhole_formula(varies):
     """With many resamples the spread is that of the table's rows, columns and residuals together."""
-    x = rng().normal(size=(30, 40)) + rng().normal(size=(30, 1))
+    x = rng().normal(size=(30, 40)) + 2 * rng().normal(size=varies)
     rows, columns = x.mean(axis=1), x.mean(axis=0)
     residual = x - rows[:, None] - columns[None, :] + x.mean()
     se = math.sqrt(rows.var() / 30 + columns.var() / 40 + residual.var() / x.size)
@@ -434,7 +435,7 @@ def test_a_single_number_has_no_interval():
         mean_estimate([[1.0]])
     with pytest.raises(InputError, match="single number"):
         transfer_fraction([[1.0]], [[0.0]], [[1.0]], [0.0])
-    with pytest.raises(InputError, match="cannot be resampled"):
+    with pytest.raises(InputError, match=r"diff_SQ: one seed and one question cannot be resampled\n  Run two"):
         cluster_bootstrap([[1.0]], rng=rng())
 
 
