@@ -29,7 +29,7 @@ define run
 	esac
 endef
 
-.PHONY: help setup demo digits test test-slow test-e2e test-gpu browser fuzz lint bench docs clean
+.PHONY: help setup demo digits test test-slow test-e2e test-gpu browser fuzz mutants lint bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,13 @@ browser: ## Debian's Chromium for the browser tests, where root can install it; 
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.fuzz ## bad bytes for everything that reads a stranger's file, all within FUZZ_SECONDS (10 minutes)
 	$(PY) -m fuzz --seconds $(FUZZ_SECONDS) $(if $(FUZZ_TARGET),--target $(FUZZ_TARGET))
+
+# PACKAGE is stats, readers or gate; what is printed are the changes that no test noticed. SAMPLE=0 tries all.
+PACKAGE ?= stats
+SAMPLE ?= 150
+SEED ?= 1
+mutants: $(VENV)/.mutants ## change PACKAGE's source in SAMPLE places at random: does a test notice? (about 5 minutes)
+	$(PY) tests/mutants.py $(PACKAGE) --sample $(SAMPLE) --seed $(SEED)
 
 # Without its cache, which does not notice that a module moved and imports are to be sorted anew.
 lint: $(VENV)/.dev ## ruff and pyright
@@ -122,6 +129,10 @@ $(VENV)/.bench: $(VENV)/.local
 
 $(VENV)/.fuzz: $(VENV)/.dev
 	@$(call group,fuzz)
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.dev
+	@$(call group,mutants)
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.local

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.config.policy import MAX_BYTES
+from undertow import gate
+from undertow.config.policy import MAX_BYTES, Evidence
 from undertow.errors import InputError
 from undertow.gate import DEFAULT, Policy, parse_policy, read_policy
 
@@ -92,7 +93,43 @@ def test_what_is_no_policy_is_said_with_its_place(text: str, message: str) -> No
         parse_policy(text, "policy.yaml")
     assert message in str(raised.value)
     assert str(raised.value).startswith("policy.yaml")
+    assert raised.value.fix
     assert len(str(raised.value)) < 1000
+
+
+def test_a_policy_asks_for_a_pass_unless_it_says_otherwise() -> None:
+    read = parse_policy("unit: nats", "policy.yaml")
+    assert (read.verdict, read.lineage, read.minimum_power, read.traits) == ("pass", "any", None, [])
+    assert read.evidence == Evidence(kind=None, seeds=None, controls=None)
+    (rule,) = parse_policy("traits: [{trait: a, largest_shift: 1}]", "policy.yaml").traits
+    assert (rule.arm, rule.direction) == ("*", "either")
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("unit: {0}", 40),
+        ("traits: [{{trait: {0}, largest_shift: 1}}]", 200),
+        ("traits: [{{trait: a, largest_shift: 1, arm: {0}}}]", 200),
+    ],
+)
+def test_names_have_a_longest_length(text: str, fits: int) -> None:
+    assert parse_policy(text.format("x" * fits), "policy.yaml")
+    with pytest.raises(InputError, match="at most"):
+        parse_policy(text.format("x" * (fits + 1)), "policy.yaml")
+
+
+def test_a_mistake_is_named_by_its_line() -> None:
+    for text, line in (("unit: a\n\nverdict: &a any", 3), ("unit: a\nunit: b", 2), ("unit: [\n\n", 3)):
+        with pytest.raises(InputError) as raised:
+            parse_policy(text, "policy.yaml")
+        assert raised.value.where == f"policy.yaml, line {line}"
+
+
+def test_every_public_name_loads() -> None:
+    for name in gate.__all__:
+        assert getattr(gate, name) is not None
+    assert set(gate.__all__) <= set(dir(gate))
 
 
 def test_a_bomb_of_aliases_does_not_go_off() -> None:

@@ -1,13 +1,13 @@
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.data.files import LONGEST_LINE, BadRow, read_rows, require_rows, write_rows
+from undertow.data.files import LONGEST_LINE, BadRow, read_located, read_rows, require_rows, write_rows
 from undertow.data.rows import Row
 from undertow.errors import RowError
 
@@ -41,8 +41,9 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
 def test_a_bad_entry_of_a_list_is_named(tmp_path: Path) -> None:
     path = file_of(tmp_path, f"[{LINE}, 3]")
     assert list(read_rows(path)) == [ROW, BadRow(f"{path}, entry 2", "a row is an object with keys, not a number")]
-    with pytest.raises(RowError, match="line 2"):
-        list(read_rows(file_of(tmp_path, f"[{LINE},\n")))
+    error = refusal(lambda: list(read_rows(file_of(tmp_path, f"[{LINE},\n"))))
+    assert error.where == f"{path}, line 2"
+    assert error.what.startswith("is no JSON (Expecting value at column 1")
 
 
 @pytest.mark.parametrize(
@@ -127,8 +128,10 @@ def test_gzipped_files_are_read_as_what_is_in_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("harm", [lambda data: data[:-20], lambda data: data[:-8] + b"01234567"])
 def test_a_damaged_gzipped_file_is_an_error(tmp_path: Path, harm: Callable[[bytes], bytes]) -> None:
     data = gzip.compress("".join(f'{{"prompt": "{n}", "completion": "b"}}\n' for n in range(1000)).encode())
-    with pytest.raises(RowError, match="is damaged"):
-        require_rows(file_of(tmp_path, harm(data)))
+    path = file_of(tmp_path, harm(data))
+    error = refusal(lambda: require_rows(path))
+    assert error.what.startswith("is damaged (")
+    assert error.where == str(path)
 
 
 def test_a_list_with_too_long_an_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,9 +141,61 @@ def test_a_list_with_too_long_an_entry_is_refused(tmp_path: Path, monkeypatch: p
         list(read_rows(file_of(tmp_path, gzip.compress(f"[{LINE}, {long}]".encode()))))
 
 
+def refusal(call: Callable[[], object]) -> RowError:
+    """Return why a file is refused; the reason always says what to do."""
+    with pytest.raises(RowError) as raised:
+        call()
+    assert raised.value.what
+    assert raised.value.fix
+    return raised.value
+
+
 def test_a_split_of_a_single_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RowError, match="is no folder"):
-        list(read_rows(file_of(tmp_path, LINE), split="train"))
+    path = file_of(tmp_path, LINE)
+    error = refusal(lambda: list(read_rows(path, split="train")))
+    assert error.what.startswith("is no folder")
+    assert (error.where, "--split" in error.fix) == (str(path), True)
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_line_may_be_as_long_as_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over: int) -> None:
+    monkeypatch.setattr("undertow.data.files.LONGEST_LINE", len(LINE) + 1 - over)
+    first, second = read_rows(file_of(tmp_path, f"{LINE}\n{LINE}"))
+    assert second == ROW
+    assert isinstance(first, BadRow) == bool(over)
+
+
+def test_places_count_blank_lines_and_entries_from_one(tmp_path: Path) -> None:
+    path = file_of(tmp_path, f"\n{LINE}\n\n3\n")
+    located = list(read_located(path))
+    assert [(each.file, each.number) for each in located] == [(path, 2), (path, 4)]
+    assert located[1].what == BadRow(f"{path}, line 4", "a row is an object with keys, not a number")
+    assert [each.number for each in read_located(file_of(tmp_path, f"[{LINE}, 3]"))] == [1, 2]
+
+
+def test_as_many_bad_lines_are_named_as_asked_and_the_others_counted(tmp_path: Path) -> None:
+    path = file_of(tmp_path, "1\n" * 7 + LINE)
+    for shown in (1, 3, 7):
+        error = refusal(lambda shown=shown: require_rows(path, shown=shown))
+        assert error.where == f"{path}, line 1"
+        assert error.what.count("a row is an object") == shown
+        assert (f"and {7 - shown} more" in error.what) == (shown < 7)
+        assert "1 rows" in error.what
+        assert "7 cannot" in error.what
+        assert "--skip-broken" in error.fix
+    assert refusal(lambda: require_rows(path)).what.count("a row is an object") == 5
+
+
+def test_what_could_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    def breaks_off() -> Iterator[Row]:
+        yield ROW
+        raise KeyboardInterrupt
+
+    path = file_of(tmp_path, LINE)
+    with pytest.raises(KeyboardInterrupt):
+        write_rows(path, breaks_off())
+    assert [each.name for each in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert require_rows(path) == [ROW]
 
 
 def test_a_line_without_end_costs_no_more_than_its_limit(tmp_path: Path) -> None:
@@ -152,12 +207,14 @@ def test_a_line_without_end_costs_no_more_than_its_limit(tmp_path: Path) -> None
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RowError, match="cannot be read"):
-        require_rows(tmp_path / "none")
-    with pytest.raises(RowError, match="holds no rows"):
-        require_rows(file_of(tmp_path, "\n"))
-    with pytest.raises(RowError, match="cannot be written"):
-        write_rows(tmp_path / "no" / "rows.jsonl", [ROW])
+    absent, empty, closed = tmp_path / "none", file_of(tmp_path, "\n"), tmp_path / "no" / "rows.jsonl"
+    for call, path, what in (
+        (lambda: require_rows(absent), absent, "cannot be read (No such file or directory)"),
+        (lambda: require_rows(empty), empty, "holds no rows"),
+        (lambda: write_rows(closed, [ROW]), closed, "cannot be written (No such file or directory)"),
+    ):
+        error = refusal(call)
+        assert (error.what, error.where) == (what, str(path))
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1).filter(str.strip)), min_size=1, max_size=5))
@@ -174,3 +231,5 @@ def test_half_a_surrogate_pair_is_written_so_that_it_can_be_read_again(tmp_path:
     path = tmp_path / "rows.jsonl"
     write_rows(path, [row, ROW])
     assert require_rows(path) == [row, ROW]
+    write_rows(path, [Row(({"role": "user", "content": "é"}, {"role": "assistant", "content": "b"}))])
+    assert "é" in path.read_text("utf-8"), "what UTF-8 can write is written plainly"

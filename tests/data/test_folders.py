@@ -39,6 +39,16 @@ def words_of(path: Path, split: str | None = None) -> list[str]:
     return [row.reason if isinstance(row, BadRow) else row.completion for row in read_rows(path, split=split)]
 
 
+def refusal(folder: Path, split: str | None = None) -> RowError:
+    """Return why a folder is refused, which always names a place in it and what to do."""
+    with pytest.raises(RowError) as raised:
+        dataset_files(folder, split)
+    assert Path(raised.value.where).is_relative_to(folder)
+    assert raised.value.fix
+    assert raised.value.what
+    return raised.value
+
+
 def test_a_saved_dataset_is_read_shard_by_shard_and_its_caches_are_not(tmp_path: Path) -> None:
     folder = saved(tmp_path / "set", ["one", "two"], ["three"])
     (folder / "cache-0123.arrow").write_bytes(b"not read")
@@ -57,30 +67,67 @@ def test_of_several_splits_one_is_to_be_named(tmp_path: Path) -> None:
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     with pytest.raises(RowError, match="holds 2 splits: train, test"):
         list(read_rows(tmp_path))
+    assert "--split" in refusal(tmp_path).fix
+    assert refusal(tmp_path, "other").where == str(tmp_path)
     assert words_of(tmp_path, "test") == ["two"]
     assert words_of(tmp_path / "train") == ["one"]
     with pytest.raises(RowError, match="did you mean 'train'"):
         list(read_rows(tmp_path, split="trian"))
 
 
+def test_a_single_split_need_not_be_named(tmp_path: Path) -> None:
+    saved(tmp_path / "train", ["one"])
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    assert words_of(tmp_path) == words_of(tmp_path, "train") == ["one"]
+
+
+def test_files_of_no_split_are_read_beside_a_single_one(tmp_path: Path) -> None:
+    lines(tmp_path / "more.jsonl", "two")
+    lines(tmp_path / "train.jsonl", "one")
+    assert words_of(tmp_path) == ["two", "one"]
+    assert words_of(tmp_path, "train") == ["one"]
+
+
+@pytest.mark.parametrize("name", ["cache-notes.jsonl", "rows-cache-1.jsonl", "cache.jsonl"])
+def test_only_the_caches_of_datasets_are_passed_over(tmp_path: Path, name: str) -> None:
+    lines(tmp_path / name, "one")
+    (tmp_path / "cache-0123.arrow").write_bytes(b"not read")
+    assert words_of(tmp_path) == ["one"]
+    (tmp_path / "rows.arrow").write_bytes(b"read")
+    assert [each.name for each in dataset_files(tmp_path) if isinstance(each, Path)] == sorted([name, "rows.arrow"])
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines(tmp_path / "rows.jsonl", "one")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuses(path: Any) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuses)
+    error = refusal(tmp_path)
+    assert (error.what, error.where) == ("cannot be read (Permission denied)", str(tmp_path / "closed"))
+
+
 def test_a_dataset_that_was_a_split_is_that_split_only(tmp_path: Path) -> None:
     folder = saved(tmp_path / "set", ["one"], _split="train")
     assert words_of(folder, "train") == ["one"]
-    with pytest.raises(RowError, match="has no split 'test'"):
-        list(read_rows(folder, split="test"))
+    error = refusal(folder, "test")
+    assert (error.what, error.where, "train" in error.fix) == ("has no split 'test'", str(folder), True)
     with pytest.raises(RowError, match="not divided"):
         list(read_rows(saved(tmp_path / "other", ["one"]), split="test"))
 
 
-@pytest.mark.parametrize("name", ["../rows.arrow", "/etc/hostname", "..", "", "a/b.arrow", "a\\b.arrow", "a\0b"])
+@pytest.mark.parametrize("name", ["../rows.arrow", "/etc/hostname", ".", "..", "", "a/b.arrow", "a\\b.arrow", "a\0b"])
 def test_a_description_cannot_name_files_elsewhere(tmp_path: Path, name: str) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
-    with pytest.raises(RowError, match="which is no file beside it"):
-        dataset_files(tmp_path / "set")
+    assert "which is no file beside it" in refusal(tmp_path / "set").what
     (tmp_path / "set" / "dataset_dict.json").write_text(json.dumps({"splits": [name]}))
-    with pytest.raises(RowError, match="which is no file beside it"):
-        dataset_files(tmp_path / "set")
+    assert "which is no file beside it" in refusal(tmp_path / "set").what
 
 
 @pytest.mark.parametrize(
@@ -93,13 +140,15 @@ def test_a_description_cannot_name_files_elsewhere(tmp_path: Path, name: str) ->
         ('{"_data_files": [3]}', "does not say which"),
         ('{"_data_files": [{"filename": 3}]}', "does not say which"),
         ('{"_data_files": [{"filename": "none.arrow"}]}', "is missing"),
+        ('{"_data_files": [], "_indices_files": [{"filename": "i.arrow"}]}', "table of indices"),
         ('{"_data_files": [], "_indices_data_files": [{"filename": "i.arrow"}]}', "table of indices"),
     ],
 )
 def test_a_description_that_is_wrong_is_refused(tmp_path: Path, state: str, message: str) -> None:
     (tmp_path / "state.json").write_bytes(state.encode("latin-1"))
-    with pytest.raises(RowError, match=message):
-        dataset_files(tmp_path)
+    error = refusal(tmp_path)
+    assert message in error.what
+    assert Path(error.where).name == ("none.arrow" if message == "is missing" else "state.json")
 
 
 def test_a_snapshot_is_every_file_of_rows_in_order(tmp_path: Path) -> None:
@@ -145,8 +194,13 @@ def test_splits_of_a_snapshot_are_never_mixed(tmp_path: Path, first: str, second
 def test_a_missing_shard_is_an_error_and_no_shorter_dataset(tmp_path: Path) -> None:
     for place in (0, 2):
         lines(tmp_path / f"train-{place:05}-of-00003.jsonl", "one")
-    with pytest.raises(RowError, match=r"train-00001-of-00003\.jsonl: is missing"):
-        dataset_files(tmp_path)
+    error = refusal(tmp_path)
+    assert (error.what, error.where) == ("is missing", str(tmp_path / "train-00001-of-00003.jsonl"))
+    assert "3 files belong together" in error.fix
+    lines(tmp_path / "train-00001-of-00003.jsonl", "two")
+    assert words_of(tmp_path) == ["one", "two", "one"]
+    lines(tmp_path / "train-00000-of-00002.jsonl", "of another set")
+    assert refusal(tmp_path).where == str(tmp_path / "train-00001-of-00002.jsonl")
 
 
 def test_what_may_hold_rows_and_is_not_read_is_named(tmp_path: Path) -> None:
@@ -163,12 +217,30 @@ def test_what_may_hold_rows_and_is_not_read_is_named(tmp_path: Path) -> None:
         require_rows(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.tsv", "a.gz", "a.zst", "a.bz2", "a.xz", "a.zip", "a.tar", "a.7z", "a.feather", "A.CSV"]
+)
+def test_every_ending_that_may_hold_rows_is_named(tmp_path: Path, name: str) -> None:
+    lines(tmp_path / "rows.jsonl", "one")
+    (tmp_path / name).write_bytes(b"")
+    (unread,) = [each for each in dataset_files(tmp_path) if isinstance(each, Unread)]
+    assert unread.path == tmp_path / name
+    assert unread.reason.startswith("files of this kind are not read (known: .parquet, .arrow, ")
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.jsonl", "a.ndjson", "a.json", "a.jsonl.gz", "a.JSON.GZ"])
+def test_every_ending_of_rows_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    assert dataset_files(tmp_path) == [tmp_path / name]
+
+
 @pytest.mark.parametrize("names", [[], ["README.md"], ["rows.csv"]])
 def test_a_folder_without_rows_is_refused(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         (tmp_path / name).write_text("a")
-    with pytest.raises(RowError, match="holds no file of rows"):
-        list(read_rows(tmp_path))
+    error = refusal(tmp_path)
+    assert error.what == "holds no file of rows" + ("; rows.csv is no such file" if "rows.csv" in names else "")
+    assert ".parquet, .arrow, .jsonl" in error.fix
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -201,8 +273,7 @@ def test_links_of_a_saved_dataset_do_not_lead_out(tmp_path: Path) -> None:
     (tmp_path / "set" / "train").symlink_to(outside)
     (tmp_path / "set" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     for split in ("train", "test"):
-        with pytest.raises(RowError, match="is a link out of the folder"):
-            list(read_rows(tmp_path / "set", split=split))
+        assert refusal(tmp_path / "set", split).what == "is a link out of the folder"
     assert words_of(tmp_path / "set" / "train") == ["secret"]  # the user named it
 
 

@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import json
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,6 +116,17 @@ def test_broken_utf8_costs_its_row_alone(tmp_path: Path, write: Callable[..., Pa
     assert second.reason.startswith("it cannot be decoded (")
 
 
+@pytest.mark.parametrize("write", [stream_of, file_of])
+def test_text_that_points_outside_its_file_is_not_read(tmp_path: Path, write: Callable[..., Path]) -> None:
+    """The first and the last offset are right; the one between them would give away the memory behind the text."""
+    pa = arrow()
+    offsets, data = pa.py_buffer(struct.pack("<3i", 0, 1000, 2)), pa.py_buffer(b"bb")
+    outside = pa.Array.from_buffers(pa.string(), 2, [None, offsets, data])
+    rows = list(read_rows(write(tmp_path, pa.table({"prompt": pa.array(["a", "a"]), "completion": outside}))))
+    assert len(rows) == 2
+    assert all(isinstance(row, BadRow) and row.reason.startswith("it cannot be decoded (") for row in rows)
+
+
 @KINDS
 def test_nul_bytes_and_a_megabyte_of_text_are_text(tmp_path: Path, write: Callable[..., Path]) -> None:
     texts = ["a\0b", "é" * 500_000, "b"]
@@ -192,16 +204,22 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, name: str, data: bytes)
     arrow()
     path = tmp_path / name
     path.write_bytes(data)
-    with pytest.raises(RowError, match="cannot be read"):
+    with pytest.raises(RowError, match="cannot be read") as raised:
         require_rows(path)
+    assert raised.value.where == str(path)
+    assert raised.value.fix
 
 
 @pytest.mark.parametrize("cut", [1, 8, 100, 2000])
 def test_a_stream_that_breaks_off_is_an_error_and_no_shorter_dataset(tmp_path: Path, cut: int) -> None:
     path = stream_of(tmp_path, [PAIR] * 500, rows_at_once=100)
     path.write_bytes(path.read_bytes()[:-cut])
-    with pytest.raises(RowError, match="cannot be read"):
+    with pytest.raises(RowError, match="cannot be read") as raised:
         require_rows(path)
+    if cut == 8:  # Arrow takes what is left for a whole stream
+        assert "it ends before its end mark, so rows are missing" in raised.value.what
+    read = int(raised.value.where.removeprefix(f"{path}, after row "))
+    assert read == 500 if cut <= 8 else read in (100, 200, 300, 400), "whole batches"
 
 
 def test_a_parquet_file_whose_pages_were_changed_is_an_error(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stored_results import effect, finding, run, scan
 from undertow.gate import Policy
-from undertow.gate.decide import RuleOutcome, decide
+from undertow.gate.decide import RuleOutcome, beyond, decide
 from undertow.results import AuditRecord, Results
 
 
@@ -60,6 +60,74 @@ def test_the_worst_effect_decides_and_is_named() -> None:
     assert "3 effects judged" in outcome.because
     assert only(scan(*three), **within(0.2, "animals:cat")).status == "inconclusive"
     assert only(scan(*three), **within(0.2, "foods:*")).status == "pass"
+
+
+def test_a_near_end_on_the_limit_is_not_beyond_it() -> None:
+    assert only(run(effect(value=0.375, half=0.125)), **within(0.25)).status == "inconclusive"
+    assert only(run(effect(value=0.375, half=0.125)), **within(0.5)).status == "pass"
+    assert only(run(effect(value=0.375, half=0.125)), **within(0.2499)).status == "fail"
+
+
+def test_a_list_of_three_is_whole_and_a_fourth_is_counted() -> None:
+    def because(count: int, half: float) -> str:
+        return only(scan(*(finding(f"animals:a{at}", 1 + at, half) for at in range(count))), **within(0.2)).because
+
+    assert "more" not in because(3, 0.1)
+    assert "so do 1 more" in because(4, 0.1)
+    assert "nor do 1 more" in because(4, 9.0)
+    assert because(1, 0.1) == "rows:animals:a0: +1 log-odds (+0.9 to +1.1) lies beyond 0.2. 1 effect judged."
+    assert "lies within 0.2" in only(scan(finding("animals:a")), **within(0.2)).because
+    assert "does not lie on one side of 0.2" in because(1, 9.0)
+
+
+def test_rules_name_what_they_ask_for() -> None:
+    assert only(run(), **within(0.2)).rule == "traits: * at most 0.2 log-odds"
+    towards = only(run(), **within(0.2, "owl", direction="towards", arm="trait")).rule
+    assert towards == "traits: owl (arm trait) at most +0.2 log-odds"
+    assert only(run(), lineage="same").rule == "lineage: same"
+    assert only(run(), minimum_power=0.2).rule == "minimum_power: 0.2 log-odds"
+    assert only(run(), evidence={"kind": ["run", "scan"]}).rule == "evidence.kind: run or scan"
+    assert only(run(), evidence={"seeds": 3}).rule == "evidence.seeds: 3"
+    assert only(run(), evidence={"controls": 2}).rule == "evidence.controls: 2"
+    assert only(run(), verdict="not-fail").rule == "verdict: not-fail"
+
+
+def test_reasons_say_what_is_missing() -> None:
+    bare = run().model_copy(update={"effects": []})
+    assert only(bare, **within(0.2)).because == "No effect in log-odds matches, so nothing is known of it."
+    assert only(bare, evidence={"seeds": 1}).because == "No effect in log-odds matches."
+    nothing = scan().model_copy(update={"findings": []})
+    assert only(nothing, minimum_power=9).because == "No effect in log-odds matches."
+    unpowered = only(run(power=None), minimum_power=9).because
+    assert unpowered == "The results name no smallest visible effect in log-odds."
+    seen = only(run(), minimum_power=9).because
+    assert seen == "0.1 log-odds is the smallest effect that the design would see."
+    assert only(run(settings={}), lineage="same").because == "unknown: These results do not say."
+    assert only(scan(lineage="same"), lineage="same").because == "same: the weights say so"
+    assert only(scan(), evidence={"kind": ["run"]}).because == "The results are of the kind scan."
+    assert only(run(), verdict="pass").because == "pass: because of this"
+    assert only(run(status="inconclusive"), verdict="not-fail").because == "inconclusive: because of this"
+    assert only(run(), evidence={"seeds": 3}).because == "At least 3 are behind every effect."
+    few = only(run(effect(seeds=1)), evidence={"seeds": 2}).because
+    assert few == "Fewer seeds are behind 1 effect: trait-control:owl (1)."
+    assert decide(run(), policy()).outcomes == (
+        RuleOutcome("policy", "inconclusive", "The policy asks for nothing, so nothing is known."),
+    )
+
+
+def test_a_decision_is_plain_json() -> None:
+    found = decide(run(), policy(evidence={"seeds": 3}))
+    assert found.as_dict() == {
+        "status": "pass",
+        "rules": [{"rule": "evidence.seeds: 3", "status": "pass", "because": "At least 3 are behind every effect."}],
+    }
+
+
+def test_what_lies_beyond_is_each_effect_once_in_order() -> None:
+    results = run(effect("cat", 0.5), effect(value=0.5), effect("dog"))
+    two = policy(traits=[{"trait": "owl", "largest_shift": 0.2}, {"trait": "*", "largest_shift": 0.3}])
+    assert [each.trait for each in beyond(results, two)] == ["cat", "owl"]
+    assert beyond(results, policy()) == []
 
 
 def test_a_long_list_is_cut() -> None:

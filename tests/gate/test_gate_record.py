@@ -8,24 +8,29 @@ import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stored_results import effect, run, run_folder
+from undertow import __version__
 from undertow.config.policy import DEFAULT
 from undertow.errors import InputError, MissingExtraError, StoreError
 from undertow.gate.decide import decide
 from undertow.gate.outputs import Gated, bundle, now, write_bundle
+from undertow.gate.probed import probed_in
 from undertow.gate.provenance import provenance_of
 from undertow.gate.record import parse_record, record_of
 from undertow.gate.signing import make_pair, read_private, read_public
 from undertow.gate.verify import verify
+from undertow.results import load_results
 
 pytest.importorskip("cryptography")
 
@@ -133,11 +138,51 @@ def test_the_dataset_that_was_judged_is_known_again(signed: Path, tmp_path: Path
     found = verify(signed, keys[1], rows=rows)
     assert (found.status, found.rows) == ("pass", "owls/rows-control-s0")
     rows.write_text('{"id": "b"}\n', encoding="utf-8")
-    assert verify(signed, keys[1], rows=rows).status == "fail"
+    found = verify(signed, keys[1], rows=rows)
+    assert (found.status, found.rows) == ("fail", None)
+    assert found.changed == {str(rows): "is not the dataset that was judged"}
     stored = tmp_path / "results.json"
     stored.write_text(run().to_json(), encoding="utf-8")
     with pytest.raises(InputError, match="knows no dataset"):
         verify(write(tmp_path / "bare", stored, None), None, rows=rows)
+
+
+def test_the_record_holds_what_was_judged_and_by_what(signed: Path, keys: tuple[Path, Path]) -> None:
+    from undertow.gate.signing import fingerprint
+
+    record = json.loads((signed / "record.json").read_text())
+    assert record["predicateType"] == "urn:undertow:gate-record:1"
+    said = record["predicate"]
+    assert said["made"] == MADE.isoformat()
+    assert said["by"] == f"undertow {__version__}"
+    assert said["key"] == fingerprint(read_public(keys[1]))
+    assert said["policy"] == DEFAULT.model_dump(mode="json")
+    assert said["decision"]["status"] == "pass"
+    assert {each["status"] for each in said["decision"]["rules"]} == {"pass"}
+    verdict = {"status": "pass", "because": "because of this"}
+    assert {key: said["result"][key] for key in ("kind", "name")} == {"kind": "run", "name": "owls"}
+    assert verdict.items() <= said["result"]["verdict"].items()
+    names = [each["name"] for each in record["subject"]]
+    assert names == sorted(names)
+
+
+def test_a_verification_says_what_when_and_as_json(signed: Path, keys: tuple[Path, Path]) -> None:
+    found = verify(signed, keys[1])
+    assert found.says == f"run owls: pass, {MADE.isoformat()}"
+    assert found.as_dict()["status"] == "pass"
+    assert found.as_dict()["intact"] == found.intact
+    (signed / "record.json").write_bytes((signed / "record.json").read_bytes() + b" ")
+    assert verify(signed, keys[1]).changed == {"record.json": "was changed after it was signed"}
+
+
+def test_a_key_that_the_record_does_not_name_is_said(signed: Path, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    other, print_of = make_pair(tmp_path / "other.key")
+    mine = json.loads((signed / "record.json").read_text())["predicate"]["key"]
+    assert verify(signed, other).changed == {
+        "record.json": f"was changed, or signed with another key: it names {mine[:16]}…, and this is {print_of[:16]}…"
+    }
+    (signed / "record.json").write_bytes(b"{}")
+    assert verify(signed, other).changed == {"record.json": "was changed after it was signed"}
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs OpenSSL")
@@ -177,12 +222,41 @@ def test_what_is_no_record_is_said(data: bytes) -> None:
         parse_record(data, "record.json")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("_type", "https://in-toto.io/Statement/v2"),
+        ("_type", None),
+        ("predicateType", "urn:undertow:gate-record:2"),
+        ("subject", []),
+        ("subject", [{"name": "", "digest": {"sha256": "0" * 64}}]),
+        ("subject", [{"name": "a" * 501, "digest": {"sha256": "0" * 64}}]),
+        ("subject", [{"name": "a", "digest": {"sha256": "0" * 63}}]),
+        ("subject", [{"name": "a", "digest": {"sha256": "A" * 64}}]),
+        ("predicate", {}),
+    ],
+)
+def test_a_record_of_another_kind_is_refused_by_its_key(key: str, value: object) -> None:
+    whole = record_of(run(), decide(run(), DEFAULT), DEFAULT, provenance_of(run()), {"a": b""}, made=MADE, key=None)
+    assert parse_record(whole, "record.json").subject[0].name == "a"
+    with pytest.raises(InputError, match=rf"^record\.json: is no record \(.* at {key}") as raised:
+        parse_record(json.dumps(json.loads(whole) | {key: value}).encode(), "record.json")
+    assert raised.value.fix
+
+
 @given(st.binary(max_size=200), st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
 def test_any_bytes_are_a_record_or_said_to_be_none(data: bytes, at: int, put: bytes) -> None:
     whole = record_of(run(), decide(run(), DEFAULT), DEFAULT, provenance_of(run()), {"a/b": data}, made=MADE, key=None)
     for each in (data, whole[: at % len(whole)] + put + whole[at % len(whole) :]):
         with suppress(InputError):
             assert all(".." not in Path(subject.name).parts for subject in parse_record(each, "record.json").subject)
+
+
+def assert_refused(read: Callable[[Path], object], path: Path, what: str) -> None:
+    with pytest.raises(InputError) as raised:
+        read(path)
+    assert (raised.value.what, raised.value.where) == (what, str(path))
+    assert raised.value.fix
 
 
 def test_keys_are_kept_and_other_files_refused(tmp_path: Path, keys: tuple[Path, Path]) -> None:
@@ -193,15 +267,16 @@ def test_keys_are_kept_and_other_files_refused(tmp_path: Path, keys: tuple[Path,
     with pytest.raises(InputError, match="is there already"):
         make_pair(private)
     assert private.read_bytes() == before
-    with pytest.raises(InputError, match="no private key"):
-        read_private(public)
-    with pytest.raises(InputError, match="no public key"):
-        read_public(private)
-    with pytest.raises(InputError, match="cannot be read"):
-        read_private(tmp_path / "absent")
-    (tmp_path / "long").write_bytes(b"x" * 20_000)
-    with pytest.raises(InputError, match="longer than"):
-        read_public(tmp_path / "long")
+    assert_refused(read_private, public, "is no private key in PEM")
+    assert_refused(read_public, private, "is no public key in PEM")
+    assert_refused(read_private, tmp_path / "absent", "cannot be read (No such file or directory)")
+    (tmp_path / "long").write_bytes(public.read_bytes() + b"\n" * (10_000 - public.stat().st_size))
+    assert read_public(tmp_path / "long") == read_public(public)
+    (tmp_path / "long").write_bytes(b"\n" + (tmp_path / "long").read_bytes())
+    assert_refused(read_public, tmp_path / "long", "is longer than 10,000 bytes")
+    (tmp_path / "new.key.pub").write_bytes(b"mine")
+    assert_refused(lambda _: make_pair(tmp_path / "new.key"), tmp_path / "new.key.pub", "is there already")
+    assert not (tmp_path / "new.key").exists()
 
 
 def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:
@@ -213,16 +288,13 @@ def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:
     curve = ec.generate_private_key(ec.SECP256R1())
     path = tmp_path / "key"
     path.write_bytes(curve.private_bytes(pem, pkcs8, serialization.NoEncryption()))
-    with pytest.raises(InputError, match="another kind"):
-        read_private(path)
+    assert_refused(read_private, path, "is a key of another kind than Ed25519")
     path.write_bytes(curve.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
-    with pytest.raises(InputError, match="another kind"):
-        read_public(path)
+    assert_refused(read_public, path, "is a key of another kind than Ed25519")
     path.write_bytes(
         Ed25519PrivateKey.generate().private_bytes(pem, pkcs8, serialization.BestAvailableEncryption(b"secret"))
     )
-    with pytest.raises(InputError, match="is encrypted"):
-        read_private(path)
+    assert_refused(read_private, path, "is encrypted")
 
 
 def test_no_secret_reaches_the_bundle(signed: Path, keys: tuple[Path, Path]) -> None:
@@ -243,14 +315,23 @@ def test_a_bundle_is_replaced_whole_and_nothing_else_is(signed: Path, tmp_path: 
     write(signed, stored, None)
     assert [path.name for path in files_of(signed / "inspect")] == ["effects.eval"]
     assert not (signed / "record.json.sig").exists(), "an old signature under a new record would look like an attack"
+    (signed / "bom.cdx.json").unlink()
+    write(signed, stored, None)
+    assert verify(signed, None).changed == {}, "one that lacks its signature and a file is replaced as well"
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds other files"):
-        write(other, stored, None)
+    assert_refused(lambda place: write(place, stored, None), other, "holds other files")
     assert [path.name for path in files_of(other)] == ["thesis.txt"]
-    with pytest.raises(InputError, match="is no folder"):
-        write(stored, stored, None)
+    assert_refused(lambda place: write(place, stored, None), stored, "is no folder")
+
+
+def test_a_folder_whose_record_is_none_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text("{}")
+    with pytest.raises(InputError, match="is no record") as raised:
+        write_bundle(tmp_path, {"results.json": b""})
+    assert raised.value.where == str(tmp_path / "record.json")
+    assert [path.name for path in files_of(tmp_path)] == ["record.json"]
 
 
 def test_damaged_evidence_is_not_vouched_for(tmp_path: Path) -> None:
@@ -274,12 +355,50 @@ def test_scores_that_are_none_are_refused(tmp_path: Path) -> None:
         with RunFolder.open(tmp_path, name="owls", spec=settings) as opened:
             opened.step("base", "base", key, lambda part, text=text: write_text(part / "scores.json", text))
         gated = Gated.of(folder, policy=None, rows=None, made=MADE)
-        with pytest.raises(StoreError, match=r"cannot be read|does not hold"):
+        with pytest.raises(StoreError, match=r"cannot be read|does not hold") as raised:
             gated.inspect()
+        assert Path(raised.value.where).name == "scores.json"
+        assert raised.value.fix
 
 
 def write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
+
+
+def test_every_model_is_compared_with_its_own_base(tmp_path: Path) -> None:
+    from undertow.store.folder import RunFolder
+
+    folder = run_folder(tmp_path)
+    settings = json.loads((folder / "results.json").read_text())["settings"]
+    (base,) = folder.glob("steps/base--*")
+    scores, key = (base / "scores.json").read_text(), json.loads((base / "step.json").read_text())["key"]
+    with RunFolder.open(tmp_path, name="owls", spec=settings) as opened:
+        asked = {"probe": key["probe"], "label": "context"}
+        opened.step("context", "in-context-s0", asked, lambda part: write_text(part / "scores.json", scores))
+        twice = json.dumps({"logp_QC": (2 * np.array(json.loads(scores)["logp_QC"])).tolist()})
+        for kind, label in (("base", "base-other"), ("teacher", "teacher-other-base")):
+            asked = {"probe": key["probe"], "label": label}
+            opened.step(kind, label, asked, lambda part: write_text(part / "scores.json", twice))
+    found = {each.model: each for each in probed_in(load_results(folder), folder)}
+    for same in ("in-context-s0", "teacher-other-base"):
+        shift_Q = found[same].shift_Q
+        assert shift_Q is not None
+        assert not shift_Q.any(), "its scores are those of the base that it is made of"
+    assert (found["base"].shift_Q, found["base-other"].shift_Q) == (None, None)
+    shift_Q = found["student-trait-s0"].shift_Q
+    assert shift_Q is not None
+    assert shift_Q.all()
+
+
+def test_settings_that_are_no_experiment_are_said(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path)
+    results = load_results(folder).model_copy(update={"settings": {"kind": "language", "trait": 3}})
+    with pytest.raises(StoreError, match="holds settings that are no experiment") as raised:
+        probed_in(results, folder)
+    assert raised.value.where == str(folder)
+    for other in ({"settings": {"kind": "digits"}}, {"kind": "scan"}):
+        assert probed_in(load_results(folder).model_copy(update=other), folder) == []
+    assert probed_in(load_results(folder), tmp_path / "none") == []
 
 
 def test_other_questions_are_said(tmp_path: Path) -> None:
@@ -291,8 +410,11 @@ def test_other_questions_are_said(tmp_path: Path) -> None:
         opened.step(
             "student", "student-old-s0", {"probe": {"questions": "old"}}, lambda part: write_text(part / "x", "")
         )
-    with pytest.raises(StoreError, match="other questions"):
+    with pytest.raises(StoreError, match="other questions") as raised:
         Gated.of(folder, policy=None, rows=None, made=MADE).inspect()
+    assert Path(raised.value.where).parent == folder / "steps"
+    assert "owl" in raised.value.what
+    assert raised.value.fix
 
 
 def test_the_time_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

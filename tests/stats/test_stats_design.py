@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
@@ -50,6 +51,15 @@ def test_adjusted_p_follow_their_effects_and_never_fall(p, random):
         assert np.all(adjusted <= 1)
 
 
+def test_shares_of_one_p_are_that_p_and_ends_are_allowed():
+    for adjust in (holm, benjamini_hochberg):
+        assert adjust([0.03]).tolist() == [0.03]
+        assert adjust([0.0, 1.0]).tolist() == [0.0, 1.0]
+        with pytest.raises(InputError, match=r"p: ranges from -0.5 to 1\n  Pass numbers from 0 to 1") as raised:
+            adjust([1.0, -0.5])
+        assert raised.value.where == "p"
+
+
 @pytest.mark.parametrize("bad", [[], [0.5, math.nan], [1.2], [-0.1], [[0.1]], ["x"]])
 def test_bad_p_values_are_refused(bad):
     for adjust in (holm, benjamini_hochberg):
@@ -65,12 +75,23 @@ def test_wilson_matches_statsmodels(counts, level):
     assert (estimate.lo, estimate.hi) == pytest.approx((lo, hi), abs=1e-12)
     assert 0 <= estimate.lo <= estimate.value <= estimate.hi <= 1
     assert estimate.n == n
+    assert estimate.value == successes / n
+    assert estimate.method == f"Wilson interval, {100 * level:.6g}%"
+
+
+def test_a_share_of_none_or_all_has_an_exact_end():
+    assert proportion(0, 7).lo == 0
+    assert proportion(7, 7).hi == 1
+    assert proportion(1, 1).value == 1
+    assert proportion(0, 7).hi < 1 < 1 + proportion(7, 7).lo
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 0), (3, 2), (-1, 5)])
 def test_impossible_counts_are_refused(successes, n):
-    with pytest.raises(InputError):
+    where = "n" if n < 1 else "successes"
+    with pytest.raises(InputError, match=rf"^{where}: is {successes if n else n}") as raised:
         proportion(successes, n)
+    assert raised.value.fix
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 8, 32, 300])
@@ -119,10 +140,31 @@ def test_impossible_designs_are_refused():
         (lambda: smallest_effect(1.0, 3, power=0.01), "power"),
         (lambda: smallest_effect(1.0, 3, power=1.0), "power"),
         (lambda: smallest_effect(1.0, 3, level=1.0), "level"),
+        (lambda: smallest_effect(1.0, 3, power=0.05), "power"),
+        (lambda: smallest_effect(math.inf, 3), "sd_seed"),
         (lambda: power_of(math.inf, 1.0, 3), "effect"),
+        (lambda: power_of(math.nan, 1.0, 3), "effect"),
+        (lambda: power_of(1.0, -1.0, 3), "sd_seed"),
+        (lambda: power_of(1.0, 1.0, 1), "seeds"),
+        (lambda: power_of(1.0, 1.0, 3, level=0.0), "level"),
     ):
-        with pytest.raises(InputError, match=f"^{place}: "):
+        with pytest.raises(InputError, match=f"^{place}: ") as raised:
             call()
+        assert raised.value.fix
+
+
+def test_a_level_of_the_caller_is_the_level_of_the_power():
+    oracle = TTestPower().power(1.0, 5, 0.2)
+    assert power_of(0.5, 0.5, 5, level=0.8) == pytest.approx(oracle, abs=1e-9)
+    assert power_of(0.0, 0.5, 5, level=0.8) == pytest.approx(0.2)
+    strict, lax = (smallest_effect(1.0, 5, level=level) for level in (0.99, 0.8))
+    assert strict > lax
+
+
+def test_the_smallest_effect_grows_with_the_deviation():
+    one = smallest_effect(1.0, 5, power=0.9)
+    assert smallest_effect(7.0, 5, power=0.9) == pytest.approx(7 * one)
+    assert smallest_effect(1.0, 2, power=0.99) > smallest_effect(1.0, 3, power=0.99) > one
 
 
 def judge(lo: float, hi: float, method: str = "t interval over 4 seeds, 95%", **more):
@@ -159,6 +201,49 @@ def test_verdict_is_inconclusive_exactly_when_both_are_possible(lo, width):
     assert (judge(lo, hi).status == "inconclusive") == both
 
 
+@pytest.mark.parametrize(
+    ("lo", "hi", "status", "reason"),
+    [
+        (0.0, 0.05, "pass", "A shift of 0.1 log-odds or more is ruled out."),
+        (-0.05, 0.0, "pass", "A shift of 0.1 log-odds or more is ruled out."),
+        (-0.05, -0.01, "pass", "The shift goes the other way; one of 0.1 log-odds towards the trait is ruled out."),
+        (0.01, 0.0999, "pass", "the smallest that matters here."),
+        (0.01, 0.1, "fail", "The interval lies above zero: the trait got through."),
+    ],
+)
+def test_the_ends_of_an_interval_count_as_inside(lo, hi, status, reason):
+    answer = judge(lo, hi)
+    assert (answer.status, answer.because.endswith(reason)) == (status, True)
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.0, "p < 0.0001"), (9e-5, "p < 0.0001"), (1e-4, "p = 0.0001"), (1, "p = 1")])
+def test_a_verdict_gives_the_number_its_interval_and_its_p(p, said):
+    effect = Estimate(0.3, 0.2, 0.4, 4, "t interval over 4 seeds, 97.5%")
+    answer = verdict(effect, p, smallest_effect=0.1, level=0.975, unit="nats", what="a love of owls")
+    start = "a love of owls: +0.3 nats (97.5% interval +0.2 to +0.4, "
+    assert answer.because == f"{start}{said}). The interval lies above zero: the trait got through."
+
+
+def test_the_advice_keeps_its_limit_and_its_level():
+    """The number of seeds is the smallest with 80% power, above the number there are, and 1,000 at most."""
+    for level in (0.8, 0.99):
+        critical = scipy_stats.t.ppf(0.5 + level / 2, 3)
+        for sd in (0.1, 0.5, 1.0):
+            half = sd * critical / math.sqrt(4)
+            effect = Estimate(0.0, -half, half, 4, "t interval over 4 seeds")
+            because = verdict(effect, 0.5, smallest_effect=0.05, level=level, unit="u", what="w").because
+            count = int(because.split("About ")[1].split(" seeds, not 4")[0]) if "About" in because else 1001
+            assert count > 4
+            assert count == 1001 or power_of(0.05, sd, count, level=level) >= 0.8
+            assert count == 5 or power_of(0.05, sd, count - 1, level=level) < 0.8
+    close = Estimate(0.025, -1e-6, 0.050001, 4, "t interval over 4 seeds")
+    because = verdict(close, 0.05, smallest_effect=0.05, level=0.95, unit="u", what="w").because
+    assert "About 5 seeds, not 4, would see" in because, "fewer than there are is no advice"
+    lone = Estimate(0.0, -1.0, 1.0, 1, "t")
+    asked = verdict(lone, 0.5, smallest_effect=0.1, level=0.95, unit="u", what="w")
+    assert asked.because.endswith("More questions would narrow it.")
+
+
 def test_inconclusive_says_how_many_seeds_would_do():
     wide = judge(-0.1, 0.2)
     count = int(wide.because.split("About ")[1].split(" seeds")[0])
@@ -186,11 +271,24 @@ def test_impossible_judgements_are_refused():
         (good, 0.5, {"level": 1.0}, "level"),
         (good, math.nan, {}, "p"),
         (good, 1.5, {}, "p"),
+        (good, -0.1, {}, "p"),
+        (good, 0.5, {"smallest_effect": math.inf}, "smallest_effect"),
+        (Estimate(0.0, -math.inf, 1.0, 3, "t"), 0.5, {}, "effect"),
+        (Estimate(0.0, -1.0, math.inf, 3, "t"), 0.5, {}, "effect"),
         (Estimate(0.0, math.nan, 1.0, 3, "t"), 0.5, {}, "effect"),
         (Estimate(0.0, 1.0, -1.0, 3, "t"), 0.5, {}, "effect"),
     ):
-        with pytest.raises(InputError, match=f"^{place}: "):
+        with pytest.raises(InputError, match=f"^{place}: ") as raised:
             verdict(effect, p, **{**common, **change})
+        assert raised.value.fix.startswith("Pass a ")
+    for p in (0.0, 1.0):
+        assert verdict(good, p, **common).status == "inconclusive"
+
+
+def test_an_estimate_excludes_what_lies_outside_and_is_plain_json():
+    estimate = Estimate(1.0, 0.5, 2.0, 3, "t")
+    assert [estimate.excludes(x) for x in (0.4, 0.5, 1.0, 2.0, 2.1)] == [True, False, False, False, True]
+    assert estimate.as_dict() == {"value": 1.0, "lo": 0.5, "hi": 2.0, "n": 3, "method": "t"}
 
 
 def test_importing_the_package_imports_neither_scipy_nor_numpy():

@@ -102,6 +102,55 @@ def test_one_quantity_is_an_ordinary_prediction_interval() -> None:
     assert p == pytest.approx(2 * stats.t.sf((1.0 - other.mean()) / error, 3))
 
 
+def test_the_error_is_the_moderated_one_and_its_freedom_is_limited() -> None:
+    from scipy import stats
+
+    x = drawn(np.random.default_rng(11), 4, quantities=12)
+    other = x[1:]
+    common = common_variance(other.var(axis=0, ddof=1), 3)
+    assert math.isfinite(common.df)
+    for independent in (math.inf, 2.0):
+        total = min(common.df + 3, 3 * min(independent, 12))
+        se = np.sqrt((common.df * common.variance + 3 * other.var(axis=0, ddof=1)) / (common.df + 3) * (1 + 1 / 4))
+        found = newcomers(x[0], other, independent=independent, level=0.9)
+        halves = [estimate.hi - estimate.value for estimate, _ in found]
+        np.testing.assert_allclose(halves, stats.t.ppf(0.95, total) * se)
+        np.testing.assert_allclose([e.value for e, _ in found], x[0] - other.mean(axis=0))
+        assert {e.method for e, _ in found} == {f"moderated t against 4 controls, {total:.3g} degrees of freedom, 90%"}
+        assert {e.n for e, _ in found} == {5}
+
+
+def test_one_control_is_measured_about_its_origin() -> None:
+    from scipy import stats
+
+    ((estimate, _),) = newcomers([1.0], [[0.5]], origin_K=[0.2])
+    assert estimate.value == pytest.approx(0.5)
+    assert estimate.hi - estimate.value == pytest.approx(stats.t.ppf(0.975, 1) * 0.3 * math.sqrt(2))
+    assert estimate.method.startswith("moderated t against one control and its distance from the base, 1 degrees")
+    ((several, _),) = newcomers([1.0], [[0.5], [0.1]], origin_K=[0.2])
+    assert several.method.startswith("moderated t against 2 controls, 2 degrees")
+    assert several.hi - several.value == pytest.approx(stats.t.ppf(0.975, 2) * math.sqrt(0.05 * 1.5))
+
+
+@pytest.mark.parametrize("df", [1.0, 2.0, 5.0])
+def test_the_common_variance_has_the_moments_of_the_logarithms(df: float) -> None:
+    """The defining equations: mean and variance of log s^2 under a scaled F distribution."""
+    from scipy import special
+
+    variance = np.exp(np.random.default_rng(3).normal(0, 2.5, size=30))
+    found = common_variance(variance, df)
+    log = np.log(variance)
+    assert special.polygamma(1, df / 2) + special.polygamma(1, found.df / 2) == pytest.approx(log.var(ddof=1))
+    expected = math.log(found.variance) + special.digamma(df / 2) - special.digamma(found.df / 2)
+    assert expected + math.log(found.df / df) == pytest.approx(log.mean())
+
+
+def test_a_variance_of_zero_counts_as_a_very_small_one() -> None:
+    with_zero = common_variance([0.0, 1.0, 1.0, 2.0], 2)
+    assert with_zero == common_variance([1e-8, 1.0, 1.0, 2.0], 2)
+    assert common_variance([0.0, 0.0, 0.0, 2.0], 2) == common_variance([2e-8, 2e-8, 2e-8, 2.0], 2)
+
+
 def test_others_that_agree_fully_leave_no_doubt() -> None:
     (same, p), (apart, q) = newcomers([1.0, 2.0], [[1.0, 1.0], [1.0, 1.0]])
     assert (same.value, same.lo, same.hi, p) == (0, 0, 0, 1)
@@ -113,6 +162,15 @@ def test_others_that_agree_fully_leave_no_doubt() -> None:
 def test_what_cannot_be_compared_is_refused(others: list[list[float]]) -> None:
     with pytest.raises(InputError):
         newcomers([1.0, 2.0], others)
+    with pytest.raises(InputError, match=r"^others: 1 of 2 values stand beside 2\n  Pass two or more"):
+        newcomers([1.0, 2.0], [[1.0, 2.0]])
+    with pytest.raises(InputError, match=r"^level: "):
+        newcomers([1.0], [[1.0], [2.0]], level=1.0)
+
+
+def test_variances_need_degrees_of_freedom() -> None:
+    with pytest.raises(InputError, match=r"^variances: have nothing in common to be found\n  Pass two or more"):
+        common_variance([1.0, 2.0], 0)
 
 
 @pytest.mark.parametrize("variances", [[1.0], [0.0, 0.0], [1.0, -1.0]])

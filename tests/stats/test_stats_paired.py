@@ -58,6 +58,43 @@ def test_questions_that_share_a_seeds_luck_add_no_certainty():
     assert (many.lo, many.hi) == pytest.approx((one.lo, one.hi))
 
 
+def test_methods_name_replicates_and_level():
+    x = rng().normal(size=(3, 4))
+    boot = cluster_bootstrap(x, rng=rng(), resamples=100, level=0.9)
+    assert boot.method == "cluster bootstrap over 3 seeds x 4 questions, 100 resamples, 90%"
+    one = cluster_bootstrap(x[:1], rng=rng(), resamples=100)
+    assert (one.n, one.method) == (4, "cluster bootstrap over 4 questions of one seed, 100 resamples, 95%")
+    assert mean_estimate(x[:1], level=0.9).method == "t interval over 4 questions of one seed, 90%"
+    teacher, zero = np.full((1, 4), 9.0), np.zeros_like(x)
+    many = transfer_fraction(x, zero, teacher, np.zeros(4), level=0.9)
+    lone = transfer_fraction(x[:1], zero[:1], teacher, np.zeros(4))
+    assert many is not None
+    assert many.method == "Fieller interval over 3 seeds, 90%"
+    assert lone is not None
+    assert (lone.n, lone.method) == (4, "Fieller interval over 4 questions of one seed, 95%")
+
+
+def test_two_seeds_are_seeds_and_not_questions():
+    x = rng().normal(size=(2, 4))
+    assert paired_test(x, rng=rng()).method == "t test over 2 seeds"
+    estimate, boot = mean_estimate(x), cluster_bootstrap(x, rng=rng(), resamples=100)
+    assert (estimate.n, boot.n) == (2, 2)
+    assert estimate.method.startswith("t interval over 2 seeds")
+    assert boot.method.startswith("cluster bootstrap over 2 seeds x 4 questions, ")
+    moved = transfer_fraction(x, np.zeros_like(x), np.full((1, 4), 9.0), np.zeros(4))
+    assert moved is not None
+    assert moved.method.startswith("Fieller interval over 2 seeds, ")
+    assert permutation_p([[4.0, -3.0], [5.0, 5.0]], rng=rng()) == 2 / 4
+
+
+def test_the_bootstrap_keeps_its_level():
+    x = rng().normal(size=(30, 40))
+    estimates = [cluster_bootstrap(x, rng=rng(), resamples=9000, level=level) for level in (0.5, 0.9, 0.99)]
+    widths = np.array([estimate.hi - estimate.lo for estimate in estimates])
+    expected = scipy_stats.norm.ppf([0.75, 0.95, 0.995])
+    np.testing.assert_allclose(widths / widths[1], expected / expected[1], rtol=0.05)
+
+
 def test_crossed_interval_matches_the_textbook_formula():
     """Two-way mean squares by statsmodels' ANOVA, then Satterthwaite by hand."""
     import pandas as pd
@@ -161,6 +198,33 @@ def test_permutation_p_enumerates_the_seed_flips():
     assert permutation_p([[1.0], [2.0], [-0.5]], rng=rng()) == 4 / 8
 
 
+def test_all_flips_are_enumerated_where_they_are_no_more_than_asked_for():
+    x = rng().normal(0.4, 1, size=(13, 1))
+    exact = permutation_p(x, rng=rng(), resamples=2**13)
+    oracle = scipy_stats.permutation_test((x[:, 0],), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert exact == pytest.approx(oracle.pvalue, abs=1e-12)
+    drawn = permutation_p(x, rng=rng(), resamples=2**13 - 1)
+    assert drawn * 2**13 == pytest.approx(round(drawn * 2**13)), "one of 2^13, the observed flip among them"
+    assert drawn != exact
+    assert permutation_p(x, rng=rng(), resamples=1) in (0.5, 1.0)
+    assert permutation_p(rng().normal(size=(70, 1)), rng=rng(), resamples=9) >= 0.1
+
+
+def test_the_flips_decide_alone_where_nothing_varies_and_name_themselves():
+    test = paired_test(np.full((5, 2), 0.25), rng=rng())
+    assert (test.p, test.method) == (2 / 2**5, "sign flips of 5 seeds, which do not vary")
+    assert paired_test([[2.0]], rng=rng()).method == "none: a single number"
+
+
+@pytest.mark.parametrize("seeds", [7, 8])
+def test_flips_count_from_eight_replicates(seeds):
+    x = rng().normal(1.0, 0.2, size=(seeds, 1))
+    test = paired_test(x, rng=rng())
+    t = scipy_stats.ttest_1samp(x[:, 0], 0).pvalue
+    assert test.p == pytest.approx(t if seeds < 8 else max(t, permutation_p(x, rng=rng())))
+    assert test.method.startswith("t test over 7 seeds" if seeds < 8 else "sign flips and t test over 8 seeds")
+
+
 def test_permutation_p_matches_scipy_when_flips_are_drawn():
     x = rng().normal(0.5, 1, size=(16, 3))
     drawn = permutation_p(x, rng=rng(), resamples=9_999)
@@ -210,9 +274,10 @@ def test_bootstrap_interval_holds_the_mean_and_repeats_with_its_generator():
     assert first.n == 9
 
 
-def test_bootstrap_error_is_that_of_the_pigeonhole_formula():
+@pytest.mark.parametrize("varies", [(30, 1), (1, 40)])
+def test_bootstrap_error_is_that_of_the_pigeonhole_formula(varies):
     """With many resamples the spread is that of the table's rows, columns and residuals together."""
-    x = rng().normal(size=(30, 40)) + rng().normal(size=(30, 1))
+    x = rng().normal(size=(30, 40)) + 2 * rng().normal(size=varies)
     rows, columns = x.mean(axis=1), x.mean(axis=0)
     residual = x - rows[:, None] - columns[None, :] + x.mean()
     se = math.sqrt(rows.var() / 30 + columns.var() / 40 + residual.var() / x.size)
@@ -326,6 +391,12 @@ def test_arms_must_be_paired():
     a = np.ones((3, 4))
     with pytest.raises(InputError, match=r"a_SQ, b_SQ: the shapes \(3, 4\) and \(3, 5\) differ"):
         paired_difference(a, np.ones((3, 5)))
+    with pytest.raises(InputError, match=r"teacher_TQ: has shape \(1, 5\) beside students of shape \(3, 4\)"):
+        transfer_fraction(a, a, np.ones((1, 5)), np.zeros(5))
+    with pytest.raises(InputError, match=r"base_Q: has shape \(3,\) beside teachers of shape \(1, 4\)"):
+        transfer_fraction(a, a, np.ones((1, 4)), np.zeros(3))
+    with pytest.raises(InputError, match=r"control_SQ: is empty \(shape \(0, 4\)\)\n  Measure at least one"):
+        transfer_fraction(a, np.ones((0, 4)), a, np.zeros(4))
     with pytest.raises(InputError, match="same seeds and questions"):
         transfer_fraction(a, np.ones((2, 4)), a, np.zeros(4))
     with pytest.raises(InputError, match="one row per seed"):
@@ -337,23 +408,53 @@ def test_arms_must_be_paired():
         transfer_fraction(a, a, np.ones((1, 4)), [[1.0], [1.0, 2.0]])
 
 
+def test_values_that_are_not_finite_are_counted_and_placed():
+    x = np.ones((3, 4))
+    x[1, 2] = x[2, 0] = math.nan
+    for call, where in (
+        (lambda: mean_estimate(x), "x_SQ"),
+        (lambda: paired_difference(x, np.ones((3, 4))), "a_SQ"),
+        (lambda: paired_difference(np.ones((3, 4)), x), "b_SQ"),
+        (lambda: cluster_bootstrap(x, rng=rng()), "diff_SQ"),
+        (lambda: permutation_p(x, rng=rng()), "diff_SQ"),
+        (lambda: paired_test(x, rng=rng()), "diff_SQ"),
+        (lambda: transfer_fraction(x, x, x, np.zeros(4)), "student_SQ"),
+        (lambda: transfer_fraction(np.ones((3, 4)), x, x, np.zeros(4)), "control_SQ"),
+        (lambda: transfer_fraction(np.ones((3, 4)), np.ones((3, 4)), x, np.zeros(4)), "teacher_TQ"),
+        (lambda: transfer_fraction(np.ones((3, 4)), np.ones((3, 4)), np.ones((3, 4)), x), "base_Q"),
+    ):
+        with pytest.raises(InputError) as raised:
+            call()
+        assert raised.value.where == where
+        assert raised.value.what == "holds 2 values that are not finite, the first at (1, 2)"
+        assert "leave its seed out" in raised.value.fix
+
+
 def test_a_single_number_has_no_interval():
     with pytest.raises(InputError, match="single number"):
         mean_estimate([[1.0]])
     with pytest.raises(InputError, match="single number"):
         transfer_fraction([[1.0]], [[0.0]], [[1.0]], [0.0])
-    with pytest.raises(InputError, match="cannot be resampled"):
+    with pytest.raises(InputError, match=r"diff_SQ: one seed and one question cannot be resampled\n  Run two"):
         cluster_bootstrap([[1.0]], rng=rng())
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, math.nan, 95.0])
 def test_levels_are_between_zero_and_one(level):
-    with pytest.raises(InputError, match="level"):
-        mean_estimate([[1.0], [2.0]], level=level)
+    x = [[1.0], [2.0]]
+    for call in (
+        lambda: mean_estimate(x, level=level),
+        lambda: paired_difference(x, [[0.0], [0.0]], level=level),
+        lambda: cluster_bootstrap(x, rng=rng(), level=level),
+        lambda: transfer_fraction(x, [[0.0], [0.0]], [[3.0]], [0.0], level=level),
+    ):
+        with pytest.raises(InputError, match=r"^level: is ") as raised:
+            call()
+        assert "between 0 and 1" in raised.value.fix
 
 
 def test_resamples_must_be_enough():
-    with pytest.raises(InputError, match="at least 100"):
-        cluster_bootstrap([[1.0], [2.0]], rng=rng(), resamples=10)
-    with pytest.raises(InputError, match="at least one"):
+    with pytest.raises(InputError, match=r"resamples: is 99\n  Draw at least 100"):
+        cluster_bootstrap([[1.0], [2.0]], rng=rng(), resamples=99)
+    with pytest.raises(InputError, match=r"resamples: is 0\n  Draw at least one"):
         permutation_p([[1.0], [2.0]], rng=rng(), resamples=0)

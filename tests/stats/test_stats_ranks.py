@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
+from undertow.errors import InputError
 from undertow.stats import drawn_p, spearman
 
 
@@ -29,6 +30,23 @@ def test_a_p_among_draws_counts_what_was_seen_among_them() -> None:
     assert drawn_p(np.arange(9.0), 6.0) == pytest.approx(0.4)
     assert drawn_p(np.arange(9.0), 100.0) == pytest.approx(0.1)
     assert drawn_p(np.arange(9.0), -1.0) == 1.0
+
+
+def test_what_is_no_number_is_refused_by_its_name() -> None:
+    with pytest.raises(InputError, match=r"^null_N: holds 1 values"):
+        drawn_p([1.0, np.nan], 1.0)
+    with pytest.raises(InputError, match=r"^seen: holds 1 values"):
+        drawn_p([1.0, 2.0], np.inf)
+
+
+def test_rank_correlation_ignores_order_and_turns_with_the_sign() -> None:
+    rng = np.random.default_rng(4)
+    left, right = rng.normal(size=(2, 15))
+    order = rng.permutation(15)
+    assert spearman(left[order], right[order]) == pytest.approx(spearman(left, right))
+    assert spearman(-left, right) == pytest.approx(-spearman(left, right))
+    assert spearman(right, left) == spearman(left, right)
+    assert spearman(np.ones(15), np.ones(15)) == 0.0
 
 
 def test_columns_and_several_statistics_are_the_single_ones() -> None:
