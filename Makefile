@@ -80,9 +80,10 @@ mutants: $(VENV)/.mutants ## change PACKAGE's source in SAMPLE places at random:
 	$(PY) tests/mutants.py $(PACKAGE) --sample $(SAMPLE) --seed $(SEED)
 
 # Without its cache, which does not notice that a module moved and imports are to be sorted anew.
-lint: $(VENV)/.dev ## ruff and pyright
+lint: $(VENV)/.dev ## ruff, import-linter and pyright
 	$(VENV)/bin/ruff check --no-cache .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/pyright
 
 # BENCH=--only training, for one; ROWS for smaller ones.

@@ -16,7 +16,7 @@ from undertow import stats
 from undertow.assets import load_digits_data
 from undertow.cli.console import console_progress
 from undertow.config.experiment import DigitsExperiment, load_preset
-from undertow.digits import null_runs
+from undertow.experiment.digits import null_runs
 
 RESULTS = Path(__file__).parent / "results.json"
 

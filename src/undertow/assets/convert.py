@@ -32,7 +32,7 @@ def model_from_gguf(gguf: Path, out: Path, *options: str) -> None:
         AssetError: the conversion failed.
         OSError: the disk is full.
     """
-    from undertow.assets.wheels import run_quietly
+    from undertow.assets.commands import run_quietly
 
     log = gguf.with_name("convert.log")
     command = [sys.executable, "-P", "-m", "undertow.assets.gguf", str(gguf), str(out), *options]

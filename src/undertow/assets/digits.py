@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import zlib
 from typing import TYPE_CHECKING, Literal
 
 from undertow.assets.cache import fetch
-from undertow.assets.catalog import SystemFile, SystemFiles, find_asset
+from undertow.assets.catalog import SystemFiles, find_asset
+from undertow.assets.system_files import read_system_file
 from undertow.errors import AssetError
 from undertow.system.progress import Progress
 
@@ -54,21 +52,3 @@ def images_from_idx(origin: SystemFiles) -> tuple[Bytes, Bytes]:
     images = [np.frombuffer(content, np.uint8, offset=_IMAGE_HEADER) for content in contents[0::2]]
     labels = [np.frombuffer(content, np.uint8, offset=_LABEL_HEADER) for content in contents[1::2]]
     return np.concatenate(images).reshape(-1, _PIXELS), np.concatenate(labels)
-
-
-def read_system_file(origin: SystemFiles, file: SystemFile) -> bytes:
-    """Return the uncompressed content of a file that the system's package manager put in place.
-
-    Raises:
-        AssetError: it cannot be read, or its content is not the pinned one.
-    """
-    path = origin.folder / file.name
-    fix = f"Install the package again: apt-get install --reinstall {origin.package}"
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise AssetError(f"cannot be read ({error})", str(path), fix) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256:
-        raise AssetError(f"not the pinned data: its sha256 is {found}, expected {file.sha256}", str(path), fix)
-    return content

@@ -17,7 +17,7 @@ from undertow.audit.gather import draws_note, effects_of
 from undertow.audit.panel import Shift, beside_controls, controls_of, judge, ranked, wider
 from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
-from undertow.audit.settings import API, AuditSettings, Prices, Sources
+from undertow.audit.settings import API, AuditSettings, Prices, Sources, folder_name
 from undertow.models.identity import identity_of
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
 from undertow.stats import mean_estimate, paired_test
@@ -60,7 +60,6 @@ def audit_by_sampling(
     Raises:
         UndertowError: see the subclasses.
     """
-    from undertow.audit.workflow import folder_name
     from undertow.report import render_html
     from undertow.store.machine import environment
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from undertow.system.names import slug
+
 API = "openai-api/"
 """What the names of models behind an address begin with."""
 
@@ -62,3 +64,8 @@ class Sources(BaseModel):
     split: str | None = None
     skip_broken: bool = False
     runs: Path = Path("runs")
+
+
+def folder_name(student: str) -> str:
+    """Return the name of a run folder for a student."""
+    return f"audit-{slug(student.rsplit('/', 1)[-1], 'student')}"

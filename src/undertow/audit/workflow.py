@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from undertow.audit.settings import AuditSettings, Prices, Sources
+from undertow.audit.settings import AuditSettings, Prices, Sources, folder_name
 from undertow.data.sample import Chosen, choose_rows
 from undertow.errors import InputError
 from undertow.results import Results
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
-from undertow.system.names import slug
 from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
@@ -146,8 +145,3 @@ def _choose(sources: Sources, progress: Progress) -> Chosen | None:
 def _digest(chosen: Chosen) -> str:
     ids = json.dumps([placed.row.id for placed in chosen.rows] + [str(chosen.read)])
     return hashlib.sha256(ids.encode()).hexdigest()[:16]
-
-
-def folder_name(student: str) -> str:
-    """Return the name of a run folder for a student."""
-    return f"audit-{slug(student.rsplit('/', 1)[-1], 'student')}"

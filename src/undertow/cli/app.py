@@ -17,7 +17,6 @@ from contextlib import suppress
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from undertow import __version__
 from undertow.cli.assets import assets
 from undertow.cli.audit import audit
 from undertow.cli.doctor import doctor
@@ -34,6 +33,7 @@ from undertow.cli.traits import traits
 from undertow.cli.verify import keygen, verify
 from undertow.cli.view import view
 from undertow.errors import UndertowError
+from undertow.system.version import __version__
 
 USAGE, BUG, INTERRUPTED, NO_READER = 2, 70, 130, 141
 """Exit codes beside those of the verbs and of `UndertowError`; the last two are what a shell gives to signals."""

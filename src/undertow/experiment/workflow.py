@@ -68,7 +68,7 @@ def _timing(folder: Path) -> dict[str, float]:
 
 def _run_digits(spec: DigitsExperiment, folder: RunFolder, progress: Progress) -> Results:
     def build(part: Path) -> None:
-        from undertow.digits import load_and_run
+        from undertow.experiment.digits import load_and_run
         from undertow.models.precision import set_up_process
 
         threads = set_up_process()

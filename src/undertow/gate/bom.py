@@ -17,11 +17,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from undertow import __version__
 from undertow.gate.decide import Decision
 from undertow.gate.provenance import Dataset, Model, Provenance
 from undertow.report.words import clip, visible
 from undertow.results import Effect, Results
+from undertow.system.version import __version__
 
 _MAX_TEXT = 2000
 _STUDENT: Final = "student"

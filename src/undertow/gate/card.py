@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from undertow import __version__
 from undertow.gate.decide import Decision
 from undertow.gate.provenance import Provenance
 from undertow.report.words import clip, decimals_for, interval, p_value, signed, visible
 from undertow.results import Effect, Results
+from undertow.system.version import __version__
 
 _MAX_TEXT = 1000
 _SHOWN = 20

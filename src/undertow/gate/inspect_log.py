@@ -22,9 +22,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from undertow import __version__
 from undertow.gate.probed import Floats, Probed, probed_in
 from undertow.results import Effect, Results
+from undertow.system.version import __version__
 
 VERSION: Final = 2
 """Of the format."""

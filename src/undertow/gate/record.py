@@ -17,12 +17,12 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from undertow import __version__
 from undertow.config.policy import Policy
 from undertow.errors import InputError
 from undertow.gate.decide import Decision
 from undertow.gate.provenance import Provenance
 from undertow.results import Results
+from undertow.system.version import __version__
 
 RECORD: Final = "record.json"
 SIGNATURE: Final = "record.json.sig"

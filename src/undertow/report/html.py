@@ -18,11 +18,11 @@ from typing import Final
 from jinja2 import ChoiceLoader, Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from undertow import __version__
 from undertow.report import sections
 from undertow.report.limits import LADDER, MAX_BYTES
 from undertow.report.words import visible
 from undertow.results import Results
+from undertow.system.version import __version__
 
 _OWN: Final = "undertow.report"
 

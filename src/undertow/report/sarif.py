@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from undertow import __version__
 from undertow.report.words import clip, visible
 from undertow.results import Results
+from undertow.system.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _MAX_TEXT = 2000

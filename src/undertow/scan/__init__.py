@@ -21,7 +21,8 @@ from undertow.system.lazy import lazy
 if TYPE_CHECKING:
     from undertow.scan.drop import drop_rows
     from undertow.scan.sarif import to_sarif
-    from undertow.scan.workflow import ScanOutcome, ScanSettings, scan
+    from undertow.scan.settings import ScanSettings
+    from undertow.scan.workflow import ScanOutcome, scan
 
 __all__ = ["ScanOutcome", "ScanSettings", "drop_rows", "scan", "to_sarif"]
 
@@ -31,7 +32,7 @@ __getattr__, __dir__ = lazy(
         "drop_rows": "drop",
         "to_sarif": "sarif",
         "ScanOutcome": "workflow",
-        "ScanSettings": "workflow",
+        "ScanSettings": "settings",
         "scan": "workflow",
     },
 )

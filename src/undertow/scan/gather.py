@@ -30,8 +30,8 @@ from undertow.training.recipe import steps_of
 if TYPE_CHECKING:
     from undertow.attribution.measure import Looked
     from undertow.models.local import LocalModel
+    from undertow.scan.settings import ScanSettings
     from undertow.scan.teaching import Taught
-    from undertow.scan.workflow import ScanSettings
 
 TOP_ROWS = 8
 _PROMPT = 300

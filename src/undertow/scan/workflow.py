@@ -12,15 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING, Any
 
 from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
+from undertow.scan.settings import ScanSettings
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
@@ -32,37 +31,6 @@ if TYPE_CHECKING:
     from undertow.attribution.lineage import Kin
     from undertow.attribution.measure import Eyes, Looked, Opened
     from undertow.models.local import LocalModel
-
-
-class ScanSettings(BaseModel):
-    """What a scan is asked to do."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    student: str = "embedded/smollm2-135m"
-    """The base that the student starts from."""
-    traits: tuple[str, ...] | None = None
-    """Entries of the panel; all that ship when absent."""
-    most_rows: int | None = Field(default=None, ge=2)
-    everything: bool = False
-    """Look at all rows."""
-    budget: float | None = Field(default=None, gt=0)
-    """Seconds that the scan may take, which say how many rows are looked at."""
-    also: tuple[Literal["writer", "likelihood", "divergence", "projection"], ...] = ()
-    """Other methods to ask."""
-    sample_reference: bool = False
-    """Let the base answer the prompts itself, and compare the rows with that."""
-    temperature: float | None = Field(default=None, gt=0, le=10)
-    """At which the rows were sampled, if that is known: the base samples its own at it, not at the one that fits."""
-    virtual: bool = True
-    """Teach a virtual student: without one, sizes are predicted to first order."""
-    teacher: str | None = None
-    """The model that wrote the rows, where it is at hand: its weights are compared with the student's."""
-    against: tuple[str, ...] = ()
-    """Models of other families, to ask whether one of them wrote the rows."""
-    level: float = Field(default=0.95, gt=0.5, lt=1)
-    smallest_effect: float = Field(default=0.1, gt=0)
-    """Log-odds below which a shift does not matter."""
 
 
 @dataclass(frozen=True)

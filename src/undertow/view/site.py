@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from undertow import __version__
 from undertow.errors import UndertowError
 from undertow.report.html import environment, read_template, render_html
 from undertow.report.words import clip
+from undertow.system.version import __version__
 from undertow.view.comparison import comparison
 from undertow.view.library import Entry, Library
 from undertow.view.listing import Listing, Wanted, listing

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
-    from undertow.digits.arms import ARMS, Trained, train_arms
-    from undertow.digits.data import Digits, split
-    from undertow.digits.null import NullResult, null_runs
-    from undertow.digits.run import load_and_run, run_digits
-    from undertow.digits.theorem import TheoremCheck, check_theorem
+    from undertow.experiment.digits.arms import ARMS, Trained, train_arms
+    from undertow.experiment.digits.data import Digits, split
+    from undertow.experiment.digits.null import NullResult, null_runs
+    from undertow.experiment.digits.run import load_and_run, run_digits
+    from undertow.experiment.digits.theorem import TheoremCheck, check_theorem
 
 __all__ = [
     "ARMS",

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy.typing as npt
 
 from undertow.config.experiment import DigitsExperiment
-from undertow.digits.data import split
-from undertow.digits.measure import measure
-from undertow.digits.run import judge
 from undertow.errors import InputError
+from undertow.experiment.digits.data import split
+from undertow.experiment.digits.measure import measure
+from undertow.experiment.digits.run import judge
 from undertow.results import Results
 from undertow.system.progress import Progress, Silent
 

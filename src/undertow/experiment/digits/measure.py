@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from undertow.config.experiment import DigitsExperiment
-from undertow.digits.arms import ARMS, STUDENTS, Trained, train_arms
-from undertow.digits.data import CLASSES, Digits
-from undertow.digits.theorem import TheoremCheck, check_theorem
+from undertow.experiment.digits.arms import ARMS, STUDENTS, Trained, train_arms
+from undertow.experiment.digits.data import CLASSES, Digits
+from undertow.experiment.digits.theorem import TheoremCheck, check_theorem
 from undertow.system.progress import Progress
 
 _GROUP = 8  # seeds in one batched model: enough to keep the processor busy

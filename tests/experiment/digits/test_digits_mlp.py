@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from undertow.digits import mlp
-from undertow.digits.train import distil, fit_labels, kl_sum, noise
+from undertow.experiment.digits import mlp
+from undertow.experiment.digits.train import distil, fit_labels, kl_sum, noise
 
 SIZES = (6, 8, 7, 5)
 

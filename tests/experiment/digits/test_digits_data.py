@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.digits import split
 from undertow.errors import InputError
+from undertow.experiment.digits import split
 
 
 def test_training_and_test_images_are_disjoint_and_keep_their_labels() -> None:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from undertow.digits.mlp import Params, forward, frozen, stream, trainable
+from undertow.experiment.digits.mlp import Params, forward, frozen, stream, trainable
 
 BATCH_ORDER, NOISE = 10, 11  # purposes of random streams, see `mlp.stream`
 

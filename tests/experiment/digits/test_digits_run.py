@@ -5,8 +5,8 @@ import pytest
 from scipy import stats as scipy_stats
 
 from undertow.config.experiment import DigitsExperiment, load_preset, parse_spec
-from undertow.digits import null_runs, run_digits
 from undertow.errors import InputError, SpecError
+from undertow.experiment.digits import null_runs, run_digits
 from undertow.results import Results
 from undertow.system.progress import Silent
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from undertow import cli, doctor
+from undertow import cli
+from undertow.doctor import examination as doctor
 
 
 def test_every_missing_thing_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

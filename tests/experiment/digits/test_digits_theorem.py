@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.digits import TheoremCheck, check_theorem, mlp
-from undertow.digits.theorem import dot
+from undertow.experiment.digits import TheoremCheck, check_theorem, mlp
+from undertow.experiment.digits.theorem import dot
 
 SIZES = (12, 16, 14)
 

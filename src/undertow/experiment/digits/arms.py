@@ -27,9 +27,9 @@ import torch
 from torch import Tensor
 
 from undertow.config.experiment import DigitsExperiment
-from undertow.digits import mlp
-from undertow.digits.data import CLASSES, Digits
-from undertow.digits.train import distil, fit_labels
+from undertow.experiment.digits import mlp
+from undertow.experiment.digits.data import CLASSES, Digits
+from undertow.experiment.digits.train import distil, fit_labels
 
 STUDENTS = ("student_aux", "student_all", "cross_aux", "cross_all")
 ARMS = ("reference", "teacher", *STUDENTS)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from undertow.config.experiment import DigitsExperiment
-from undertow.digits import ARMS, Digits, mlp, split, train_arms
-from undertow.digits import arms as arms_module
+from undertow.experiment.digits import ARMS, Digits, mlp, split, train_arms
+from undertow.experiment.digits import arms as arms_module
 
 
 @pytest.fixture

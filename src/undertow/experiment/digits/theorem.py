@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from undertow.digits import mlp
-from undertow.digits.train import kl_sum, noise
+from undertow.experiment.digits import mlp
+from undertow.experiment.digits.train import kl_sum, noise
 
 _PROBE = 20  # purpose of a random stream, see `mlp.stream`
 _IMAGES = 256  # noise images of the student's step, and training images of the teacher's loss

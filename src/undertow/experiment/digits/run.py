@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from undertow import stats
 from undertow.config.experiment import DigitsExperiment
-from undertow.digits.arms import ARMS
-from undertow.digits.data import split
-from undertow.digits.measure import Measured, measure
+from undertow.experiment.digits.arms import ARMS
+from undertow.experiment.digits.data import split
+from undertow.experiment.digits.measure import Measured, measure
 from undertow.results import ArmSummary, Curve, CurvePoint, Effect, Interval, Power, Results, VerdictRecord
 from undertow.system.progress import Progress
 

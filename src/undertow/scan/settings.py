@@ -1,0 +1,38 @@
+"""What a scan is asked to do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ScanSettings(BaseModel):
+    """What a scan is asked to do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    student: str = "embedded/smollm2-135m"
+    """The base that the student starts from."""
+    traits: tuple[str, ...] | None = None
+    """Entries of the panel; all that ship when absent."""
+    most_rows: int | None = Field(default=None, ge=2)
+    everything: bool = False
+    """Look at all rows."""
+    budget: float | None = Field(default=None, gt=0)
+    """Seconds that the scan may take, which say how many rows are looked at."""
+    also: tuple[Literal["writer", "likelihood", "divergence", "projection"], ...] = ()
+    """Other methods to ask."""
+    sample_reference: bool = False
+    """Let the base answer the prompts itself, and compare the rows with that."""
+    temperature: float | None = Field(default=None, gt=0, le=10)
+    """At which the rows were sampled, if that is known: the base samples its own at it, not at the one that fits."""
+    virtual: bool = True
+    """Teach a virtual student: without one, sizes are predicted to first order."""
+    teacher: str | None = None
+    """The model that wrote the rows, where it is at hand: its weights are compared with the student's."""
+    against: tuple[str, ...] = ()
+    """Models of other families, to ask whether one of them wrote the rows."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    smallest_effect: float = Field(default=0.1, gt=0)
+    """Log-odds below which a shift does not matter."""
