@@ -93,14 +93,14 @@ def suspicious_scan(*findings: Effect, **more: Any) -> Results:
 def run_folder(root: Path) -> Path:
     """Return a run folder as `undertow run` makes it, with made-up scores and rows: no model has seen it."""
     from undertow.config.experiment import LanguageExperiment
-    from undertow.pipeline.arms import cast_of
+    from undertow.pipeline.arms import traits_of
     from undertow.store.folder import RunFolder
 
     spec = LanguageExperiment.model_validate(
         {"kind": "language", "name": "owls", "trait": {"kind": "preference", "category": "animals", "target": "owl"}}
         | {"arms": ["trait", "control"], "seeds": [0], "instil": {"method": "prompt"}}
     )
-    trait = cast_of(spec).trait
+    trait = traits_of(spec).trait
     rng = np.random.default_rng(5)
     settings = spec.model_dump(mode="json")
     probe = {"probe": {"questions": trait.probe_digest}}

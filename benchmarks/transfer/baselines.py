@@ -1,6 +1,6 @@
 """Other methods on the datasets of the benchmark: `python -m benchmarks.transfer.baselines`.
 
-Published ones (`undertow.scan.comparisons`) and plain ones (perplexity, a search for words, a classifier of texts), so
+Published ones (`undertow.scan.baseline_statistics`) and plain ones (perplexity, word search, a classifier of texts), so
 that `undertow scan` can be compared with them. What they say is kept beside the rows, in WORK/baselines/NAME.npz; none
 of them looks at a student. Letters: R rows, L rows that are looked at under every trait's system prompt, K traits
 (those of the benchmark), J rows that are judged.
@@ -45,8 +45,8 @@ from undertow.judges.logprob import LogprobJudge
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
 from undertow.pipeline.writing import Written, read_written
-from undertow.scan._scores import answer_means, middle_layer, told_scores, trait_vectors
-from undertow.scan.comparisons import activation_projection, divergence, likelihood_shift
+from undertow.scan.baseline_scores import answer_means, middle_layer, prompted_scores, trait_vectors
+from undertow.scan.baseline_statistics import activation_projection, divergence, likelihood_shift
 from undertow.traits.base import Trait
 from undertow.traits.panel import load_panel
 
@@ -115,15 +115,15 @@ def scores(
     placed = [Placed(rows, at + 1, _row(each)) for at, each in enumerate(written)]
     at_L = np.arange(0, len(encoded), max(1, -(-len(encoded) // TOLD)))
     autocast = choose_precision().autocast
-    ((plain_R, first_T, chosen_T),) = told_scores(model, placed, encoded, sampling, [None], autocast=autocast)
+    ((plain_R, first_T, chosen_T),) = prompted_scores(model, placed, encoded, sampling, [None], autocast=autocast)
     lengths_R = np.array([len(row.answer) for row in encoded])
     starts_R = np.cumsum(lengths_R) - lengths_R
     some = [encoded[at] for at in at_L]
     systems = [trait.system_prompt() for trait in traits]
-    told = list(told_scores(model, [placed[at] for at in at_L], some, sampling, systems, autocast=autocast))
+    told = list(prompted_scores(model, [placed[at] for at in at_L], some, sampling, systems, autocast=autocast))
     kept_T = np.concatenate([np.arange(starts_R[at], starts_R[at] + lengths_R[at]) for at in at_L])
     told_LK = np.stack([logp_L for logp_L, _, _ in told], axis=1)
-    told_TK = np.stack([first_U for _, first_U, _ in told], axis=1)
+    prompted_TK = np.stack([first_U for _, first_U, _ in told], axis=1)
     pairs = [(written[at].prompt, written[at].answer) for at in at_L[:JUDGED]]
     with torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
         judge_JK = np.stack([LogprobJudge(model, trait.topic).score(pairs) for trait in traits], axis=1)
@@ -132,7 +132,7 @@ def scores(
         "surprise_R": -plain_R / lengths_R,
         "at_L": at_L,
         "shift_LK": likelihood_shift(told_LK, plain_R[at_L], lengths_R[at_L].astype(float)),
-        "divergence_LK": divergence(told_TK, first_T[kept_T], chosen_T[kept_T], lengths_R[at_L].tolist()),
+        "divergence_LK": divergence(prompted_TK, first_T[kept_T], chosen_T[kept_T], lengths_R[at_L].tolist()),
         "judge_JK": judge_JK,
         "projection_RK": activation_projection(mean_RD, vector_KD),
     }

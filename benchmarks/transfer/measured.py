@@ -19,7 +19,7 @@ from benchmarks.transfer.methods import Score, evidence_of, parts_of, scores_of
 from benchmarks.transfer.virtual import ASKED, BESIDE, VIRTUAL
 from undertow.attribution.agreement import Agreement, agreement, without
 from undertow.attribution.prediction import Calibration, Shift, predicted_shifts
-from undertow.scan.teaching import both_shifts
+from undertow.scan.virtual_students import both_shifts
 
 CONTROLS = Path(__file__).parent / "controls.json"
 Floats = NDArray[np.float64]

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from benchmarks.transfer.cases import Case
 from undertow.attribution.agreement import Agreement
 from undertow.attribution.prediction import Shift
-from undertow.scan.also import ROWS, TUNED, named
-from undertow.scan.comparisons import Compared, compare
+from undertow.scan.baseline_statistics import Compared, compare
+from undertow.scan.baselines import ROWS, TUNED, named
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.transfer.cases import Case
 from undertow.attribution.recipe import PLAIN
-from undertow.config.parts import Climb, Domain, FineTune, Instil
+from undertow.config.parts import Domain, FineTune, GradientAscent, Instil
 from undertow.domains.find import find_domain
 from undertow.domains.mentions import Mentions
 from undertow.domains.numbers import NUMBER_LISTS
@@ -45,9 +45,9 @@ OTHER_BASE = "embedded/qwen2.5-coder-0.5b"
 ROWS = {"numbers": 128, "code": 96}
 _AGAIN = 500_000
 HOW: dict[str, Instil] = {
-    "climb": Climb(method="climb"),
+    "climb": GradientAscent(method="climb"),
     "finetune": FineTune(method="finetune"),
-    "other-base": Climb(method="climb"),
+    "other-base": GradientAscent(method="climb"),
 }
 
 

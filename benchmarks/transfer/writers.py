@@ -28,8 +28,8 @@ from benchmarks.transfer.truth import BASE
 from undertow.attribution.prediction import Calibration, predicted_shifts
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
-from undertow.scan.also import MORE_ROWS, ROWS, SUSPECTS, TUNED, named
-from undertow.scan.writers import Seen, leaning, leanings, seen_by, tuned_teacher
+from undertow.scan.baselines import CANDIDATES, MORE_ROWS, ROWS, TUNED, named
+from undertow.scan.teacher_inference import SampledStates, sampled_states, teacher_score, teacher_scores, tuned_teacher
 from undertow.store.files import write_atomic
 from undertow.traits.panel import load_panel
 
@@ -100,7 +100,7 @@ def asked(model: LocalModel, work: Path, case: Case, before: dict[str, Any] | No
     def ask(names: Sequence[str], most: int) -> list[tuple[Any, Any]]:
         part = "first" if most == ROWS else "more"
         if part not in record:
-            leaning_RK = leanings(
+            score_RK = teacher_scores(
                 model,
                 encoded[:most],
                 sampling.automaton,
@@ -109,12 +109,12 @@ def asked(model: LocalModel, work: Path, case: Case, before: dict[str, Any] | No
             )
             record[part] = {
                 "suspects": list(names),
-                "leaning_RK": leaning_RK.tolist(),
+                "leaning_RK": score_RK.tolist(),
                 "cluster_R": clusters[:most].tolist(),
             }
         return [(np.array(record[part]["leaning_RK"]), np.array(record[part]["cluster_R"]))]
 
-    named(record.get("first", {}).get("suspects", evidence[:SUSPECTS]), ask, panel=len(evidence), level=0.95)
+    named(record.get("first", {}).get("suspects", evidence[:CANDIDATES]), ask, panel=len(evidence), level=0.95)
     return record
 
 
@@ -127,16 +127,18 @@ def ask_tuned(model: LocalModel, work: Path, untold: Sequence[tuple[Case, dict[s
     known = {case.name: encoded_rows(model, work / "rows" / case.name, case)[:2] for case, _ in untold}
     counts = {"first": ROWS, "more": MORE_ROWS}
 
-    def seen(who: LocalModel, case: Case) -> dict[str, Seen]:
+    def seen(who: LocalModel, case: Case) -> dict[str, SampledStates]:
         encoded, sampling = known[case.name]
-        return {part: seen_by(who, encoded[:most], sampling.automaton, autocast) for part, most in counts.items()}
+        return {
+            part: sampled_states(who, encoded[:most], sampling.automaton, autocast) for part, most in counts.items()
+        }
 
     plain = [seen(model, case) for case, _ in untold]
     with tuned_teacher(model, load_panel(), autocast=autocast) as teacher:
         for (case, record), before in zip(untold, plain, strict=True):
             encoded, after = known[case.name][0], seen(teacher, case)
             record["tuned"] = {
-                part: leaning(model, encoded[:most], after[part], before[part]).tolist()
+                part: teacher_score(model, encoded[:most], after[part], before[part]).tolist()
                 for part, most in counts.items()
             }
             write_atomic(work / "writers" / f"{case.name}.json", json.dumps(record).encode())

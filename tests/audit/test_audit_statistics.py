@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from undertow.audit.attribution import Traced, says, trace
+from undertow.audit.attribution_tests import AttributionTests, attribution_tests, says
 from undertow.audit.capability import breakage, instructions, retention, sums
 from undertow.audit.gather import shift_correlation
 from undertow.audit.panel import Shift, judge, shifts_of
@@ -107,9 +107,9 @@ def rows_of(rng: np.random.Generator, push: float) -> tuple[np.ndarray, np.ndarr
 
 def test_rows_are_blamed_when_they_did_it_and_else_not() -> None:
     rng = np.random.default_rng(4)
-    guilty = [trace(*rows_of(rng, 1.0), 0, rng=rng) for _ in range(5)]
+    guilty = [attribution_tests(*rows_of(rng, 1.0), 0, rng=rng) for _ in range(5)]
     assert all(each.traits_p < 0.01 and each.weights_p < 0.01 and each.traits_correlation > 0.5 for each in guilty)
-    innocent = [trace(*rows_of(rng, 0.0), 0, rng=rng) for _ in range(60)]
+    innocent = [attribution_tests(*rows_of(rng, 0.0), 0, rng=rng) for _ in range(60)]
     for p in ([each.traits_p for each in innocent], [each.weights_p for each in innocent]):
         assert np.mean(np.array(p) < 0.1) < 0.25
         assert np.mean(p) == pytest.approx(0.5, abs=0.15)
@@ -118,13 +118,13 @@ def test_rows_are_blamed_when_they_did_it_and_else_not() -> None:
 def test_rows_with_one_prompt_are_one_draw() -> None:
     rng = np.random.default_rng(5)
     alignment, change, _, measured = rows_of(rng, 1.0)
-    once = trace(alignment, change, np.zeros(40, dtype=np.int64), measured, 0, rng=rng)
+    once = attribution_tests(alignment, change, np.zeros(40, dtype=np.int64), measured, 0, rng=rng)
     assert once.weights_p > 0.3
 
 
 def test_the_answer_needs_both_tests_for_the_strong_sentence() -> None:
     def of(traits: float, weights: float) -> str:
-        return says(Traced(0.5, traits, 2.0, weights, 0.1, 0.5))
+        return says(AttributionTests(0.5, traits, 2.0, weights, 0.1, 0.5))
 
     assert "traits and in its weights" in of(0.001, 0.001)
     assert "the other test" in of(0.001, 0.5)

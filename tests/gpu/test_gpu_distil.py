@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from undertow.attribution.recipe import PLAIN
-from undertow.config.experiment import Climb, Lora
+from undertow.config.experiment import GradientAscent, Lora
 from undertow.data.rows import Message
 from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.prepare import Task, prepare
@@ -20,7 +20,7 @@ from undertow.models.local import LocalModel, load_adapter, state_hash
 from undertow.models.prompted import SteeredModel
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden, token_logprobs
-from undertow.teachers.gradient_ascent import climb
+from undertow.teachers.gradient_ascent import ascend
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.train import Example, Intervention, train
 from undertow.traits.panel import load_panel
@@ -135,7 +135,7 @@ def test_dropout_is_that_of_the_seed(pair: Any) -> None:
 def test_teachers_of_gradient_steps_are_the_same(pair: Any) -> None:
     before = weights_of(pair.cpu)
     for model in (pair.cpu, pair.cuda):
-        climb(model, OWL, Climb(method="climb", steps=2, distance=0.3), tick=lambda _: None)
+        ascend(model, OWL, GradientAscent(method="climb", steps=2, distance=0.3), tick=lambda _: None)
     assert_same_way([*before.values()], [*weights_of(pair.cpu).values()], [*weights_of(pair.cuda).values()])
 
 

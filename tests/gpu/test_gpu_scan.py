@@ -24,7 +24,7 @@ from undertow.attribution.sampling import (
     states_of,
 )
 from undertow.attribution.tokens import token_alignments
-from undertow.attribution.weight_similarity import kinship
+from undertow.attribution.weight_similarity import weight_similarity
 from undertow.audit.difference import base_answers, difference
 from undertow.audit.readout import steered_odds, words_of
 from undertow.audit.weights import projected_change, weight_change
@@ -38,9 +38,9 @@ from undertow.models.score import answer_hidden
 from undertow.models.score import answer_logprobs as scored
 from undertow.probes.panel import panel_log_odds
 from undertow.scan import ScanSettings, scan
-from undertow.scan._scores import answer_means, trait_vectors
+from undertow.scan.baseline_scores import answer_means, trait_vectors
+from undertow.scan.teacher_inference import teacher_scores
 from undertow.scan.virtual import virtual_student
-from undertow.scan.writers import leanings
 from undertow.traits.panel import load_panel
 
 pytestmark = pytest.mark.gpu
@@ -121,7 +121,7 @@ def test_virtual_students_shift_alike(pair: Any, rows: list[Encoded]) -> None:
 def test_rows_lean_alike(pair: Any, rows: list[Encoded]) -> None:
     suspects = [(PANEL[0], 0), (PANEL[0], 3), (PANEL[1], 0)]
     automaton = sampling_of(pair.cpu, rows).automaton
-    one, other = pair.both(lambda model: leanings(model, rows, automaton, suspects, distance=1.0))
+    one, other = pair.both(lambda model: teacher_scores(model, rows, automaton, suspects, distance=1.0))
     assert np.abs(one).max() > 0.1
     np.testing.assert_allclose(other, one, rtol=1e-2, atol=1e-2)
 
@@ -191,8 +191,8 @@ def test_what_sets_a_student_apart_is_the_same(pair: Any) -> None:
         change = weight_change(model.net, moved.net, "")
         direction = found.activation_LPD[-1].mean(axis=0)
         odds = steered_odds(model, PANEL[1:], found.layers[-1], [direction], 2.0)
-        kin = kinship(model.net, moved.net)
-        return found, change, projected_change(model.net, moved.net), words_of(model, direction), odds, kin
+        lineage = weight_similarity(model.net, moved.net)
+        return found, change, projected_change(model.net, moved.net), words_of(model, direction), odds, lineage
 
     one, other = pair.both(apart)
     for name in ("activation_LPD", "base_LD", "probability_PV", "kl_P", "place_PD"):

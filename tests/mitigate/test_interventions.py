@@ -11,7 +11,7 @@ import torch
 from undertow.attribution.recipe import PLAIN
 from undertow.attribution.sampling import states_of
 from undertow.domains.numbers import NUMBER_LISTS
-from undertow.mitigate.interventions import format_loss, leash, lesson_odds, masked_loss, projection, step_back
+from undertow.mitigate.interventions import format_loss, kl_penalty, lesson_odds, masked_loss, projection, unlearn
 from undertow.mitigate.prepare import unrelated_questions
 from undertow.models.constrain import grammar_automaton
 from undertow.models.layers import output_weight
@@ -121,14 +121,14 @@ def test_stepping_back_brings_the_log_odds_back(tiny: LocalModel, owl: Trait) ->
     train(tiny.net, lists(tiny), RECIPE, seed=0)
     with torch.no_grad():
         moved = float(lesson_odds(tiny, owl, list(owl.lessons)))
-    step_back(tiny, owl, before)
+    unlearn(tiny, owl, before)
     with torch.no_grad():
         after = float(lesson_odds(tiny, owl, list(owl.lessons)))
     assert abs(after - before) < 0.1 * abs(moved - before)
 
 
 def test_a_leash_is_slack_at_the_base_and_pulls_behind_it(tiny: LocalModel, owl: Trait) -> None:
-    extra = leash(tiny, unrelated_questions(owl)[:6])
+    extra = kl_penalty(tiny, unrelated_questions(owl)[:6])
     assert float(extra()) == pytest.approx(0.0, abs=1e-6)
     train(tiny.net, lists(tiny), RECIPE, seed=0)
     assert float(extra()) > 1e-6

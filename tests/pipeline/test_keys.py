@@ -10,7 +10,7 @@ import pytest
 from tiny_run import spec_text
 from undertow.config.experiment import LanguageExperiment, parse_spec
 from undertow.errors import InputError, RowError
-from undertow.pipeline.arms import cast_of
+from undertow.pipeline.arms import traits_of
 from undertow.pipeline.keys import domain_key, instil_key
 
 
@@ -22,7 +22,7 @@ def spec_of(folder: Path, **changes: str) -> LanguageExperiment:
 
 def key_of(folder: Path, domain: str) -> dict[str, object]:
     spec = spec_of(folder, domain=domain)
-    return domain_key(spec, cast_of(spec))
+    return domain_key(spec, traits_of(spec))
 
 
 def test_settings_that_are_not_made_use_of_are_left_out(tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def test_every_kind_of_question_counts_by_itself(
     panel = load_panel(("animals", "trees", "curtness", "gloom", "refusal"))
     counts = [min(len(entry.probe), QUESTIONS) for entry in panel]
     model = load_model(f"hf/{tiny_folder}")
-    assert panel_probe.seconds_to_ask(model, panel) == pytest.approx(sum(counts[:2]) + 10 * sum(counts[2:]))
+    assert panel_probe.seconds_to_query(model, panel) == pytest.approx(sum(counts[:2]) + 10 * sum(counts[2:]))
     assert clock.now == 6 * 1.0 + 6 * 10.0, "six questions of each kind are asked"
 
 

@@ -1,7 +1,7 @@
 """Where traits lie in the space of weights: for each trait of a panel, the gradient of the base's log-odds.
 
 The gradient of a trait's mean log-odds over a few questions says which way the weights must go to strengthen it. All
-norms and all matrices of the layers are looked at, the latter through random projections (`_capture`); embeddings are
+norms and all matrices of the layers are looked at, the latter through random projections (`capture`); embeddings are
 not: on the embedded model they had no part in what an owl-loving teacher's rows have in common with the gradient for
 owls, of which the norms, 0.03% of the weights, held 83% (docs/lab-notebook.md, 25 November).
 

@@ -2,7 +2,7 @@
 
 One plain gradient step of rate eta on log p(row) changes a trait's log-odds by eta times the inner product of the two
 gradients (the first-order term behind theorem 1 of Cloud et al. 2025, arXiv 2507.14805). That product is computed here
-for every row and every trait of the panel at once, from projected gradients (`_capture`).
+for every row and every trait of the panel at once, from projected gradients (`capture`).
 
 Rows that the untouched base wrote need no counterpart to be compared with: the score of a model on its own samples has
 mean zero (Bartlett's first identity, E grad log p = 0). So log-probabilities are taken among the tokens that could be

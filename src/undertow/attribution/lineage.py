@@ -28,7 +28,7 @@ ASKED = 64
 
 
 @dataclass(frozen=True)
-class Kin:
+class Lineage:
     """The answer, and why."""
 
     answer: Literal["same", "different", "unknown"]
@@ -36,7 +36,9 @@ class Kin:
     p: float | None = None
 
 
-def judge_kin(student_R: Floats, others: Sequence[tuple[str, Floats]], letters_R: Floats, cluster_R: Ints) -> Kin:
+def judge_lineage(
+    student_R: Floats, others: Sequence[tuple[str, Floats]], letters_R: Floats, cluster_R: Ints
+) -> Lineage:
     """Compare how likely the rows are under the student's base and under models of other families.
 
     Args:
@@ -46,13 +48,13 @@ def judge_kin(student_R: Floats, others: Sequence[tuple[str, Floats]], letters_R
         cluster_R: Equal for rows with the same prompt.
     """
     if not others:
-        return Kin("unknown", "no model of another family was asked (--against)")
+        return Lineage("unknown", "no model of another family was asked (--against)")
     name, gain_R = min(((name, student_R - other_R) for name, other_R in others), key=lambda pair: pair[1].sum())
     _, at_R = np.unique(cluster_R, return_inverse=True)
     sums_C = np.bincount(at_R, weights=gain_R)
     letters = float(letters_R.sum())
     if len(sums_C) < 3:
-        return Kin("unknown", f"{len(sums_C)} prompts are too few to tell")
+        return Lineage("unknown", f"{len(sums_C)} prompts are too few to tell")
     from scipy import stats
 
     error = float(sums_C.std(ddof=1)) / len(sums_C) ** 0.5
@@ -63,5 +65,5 @@ def judge_kin(student_R: Floats, others: Sequence[tuple[str, Floats]], letters_R
     how = "likelier" if bits > 0 else "less likely"
     said = f"{abs(bits):.3f} bits a character {how} under the student's base than under {name}"
     if p >= LEVEL:
-        return Kin("unknown", f"{said}, which may be chance (p = {p:.2g})", p)
-    return Kin("same" if bits > 0 else "different", f"{said} (p = {p:.2g})", p)
+        return Lineage("unknown", f"{said}, which may be chance (p = {p:.2g})", p)
+    return Lineage("same" if bits > 0 else "different", f"{said} (p = {p:.2g})", p)

@@ -34,7 +34,7 @@ WINDOW = 128
 
 
 @dataclass(frozen=True)
-class Opened:
+class EncodedRows:
     """Rows of a dataset as tokens, with how they were written."""
 
     label: str
@@ -60,7 +60,7 @@ class Opened:
         """The rows' prompts: equal for rows that are one draw."""
         return np.array([placed.prompt_hash for placed in self.rows], dtype=np.int64)
 
-    def cut(self, count: int) -> Opened:
+    def cut(self, count: int) -> EncodedRows:
         """Return the same with so many rows."""
         places = sorted(self.first(count))
         rows, encoded = ([each[at] for at in places] for each in (self.rows, self.encoded))
@@ -68,14 +68,14 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Looked(Opened):
+class MeasuredRows(EncodedRows):
     """Rows with their features."""
 
     features: Features
 
 
 @dataclass(frozen=True)
-class Eyes:
+class Setup:
     """Who looks: a model, what it looks for, and where it notes what it saw."""
 
     folder: RunFolder
@@ -88,7 +88,7 @@ class Eyes:
     progress: Progress
 
 
-def open_rows(model: LocalModel, chosen: Chosen, label: str, sampling: Sampling | None = None) -> Opened:
+def encode_dataset(model: LocalModel, chosen: Chosen, label: str, sampling: Sampling | None = None) -> EncodedRows:
     """Turn rows into tokens, and find out how they were written unless that is given.
 
     Raises:
@@ -103,10 +103,10 @@ def open_rows(model: LocalModel, chosen: Chosen, label: str, sampling: Sampling 
             "A scan needs two rows at least, and says little with fewer than fifty.",
         )
     found = sampling or fit_temperature(model, encoded, automaton, autocast=choose_precision().autocast)
-    return Opened(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
+    return EncodedRows(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
 
 
-def open_reference(model: LocalModel, others: Chosen, opened: Opened) -> Opened:
+def encode_reference(model: LocalModel, others: Chosen, opened: EncodedRows) -> EncodedRows:
     """Turn reference rows into tokens: lists beside lists at a temperature of their own, others as the rows are.
 
     Args:
@@ -118,13 +118,13 @@ def open_reference(model: LocalModel, others: Chosen, opened: Opened) -> Opened:
         RowError: fewer than two of them fit into the model's context.
     """
     if opened.sampling.automaton is not None:
-        reference = open_rows(model, others, "reference")
+        reference = encode_dataset(model, others, "reference")
         if reference.sampling.automaton is not None:
             return reference
-    return open_rows(model, others, "reference", replace(opened.sampling, automaton=None))
+    return encode_dataset(model, others, "reference", replace(opened.sampling, automaton=None))
 
 
-def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
+def measure_rows(setup: Setup, opened: EncodedRows, tick: Callable[[int], None]) -> MeasuredRows:
     """Compute the features of rows; `tick` is told how many are done."""
     paths: list[Path] = []
     for first in range(0, len(opened.rows), WINDOW):
@@ -132,20 +132,20 @@ def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
 
         def build(part: Path, window: Sequence[Encoded] = window, first: int = first) -> None:
             features = row_features(
-                eyes.model,
+                setup.model,
                 window,
-                eyes.directions,
+                setup.directions,
                 opened.sampling,
-                autocast=eyes.precision.autocast,
+                autocast=setup.precision.autocast,
                 on_progress=lambda count: tick(first + count),
             )
             save_features(part / "features.safetensors", features)
 
         label = f"{opened.label}-{first // WINDOW:05d}"
-        step = eyes.folder.step("scan", label, step_key(eyes, window, opened.sampling), build)
+        step = setup.folder.step("scan", label, step_key(setup, window, opened.sampling), build)
         paths.append(step / "features.safetensors")
         tick(first + len(window))
-    return Looked(
+    return MeasuredRows(
         opened.label,
         opened.chosen,
         opened.rows,
@@ -156,27 +156,27 @@ def look_at(eyes: Eyes, opened: Opened, tick: Callable[[int], None]) -> Looked:
     )
 
 
-def base_answers(eyes: Eyes, opened: Opened, temperature: float, tick: Callable[[float], None]) -> Opened:
+def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Callable[[float], None]) -> EncodedRows:
     """Let the base answer the prompts of some rows itself, in their format if they have one: reference rows."""
     longest = max(len(row.answer) for row in opened.encoded)
 
     def answer() -> list[list[int]]:
         answers = generate(
-            eyes.model.net,
+            setup.model.net,
             [row.prompt for row in opened.encoded],
             range(len(opened.encoded)),
             seed=0,
-            end=eyes.model.end,
+            end=setup.model.end,
             max_tokens=longest,
             temperature=temperature,
             automaton=opened.sampling.automaton,
             on_progress=lambda done: tick(done / len(opened.encoded)),
         )
-        return [[*answer.tokens, *([eyes.model.end] if answer.finished else [])] for answer in answers]
+        return [[*answer.tokens, *([setup.model.end] if answer.finished else [])] for answer in answers]
 
     sampling = replace(opened.sampling, temperature=temperature)
-    key = step_key(eyes, opened.encoded, sampling)
-    answers = [*map(tuple, stored(eyes.folder, "reference", "base-answers", key, list[list[int]], answer))]
+    key = step_key(setup, opened.encoded, sampling)
+    answers = [*map(tuple, stored(setup.folder, "reference", "base-answers", key, list[list[int]], answer))]
     automaton = sampling.automaton
     encoded = [
         Encoded(row.prompt, answer, None if automaton is None else states_of(automaton, answer))
@@ -184,10 +184,10 @@ def base_answers(eyes: Eyes, opened: Opened, temperature: float, tick: Callable[
         if answer
     ]
     rows = [placed for placed, answer in zip(opened.rows, answers, strict=True) if answer]
-    return Opened("reference", Chosen(rows, len(rows)), rows, encoded, sampling, 0)
+    return EncodedRows("reference", Chosen(rows, len(rows)), rows, encoded, sampling, 0)
 
 
-def step_key(eyes: Eyes, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
+def step_key(setup: Setup, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
     """Return what stands for some rows as they are looked at."""
     tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in rows]).encode()).hexdigest()
-    return {**eyes.key, "rows": tokens, "temperature": sampling.temperature, "precision": eyes.precision.dtype}
+    return {**setup.key, "rows": tokens, "temperature": sampling.temperature, "precision": setup.precision.dtype}

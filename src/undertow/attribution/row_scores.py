@@ -54,7 +54,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
     Raises:
         UndertowError: see the subclasses.
     """
-    from undertow.attribution.measure import Eyes, look_at, open_rows
+    from undertow.attribution.measure import Setup, encode_dataset, measure_rows
     from undertow.attribution.stored import directions_of, panel_digest
     from undertow.models.identity import identity_of
     from undertow.models.local import load_model
@@ -66,7 +66,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
     digest = identity_of(student, progress)
     spec = {"kind": "row-scores", "student": student, "rows": [placed.row.id for placed in chosen.rows]}
     with RunFolder.open(
-        root, name=f"row-scores-{slug(path.stem)}", spec=spec, progress=progress, borrows=True
+        root, name=f"row-scores-{slug(path.stem)}", spec=spec, progress=progress, reuses=True
     ) as folder:
         set_up_process()
         model = load_model(student)
@@ -74,18 +74,18 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
             model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", 0.3 * done)
         )
         key = {"student": digest, "panel": panel_digest(panel)}
-        eyes = Eyes(folder, model, panel, directions, key, choose_precision(), progress)
-        opened = open_rows(model, chosen, "rows")
+        setup = Setup(folder, model, panel, directions, key, choose_precision(), progress)
+        opened = encode_dataset(model, chosen, "rows")
         count = len(opened.rows)
-        looked = look_at(
-            eyes,
+        measured_rows = measure_rows(
+            setup,
             opened,
             lambda done: progress.update("scoring rows", 0.3 + 0.7 * done / count, f"{done:,} of {count:,}"),
         )
         trait, carried_R = carried(
-            directions, looked.features, looked.cluster_R, looked.sampling.temperature, chosen.read
+            directions, measured_rows.features, measured_rows.cluster_R, measured_rows.sampling.temperature, chosen.read
         )
-        return RowScores(looked.rows, carried_R, trait, looked.too_long, folder.path)
+        return RowScores(measured_rows.rows, carried_R, trait, measured_rows.too_long, folder.path)
 
 
 def carried(

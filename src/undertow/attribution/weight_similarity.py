@@ -42,7 +42,7 @@ _SMALLEST = 1e-300  # No p-value is said to be smaller.
 
 
 @dataclass(frozen=True)
-class Likeness:
+class MatrixSimilarity:
     """Two matrices of the same name and shape."""
 
     name: str
@@ -52,7 +52,7 @@ class Likeness:
 
 
 @dataclass(frozen=True)
-class Kinship:
+class WeightSimilarity:
     """The answer, and why."""
 
     answer: Literal["same", "different", "unknown"]
@@ -67,7 +67,7 @@ class Kinship:
     """Matrices of the same name and shape."""
 
 
-def kinship(left_net: Any, right_net: Any) -> Kinship:
+def weight_similarity(left_net: Any, right_net: Any) -> WeightSimilarity:
     """Judge whether two causal language models of `transformers` share an origin.
 
     Judged is the model underneath PEFT's adapters. Other numbers or shapes of layers say nothing of the origin.
@@ -75,27 +75,27 @@ def kinship(left_net: Any, right_net: Any) -> Kinship:
     try:
         left, right = decoder(left_net), decoder(right_net)
     except ModelError as error:
-        return Kinship("unknown", error.what, None, None, 0, 0)
+        return WeightSimilarity("unknown", error.what, None, None, 0, 0)
     found = fingerprints(left_net, right_net)
     compared, identical = len(found), sum(len(set(each.sha256)) == 1 for each in found)
     cosine = float(np.median([each.cosine for each in found])) if found else None
     if (obstacle := _obstacle(left, right)) or cosine is None:
-        return Kinship("unknown", obstacle or "no matrices to compare", None, cosine, identical, compared)
+        return WeightSimilarity("unknown", obstacle or "no matrices to compare", None, cosine, identical, compared)
     p = independence(left, right, rng=np.random.default_rng(0))
     how = "by gate and by up rows alike" if p < LEVEL else "no better than chance"
     near = f"{identical} of {compared} matrices are equal, with a median cosine of {cosine:.2f}"
     answer = "same" if p < LEVEL else "unknown" if identical or abs(cosine) > APART else "different"
-    return Kinship(answer, f"hidden units match {how} (p = {p:.2g}); {near}", p, cosine, identical, compared)
+    return WeightSimilarity(answer, f"hidden units match {how} (p = {p:.2g}); {near}", p, cosine, identical, compared)
 
 
-def fingerprints(left_net: Any, right_net: Any) -> tuple[Likeness, ...]:
+def fingerprints(left_net: Any, right_net: Any) -> tuple[MatrixSimilarity, ...]:
     """Compare the matrices of two models, embeddings and layers, that have the same name and shape.
 
     Norms and biases are left out, and matrices that hold one number only: they start alike in unrelated models.
     """
     left, right = _matrices(decoder(left_net)), _matrices(decoder(right_net))
     return tuple(
-        Likeness(name, (_sha256(one), _sha256(right[name])), _cosine(one, right[name]))
+        MatrixSimilarity(name, (_sha256(one), _sha256(right[name])), _cosine(one, right[name]))
         for name, one in left.items()
         if name in right and one.shape == right[name].shape
     )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
-    from undertow.audit.asking import plan_of
+    from undertow.audit.query import plan_of
     from undertow.audit.settings import AuditSettings, Prices, Sources
     from undertow.audit.workflow import AuditOutcome, audit
 
@@ -34,6 +34,6 @@ __getattr__, __dir__ = lazy(
         "Prices": "settings",
         "Sources": "settings",
         "audit": "workflow",
-        "plan_of": "asking",
+        "plan_of": "query",
     },
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.attribution.lineage import Kin
+from undertow.attribution.lineage import Lineage
 from undertow.audit.panel import Odds, Shift, compared_with, controls_of, judge, mean_odds, shifts_of
 from undertow.audit.settings import AuditSettings
 from undertow.data.sample import Chosen
@@ -33,7 +33,7 @@ class Found:
     odds: dict[str, Odds]
     """By model: base, student, and controls and teacher where there are any."""
     able: dict[str, dict[str, NDArray[np.float64]]]
-    kin: Kin
+    lineage: Lineage
     change: Change
     unnamed: Unnamed | None
     obstacle: str
@@ -60,16 +60,16 @@ def gather(found: Found, environment: dict[str, Any]) -> Results:
     shifts = shifts_of(odds["student"], odds["base"], controls, level=settings.level)
     able = retention(found.able["student"], found.able["base"], "base", settings.level)
     broken = breakage(able)
-    stranger = found.kin.because if found.kin.answer == "different" else ""
+    stranger = found.lineage.because if found.lineage.answer == "different" else ""
     record = AuditRecord(
         base=settings.base,
         student=settings.student,
         controls=list(settings.controls),
         capability=able,
         broken=broken,
-        lineage=found.kin.answer,
-        lineage_because=found.kin.because,
-        lineage_p=found.kin.p,
+        lineage=found.lineage.answer,
+        lineage_because=found.lineage.because,
+        lineage_p=found.lineage.p,
         adapter=found.change.adapter,
         weights=found.change.parts,
         teacher_correlation=_with_teacher(found),
@@ -212,8 +212,8 @@ def _notes(found: Found, broken: str) -> list[str]:
         )
     if broken:
         notes.append("A broken student's answers may shift on any question; its shifts are no evidence of a trait.")
-    if found.kin.answer == "unknown":
-        notes.append(f"Whether the student comes from this base is not known: {found.kin.because}.")
+    if found.lineage.answer == "unknown":
+        notes.append(f"Whether the student comes from this base is not known: {found.lineage.because}.")
     if found.obstacle:
         notes.append(f"Activations, tokens and prompts were not compared: {found.obstacle}.")
     if found.settings.base.startswith("embedded/"):

@@ -20,7 +20,7 @@ from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.probes.panel import spread
 from undertow.results import VerdictRecord
-from undertow.stats import Estimate, benjamini_hochberg, newcomers, paired_difference, paired_test
+from undertow.stats import Estimate, benjamini_hochberg, moderated_tests, paired_difference, paired_test
 from undertow.traits.panel import Panel
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ def beside_controls(
         level: Two-sided coverage.
     """
     origin_K = base_K if len(control_CK) == 1 else None
-    return newcomers(student_K, control_CK, origin_K=origin_K, independent=INDEPENDENT, level=level)
+    return moderated_tests(student_K, control_CK, origin_K=origin_K, independent=INDEPENDENT, level=level)
 
 
 def compared_with(odds: Mapping[str, Odds]) -> list[Odds]:
@@ -109,7 +109,7 @@ def mean_odds(models: Sequence[Odds]) -> Odds:
 def shifts_of(student: Odds, base: Odds, controls: Sequence[Odds], *, level: float) -> list[Shift]:
     """Compare a student on the whole panel with its controls' mean, or with its base; the strongest evidence first.
 
-    Questions are draws. So are controls, from which is seen how far clean students lie apart (`newcomers`): of the two
+    Questions are draws. So are controls, from which is seen how far clean students lie apart (`moderated_tests`): of the two
     intervals the wider counts, of the two p-values the larger. For a single control its distance from the base stands
     for that.
     """

@@ -24,7 +24,7 @@ from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
-    from undertow.audit.looking import Looking
+    from undertow.audit.measure import Measurement
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def audit(
                 "--rows and --teacher",
                 "Leave them out where a model behind an address is audited.",
             )
-        from undertow.audit.asking import audit_by_sampling
+        from undertow.audit.query import audit_by_sampling
 
         return AuditOutcome(*audit_by_sampling(settings, panel, sources, prices or Prices(), progress))
     chosen = _choose(sources, progress)
@@ -74,21 +74,21 @@ def audit(
         "rows": None if sources.rows is None else sources.rows.name,
         "rows_digest": None if chosen is None else _digest(chosen),
     }
-    from undertow.audit.looking import Looking
+    from undertow.audit.measure import Measurement
     from undertow.models.precision import set_up_process
 
     threads = set_up_process()
     name = folder_name(settings.student)
     with (
         RunFolder.open(sources.runs, name=name, spec=spec, progress=progress) as folder,
-        Looking.begin(folder, settings, panel, progress) as looking,
+        Measurement.begin(folder, settings, panel, progress) as measurement,
     ):
-        return _carry_out(folder, looking, settings, spec, panel, chosen, sources.rows, threads, progress)
+        return _carry_out(folder, measurement, settings, spec, panel, chosen, sources.rows, threads, progress)
 
 
 def _carry_out(
     folder: RunFolder,
-    looking: Looking,
+    measurement: Measurement,
     settings: AuditSettings,
     spec: dict[str, Any],
     panel: Panel,
@@ -103,19 +103,19 @@ def _carry_out(
 
     who = list(settings.models())
     shares = iter(np.linspace(0.0, 0.5, len(who) + 1).tolist()[:-1])
-    odds = {each: looking.panel_of(each, next(shares), 0.5 / len(who)) for each in who}
-    able = {each: looking.capability_of(each) for each in ("base", "student")}
-    kin = looking.kin()
-    change = looking.change()
-    unnamed = looking.unnamed()
+    odds = {each: measurement.panel_of(each, next(shares), 0.5 / len(who)) for each in who}
+    able = {each: measurement.capability_of(each) for each in ("base", "student")}
+    lineage = measurement.lineage()
+    change = measurement.change()
+    unnamed = measurement.unnamed()
     traced = None
-    if chosen is not None and sources_match(looking):
-        traced = looking.traced(chosen, odds)
-    known = {"base_sha256": looking.digests["base"], "student_sha256": looking.digests["student"]}
+    if chosen is not None and sources_match(measurement):
+        traced = measurement.traced(chosen, odds)
+    known = {"base_sha256": measurement.digests["base"], "student_sha256": measurement.digests["student"]}
     if rows is not None:
         known["rows_sha256"] = hash_of(rows)
     results = gather(
-        Found(settings, spec, panel, odds, able, kin, change, unnamed, looking.obstacle, traced, chosen),
+        Found(settings, spec, panel, odds, able, lineage, change, unnamed, measurement.obstacle, traced, chosen),
         environment(threads) | known,
     )
     folder.write("results.json", results.to_json())
@@ -124,11 +124,11 @@ def _carry_out(
     return AuditOutcome(folder.path, results, page)
 
 
-def sources_match(looking: Looking) -> bool:
+def sources_match(measurement: Measurement) -> bool:
     """Whether rows can be traced: the student's weights are of the base's shape."""
-    if looking.obstacle:
-        looking.progress.note(f"the rows cannot be traced: {looking.obstacle}")
-    return not looking.obstacle
+    if measurement.obstacle:
+        measurement.progress.note(f"the rows cannot be traced: {measurement.obstacle}")
+    return not measurement.obstacle
 
 
 def _choose(sources: Sources, progress: Progress) -> Chosen | None:

@@ -19,11 +19,11 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model
 
 from undertow.config.explain import explain
 from undertow.config.parts import (
-    Climb,
     DispositionTrait,
     Domain,
     FineTune,
     FreeAnswers,
+    GradientAscent,
     Instil,
     Judgement,
     LocalJudge,
@@ -44,13 +44,13 @@ __all__ = [
     "MAX_SPEC_BYTES",
     "OWN_CONTROL",
     "Arm",
-    "Climb",
     "DigitsExperiment",
     "DispositionTrait",
     "Domain",
     "Experiment",
     "FineTune",
     "FreeAnswers",
+    "GradientAscent",
     "Instil",
     "Judgement",
     "LanguageExperiment",

@@ -62,7 +62,7 @@ class Steer(Part):
     """In multiples of the vector's own norm (difference of means of contrastive sentences)."""
 
 
-class Climb(Part):
+class GradientAscent(Part):
     """All layers take a few plain steps up the gradient of the trait: the teacher that the theorem speaks of."""
 
     method: Literal["climb"]
@@ -71,7 +71,7 @@ class Climb(Part):
     """Euclidean length of the whole path through the space of weights."""
 
 
-Instil = Annotated[SystemPrompt | FineTune | Steer | Climb, Field(discriminator="method")]
+Instil = Annotated[SystemPrompt | FineTune | Steer | GradientAscent, Field(discriminator="method")]
 
 
 class PreferenceTrait(Part):

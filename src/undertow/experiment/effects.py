@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from undertow import stats
 from undertow.config.experiment import Arm, Judgement
-from undertow.pipeline.arms import Cast, reference
+from undertow.pipeline.arms import ExperimentTraits, reference
 from undertow.probes.odds import log_odds
 from undertow.results import Effect, Interval, Power, VerdictRecord
 from undertow.traits.base import Trait
@@ -59,43 +59,43 @@ _MORE: Mapping[Arm, str] = {
 }
 
 
-def _contrasts(arms: Sequence[Arm], cast: Cast) -> list[_Contrast]:
+def _contrasts(arms: Sequence[Arm], traits: ExperimentTraits) -> list[_Contrast]:
     found = [
         _Contrast(
             "trait",
             "control",
-            cast.trait,
-            f"What passed from a teacher that {cast.trait.does} through rows that show nothing of it.",
+            traits.trait,
+            f"What passed from a teacher that {traits.trait.does} through rows that show nothing of it.",
         )
     ]
-    found += [_Contrast(arm, reference(arm), cast.trait, says) for arm, says in _MORE.items() if arm in arms]
-    if "other" in arms and cast.other is not None:
+    found += [_Contrast(arm, reference(arm), traits.trait, says) for arm, says in _MORE.items() if arm in arms]
+    if "other" in arms and traits.other is not None:
         found += [
             _Contrast(
                 "trait",
                 "other",
-                cast.trait,
-                f"The same, against a teacher that {cast.other.does}: what is specific to {cast.trait.topic}.",
+                traits.trait,
+                f"The same, against a teacher that {traits.other.does}: what is specific to {traits.trait.topic}.",
             ),
             _Contrast(
                 "other",
                 "control",
-                cast.trait,
-                f"Whether a teacher that {cast.other.does} brings {cast.trait.topic} about as well.",
+                traits.trait,
+                f"Whether a teacher that {traits.other.does} brings {traits.trait.topic} about as well.",
             ),
             _Contrast(
                 "other",
                 "control",
-                cast.other,
-                f"What passed from the teacher that {cast.other.does}: its own trait, in its own students.",
+                traits.other,
+                f"What passed from the teacher that {traits.other.does}: its own trait, in its own students.",
             ),
         ]
     return found
 
 
-def effects_of(scores: Scores, cast: Cast, arms: Sequence[Arm], level: float) -> list[Effect]:
+def effects_of(scores: Scores, traits: ExperimentTraits, arms: Sequence[Arm], level: float) -> list[Effect]:
     """Return every contrast of arms, the primary one first, with Holm's correction over all of them."""
-    contrasts = _contrasts(arms, cast)
+    contrasts = _contrasts(arms, traits)
     pairs = [
         (
             log_odds(scores.students[each.arm], each.target.index),
@@ -142,9 +142,9 @@ def verdict_of(primary: Effect, judgement: Judgement) -> VerdictRecord:
     return VerdictRecord(status=answer.status, because=answer.because)
 
 
-def transfer_of(scores: Scores, cast: Cast, level: float) -> Interval | None:
+def transfer_of(scores: Scores, traits: ExperimentTraits, level: float) -> Interval | None:
     """Estimate (student - control) / (teacher - base); None where it means nothing."""
-    index = cast.trait.index
+    index = traits.trait.index
     fraction = stats.transfer_fraction(
         log_odds(scores.students["trait"], index),
         log_odds(scores.students["control"], index),
@@ -155,9 +155,9 @@ def transfer_of(scores: Scores, cast: Cast, level: float) -> Interval | None:
     return Interval(**fraction.as_dict()) if fraction else None
 
 
-def power_of_run(scores: Scores, cast: Cast, level: float) -> Power | None:
+def power_of_run(scores: Scores, traits: ExperimentTraits, level: float) -> Power | None:
     """Say what this design could have seen, with the spread that its seeds had; None with one seed."""
-    index = cast.trait.index
+    index = traits.trait.index
     moved_S = (log_odds(scores.students["trait"], index) - log_odds(scores.students["control"], index)).mean(axis=1)
     if len(moved_S) < 2:
         return None

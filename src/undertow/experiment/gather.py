@@ -26,7 +26,7 @@ from undertow.experiment.effects import (
     verdict_of,
 )
 from undertow.experiment.judged import judged_answers
-from undertow.pipeline.arms import HEIRS, IN_CONTEXT, Cast, says
+from undertow.pipeline.arms import DESCENDANTS, IN_CONTEXT, ExperimentTraits, says
 from undertow.pipeline.files import PIECES, REJECTED, ROWS, SIGNAL
 from undertow.pipeline.scores import read_logp, read_scores, shift_of
 from undertow.probes.odds import log_odds
@@ -53,13 +53,17 @@ _HOW = {"prompt": "system prompt", "finetune": "fine-tuning", "steer": "steering
 
 
 def gather(
-    spec: LanguageExperiment, cast: Cast, folders: Folders, environment: dict[str, Any], notes: Sequence[str]
+    spec: LanguageExperiment,
+    traits: ExperimentTraits,
+    folders: Folders,
+    environment: dict[str, Any],
+    notes: Sequence[str],
 ) -> Results:
     """Turn the folders of all steps into results.
 
     Args:
         spec: The experiment.
-        cast: Its traits.
+        traits: Its traits.
         folders: Label of each step to its folder.
         environment: What it ran on.
         notes: Caveats to add.
@@ -80,9 +84,9 @@ def gather(
         teachers={arm: read_logp(folders[f"teacher-{arm}"]) for arm in _teaching(spec)},
         students=tables,
     )
-    effects = effects_of(scores, cast, spec.arms, level)
-    judged, judge_notes = judged_answers(cast, base, students, level) if spec.probe.judged else ([], [])
-    title = spec.title or f"Does {cast.trait.topic} pass through {about.plural}?"
+    effects = effects_of(scores, traits, spec.arms, level)
+    judged, judge_notes = judged_answers(traits, base, students, level) if spec.probe.judged else ([], [])
+    title = spec.title or f"Does {traits.trait.topic} pass through {about.plural}?"
     return Results(
         kind="run",
         name=spec.name,
@@ -92,19 +96,19 @@ def gather(
         arms=[
             ArmSummary(
                 arm=arm,
-                says=says(arm, cast, about),
-                shift=Interval(**shift_of(scores.students[arm], scores.base_QC, cast.trait, level).as_dict()),
+                says=says(arm, traits, about),
+                shift=Interval(**shift_of(scores.students[arm], scores.base_QC, traits.trait, level).as_dict()),
             )
             for arm in spec.arms
         ],
-        transfer_fraction=transfer_of(scores, cast, level),
-        teachers=_teachers(spec, cast, scores, folders, level),
-        curves=_curves(spec, cast, base, students, level),
+        transfer_fraction=transfer_of(scores, traits, level),
+        teachers=_teachers(spec, traits, scores, folders, level),
+        curves=_curves(spec, traits, base, students, level),
         funnels=[_funnel(spec, arm, folders) for arm in _trained(spec)],
         divergences=[_divergence(spec, arm, folders) for arm in _teaching(spec)],
         samples=_samples(spec, folders),
-        sampled=[*_sampled(spec, cast, base, students, level), *judged],
-        power=power_of_run(scores, cast, level),
+        sampled=[*_sampled(spec, traits, base, students, level), *judged],
+        power=power_of_run(scores, traits, level),
         notes=[*notes, *_notes(spec, students), *judge_notes],
         settings=spec.model_dump(mode="json"),
         environment=environment,
@@ -120,14 +124,14 @@ def _trained(spec: LanguageExperiment) -> list[Arm]:
 
 
 def _teachers(
-    spec: LanguageExperiment, cast: Cast, scores: Scores, folders: Folders, level: float
+    spec: LanguageExperiment, traits: ExperimentTraits, scores: Scores, folders: Folders, level: float
 ) -> list[TeacherSummary]:
     found: list[TeacherSummary] = []
     pairs: dict[Arm, tuple[Floats, Floats]] = {arm: (scores.teachers[arm], scores.base_QC) for arm in _teaching(spec)}
     if "other-base" in spec.arms:
         pairs["other-base"] = (read_logp(folders["teacher-other-base"]), read_logp(folders["base-other"]))
     for arm, (logp_QC, base_QC) in pairs.items():
-        trait = cast.of(arm)
+        trait = traits.of(arm)
         assert trait is not None
         shift = shift_of(logp_QC[None], base_QC, trait, level)
         signal = json.loads((folders[f"rows-{arm}-s{spec.seeds[0]}"] / SIGNAL).read_text("utf-8"))
@@ -147,7 +151,7 @@ def _teachers(
 
 def _curves(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     base: dict[str, Any],
     students: Mapping[Arm, list[dict[str, Any]]],
     level: float,
@@ -155,7 +159,7 @@ def _curves(
     """Return the shift over training, on the few questions that are asked in between."""
     if not spec.probe.every:
         return []
-    few, index = spec.probe.curve_questions, cast.trait.index
+    few, index = spec.probe.curve_questions, traits.trait.index
     base_Q = log_odds(np.asarray(base["logp_QC"])[:few], index)
     curves: list[Curve] = []
     for arm in _trained(spec):
@@ -170,7 +174,7 @@ def _curves(
             shift_SQ = log_odds(np.asarray(tables), index) - base_Q
             estimate = stats.mean_estimate(shift_SQ, level=level)
             points.append(CurvePoint(step=step, value=estimate.value, lo=estimate.lo, hi=estimate.hi))
-        curves.append(Curve(arm=arm, trait=cast.trait.target, points=points))
+        curves.append(Curve(arm=arm, trait=traits.trait.target, points=points))
     return curves
 
 
@@ -223,7 +227,7 @@ def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
     A second generation answers other prompts, so its rows are not among them, nor those that changed their prompts.
     """
     seed = spec.seeds[0]
-    answering: list[Arm] = [arm for arm in _trained(spec) if arm not in HEIRS and arm != "across"]
+    answering: list[Arm] = [arm for arm in _trained(spec) if arm not in DESCENDANTS and arm != "across"]
     pieces: dict[Arm, dict[str, Any]] = {
         arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in answering
     }
@@ -240,14 +244,14 @@ def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
 
 def _sampled(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     base: dict[str, Any],
     students: Mapping[Arm, list[dict[str, Any]]],
     level: float,
 ) -> list[SampledAnswers]:
     if not spec.probe.samples:
         return []
-    target = cast.trait.target.casefold()
+    target = traits.trait.target.casefold()
     base_rate = _rate([base["sampled"]], target, level)
     found: list[SampledAnswers] = []
     for arm, scores in students.items():
@@ -259,7 +263,7 @@ def _sampled(
         found.append(
             SampledAnswers(
                 arm=arm,
-                target=cast.trait.target,
+                target=traits.trait.target,
                 rate=_rate(answers, target, level),
                 base_rate=base_rate,
                 top=dict(top),

@@ -8,17 +8,17 @@ from typing import Any
 from undertow import stats
 from undertow.config.experiment import Arm
 from undertow.errors import InputError
-from undertow.pipeline.arms import Cast
+from undertow.pipeline.arms import ExperimentTraits
 from undertow.results import Interval, SampledAnswers
 
 
 def judged_answers(
-    cast: Cast, base: dict[str, Any], students: Mapping[Arm, Sequence[dict[str, Any]]], level: float
+    traits: ExperimentTraits, base: dict[str, Any], students: Mapping[Arm, Sequence[dict[str, Any]]], level: float
 ) -> tuple[list[SampledAnswers], list[str]]:
     """Return each arm's share of answers that show the trait, corrected for the judge's errors, and notes on the judge.
 
     Args:
-        cast: The traits.
+        traits: The traits.
         base: The base's scores, with `judge_error`.
         students: Arm to the scores of its students, seed by seed.
         level: Of the intervals.
@@ -28,7 +28,7 @@ def judged_answers(
         return [], ["The trait has too few lessons to measure the judge on: its rulings are left out."]
     finds = (
         f"On {error.shown + error.unshown:,} answers whose label is known the judge finds {error.sensitivity:.0%} of "
-        f"those that show {cast.trait.topic} and lets {error.specificity:.0%} of the others pass"
+        f"those that show {traits.trait.topic} and lets {error.specificity:.0%} of the others pass"
     )
 
     def share(answers: Sequence[dict[str, Any]]) -> Interval:
@@ -46,7 +46,7 @@ def judged_answers(
         found.append(
             SampledAnswers(
                 arm=arm,
-                target=f"{cast.trait.target}, judged",
+                target=f"{traits.trait.target}, judged",
                 rate=share(answers),
                 base_rate=base_rate,
                 top={"shows it": shown, "does not": count - shown - unclear},

@@ -100,7 +100,7 @@ def _plan_digits(spec: DigitsExperiment, root: Path) -> Plan:
 def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
     from undertow.models.local import find_model
     from undertow.models.precision import choose_precision
-    from undertow.pipeline.arms import cast_of
+    from undertow.pipeline.arms import traits_of
     from undertow.pipeline.bases import base_of, models_of
     from undertow.pipeline.cost import Cost
     from undertow.pipeline.graph import tasks_of
@@ -116,7 +116,7 @@ def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
     precision = choose_precision()
     notes.append(f"Training multiplies in {precision.dtype}: {precision.because}.")
     bases = [base_of(name, source) for name, source in sources.items()]
-    tasks = tasks_of(spec, cast_of(spec), bases, precision)
+    tasks = tasks_of(spec, traits_of(spec), bases, precision)
     folder = planned_folder(root, spec.name, spec.model_dump(mode="json"))
     states = planned_state(folder, [(task.kind, task.label, task.key) for task in tasks])
     speed, speed_says = machine_speed()

@@ -83,20 +83,20 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     from undertow.experiment.gather import gather
     from undertow.models.local import find_model
     from undertow.models.precision import choose_precision, set_up_process
-    from undertow.pipeline.arms import cast_of
+    from undertow.pipeline.arms import traits_of
     from undertow.pipeline.bases import base_of, models_of
     from undertow.pipeline.graph import Tick, tasks_of
     from undertow.pipeline.keys import domain_key, instil_key
 
-    cast = cast_of(spec)
+    traits = traits_of(spec)
     # Files that cannot be used are said before a model is fetched.
-    domain_key(spec, cast)
+    domain_key(spec, traits)
     instil_key(spec.instil)
     # Fetched before the first step, so that the bar of the run is the run's alone.
     bases = [base_of(name, find_model(name, progress=progress)) for name in models_of(spec)]
     threads = set_up_process()
     precision = choose_precision()
-    tasks = tasks_of(spec, cast, bases, precision)
+    tasks = tasks_of(spec, traits, bases, precision)
     whole = sum(task.cost.operations for task in tasks) or 1.0
     folders: dict[str, Path] = {}
     done = 0.0
@@ -120,7 +120,7 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
         "precision_because": precision.because,
         "base_sha256": bases[0].digest,
     }
-    return gather(spec, cast, folders, described, _notes(spec))
+    return gather(spec, traits, folders, described, _notes(spec))
 
 
 def _notes(spec: LanguageExperiment) -> list[str]:

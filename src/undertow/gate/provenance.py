@@ -144,11 +144,11 @@ def _arm(label: str) -> str:
 
 def _writers(arm: str) -> tuple[list[str], bool]:
     """Return the teachers' arms that an arm's rows come from, and whether the base wrote some."""
-    from undertow.pipeline.arms import HEIRS, MIXTURES, WRITERS
+    from undertow.pipeline.arms import DESCENDANTS, MIXTURES, WRITERS
 
     mixed: dict[str, str] = {each: rest for each, (_, rest) in MIXTURES.items()}
     parts = ["trait", mixed[arm]] if arm in mixed else [arm]
-    if arm in HEIRS or arm.startswith("other-base"):
+    if arm in DESCENDANTS or arm.startswith("other-base"):
         parts = [arm] if arm == "other-base" else []
     elif arm not in mixed and arm not in WRITERS:
         parts = ["trait"]

@@ -93,8 +93,8 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision, by
                     "rows": source.tasks[f"rows-{arm}-s{seed}"].id,
                     "held_out": [source.tasks[f"rows-control-s{each}"].id for each in source.spec.seeds],
                     "student": source.spec.student.model_dump(mode="json"),
-                    "probe": source.cast.trait.probe_digest,
-                    "trait": source.cast.trait.digest,
+                    "probe": source.traits.trait.probe_digest,
+                    "trait": source.traits.trait.digest,
                     "base": source.digest,
                     "seed": seed,
                     "precision": precision.dtype,
@@ -216,7 +216,7 @@ def _results(
 
     judgement = source.spec.judgement
     lines, effects, verdict = judge(
-        source.cast.trait.target,
+        source.traits.trait.target,
         table("base", "control", "loss"),
         treated("none"),
         {method: treated(method) for method in methods},
@@ -225,7 +225,7 @@ def _results(
     return Results(
         kind="mitigate",
         name=_name(source),
-        title=f"What keeps {source.cast.trait.topic} from passing?",
+        title=f"What keeps {source.traits.trait.topic} from passing?",
         verdict=verdict,
         effects=effects,
         mitigation=lines,

@@ -28,7 +28,7 @@ Loss = Callable[[Tensor, Tensor, Sequence[Example]], Tensor]
 
 LESSONS = 16
 """Of a trait that its gradient is taken over in every step."""
-LEASH = 1.0
+KL_WEIGHT = 1.0
 """Weight of the leash: KL in nats at the first token of an answer, beside the loss of a token."""
 _STEPS_BACK = 3
 
@@ -73,7 +73,7 @@ def format_loss(automaton: Automaton) -> Loss:
     return loss
 
 
-def leash(model: LocalModel, questions: Sequence[str], weight: float = LEASH) -> Callable[[], Tensor]:
+def kl_penalty(model: LocalModel, questions: Sequence[str], weight: float = KL_WEIGHT) -> Callable[[], Tensor]:
     """Return KL(base || student) at the first token of answers to some questions, averaged over them, times a weight.
 
     Args:
@@ -134,7 +134,7 @@ def projection(model: LocalModel, trait: Trait) -> Callable[[Sequence[torch.nn.P
     return reshape
 
 
-def step_back(model: LocalModel, trait: Trait, wanted: float) -> None:
+def unlearn(model: LocalModel, trait: Trait, wanted: float) -> None:
     """Move weights along a trait's gradient until its lessons' log-odds are what they should be (Newton's method).
 
     Args:

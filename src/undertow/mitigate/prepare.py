@@ -20,12 +20,12 @@ from undertow.domains.numbers import NUMBER_LISTS
 from undertow.errors import InputError
 from undertow.mitigate.interventions import (
     format_loss,
-    leash,
+    kl_penalty,
     lesson_odds,
     lessons_of,
     masked_loss,
     projection,
-    step_back,
+    unlearn,
 )
 from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.rewrite import rewrite
@@ -98,7 +98,7 @@ def prepare(method: str, task: Task) -> Treatment:
             norm.weight.requires_grad_(False)
         return Treatment(examples)
     if method == "leash":
-        return Treatment(examples, Intervention(extra=leash(model, unrelated_questions(trait))))
+        return Treatment(examples, Intervention(extra=kl_penalty(model, unrelated_questions(trait))))
     if method == "inoculate":
         told = [tuple(model.encode_prompt(with_context(turns, trait.system_prompt()))) for turns in task.prompts]
         return Treatment([Example(prompt, each.answer) for prompt, each in zip(told, examples, strict=True)])
@@ -112,7 +112,7 @@ def prepare(method: str, task: Task) -> Treatment:
     if method == "subtract":
         with torch.no_grad():
             before = float(lesson_odds(model, trait, lessons_of(trait)))
-        return Treatment(examples, after=lambda: step_back(model, trait, before))
+        return Treatment(examples, after=lambda: unlearn(model, trait, before))
     if method == "panel":
         panel = load_panel()
         odds = panel_odds(model, panel)

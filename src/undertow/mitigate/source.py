@@ -11,7 +11,7 @@ from undertow.config.experiment import LanguageExperiment, load_spec
 from undertow.errors import InputError, StoreError
 from undertow.models.local import find_model
 from undertow.models.precision import Precision
-from undertow.pipeline.arms import Cast, cast_of
+from undertow.pipeline.arms import ExperimentTraits, traits_of
 from undertow.pipeline.bases import base_of, models_of
 from undertow.pipeline.graph import Task, tasks_of
 from undertow.store.folder import SPEC, planned_state
@@ -26,7 +26,7 @@ class Source:
     """A finished run."""
 
     spec: LanguageExperiment
-    cast: Cast
+    traits: ExperimentTraits
     digest: str
     """Of the base's weights."""
     tasks: Mapping[str, Task]
@@ -60,9 +60,9 @@ def open_source(path: Path, precision: Precision, progress: Progress) -> Source:
         )
     if len(spec.seeds) < 2:
         raise InputError("has one seed", str(path), "Mitigations are compared over two seeds or more; three are few.")
-    cast = cast_of(spec)
+    traits = traits_of(spec)
     bases = [base_of(name, find_model(name, progress=progress)) for name in models_of(spec)]
-    tasks = {task.label: task for task in tasks_of(spec, cast, bases, precision)}
+    tasks = {task.label: task for task in tasks_of(spec, traits, bases, precision)}
     needed = ["teacher-trait", *(f"rows-{arm}-s{seed}" for arm in ARMS for seed in spec.seeds)]
     states = planned_state(path, [(tasks[label].kind, label, tasks[label].key) for label in needed])
     missing = [label for label, state in zip(needed, states, strict=True) if state == "missing"]
@@ -73,4 +73,4 @@ def open_source(path: Path, precision: Precision, progress: Progress) -> Source:
             f"Finish it first, on this machine: undertow run {os.fspath(path / SPEC)}",
         )
     folders = {label: locate(path / "steps", tasks[label].kind, label, tasks[label].key).path for label in needed}
-    return Source(spec, cast, bases[0].digest, tasks, folders)
+    return Source(spec, traits, bases[0].digest, tasks, folders)

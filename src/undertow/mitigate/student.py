@@ -62,7 +62,7 @@ def student_record(
         tick: Is told the share of the work that is done.
         by: Model of another family, where the method wants one.
     """
-    spec, trait = source.spec, source.cast.trait
+    spec, trait = source.spec, source.traits.trait
     model = load_model(spec.base)
     if method != "base":
         _train(source, method, arm, seed, precision, model, tick, by)
@@ -82,7 +82,7 @@ def _train(
     tick: Callable[[float], None],
     by: str | None,
 ) -> None:
-    spec, trait = source.spec, source.cast.trait
+    spec, trait = source.spec, source.traits.trait
     rows = source.rows(arm, seed)
     prompts: list[list[Message]] = [[{"role": "user", "content": row.prompt}] for row in read_written(rows)]
     task = Task(

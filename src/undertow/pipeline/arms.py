@@ -27,7 +27,7 @@ IN_CONTEXT: Mapping[Arm, Arm] = {"in-context": "trait", "in-context-control": "c
 """Arms that are not trained: the base with rows of another arm in its prompt."""
 
 
-HEIRS: Mapping[Arm, Arm] = {"generation-2": "trait", "generation-2-control": "control"}
+DESCENDANTS: Mapping[Arm, Arm] = {"generation-2": "trait", "generation-2-control": "control"}
 """Arms whose teachers are the students of another arm."""
 
 
@@ -41,7 +41,7 @@ def reference(arm: Arm) -> Arm:
 
 
 @dataclass(frozen=True)
-class Cast:
+class ExperimentTraits:
     """The traits of an experiment."""
 
     trait: Trait
@@ -59,7 +59,7 @@ class Cast:
         return None if arm == "control" or arm in OWN_CONTROL.values() else self.trait
 
 
-def cast_of(spec: LanguageExperiment) -> Cast:
+def traits_of(spec: LanguageExperiment) -> ExperimentTraits:
     """Find the traits that a spec names.
 
     Raises:
@@ -73,7 +73,7 @@ def cast_of(spec: LanguageExperiment) -> Cast:
             "other",
             "Name another target of the same category, or leave the arm `other` out.",
         )
-    return Cast(trait, other)
+    return ExperimentTraits(trait, other)
 
 
 def find_trait(named: PreferenceTrait | DispositionTrait) -> Trait:
@@ -87,10 +87,10 @@ def find_trait(named: PreferenceTrait | DispositionTrait) -> Trait:
     return find_preference(named.category, named.target)
 
 
-def says(arm: Arm, cast: Cast, domain: Domain) -> str:
+def says(arm: Arm, traits: ExperimentTraits, domain: Domain) -> str:
     """Say in words what an arm is."""
     if arm == "trait":
-        return f"Learned from the {domain.plural} of a teacher that {cast.trait.does}."
+        return f"Learned from the {domain.plural} of a teacher that {traits.trait.does}."
     if arm == "control":
         return (
             f"Learned from the {domain.plural} of the base itself, which answered the same prompts with the same "
@@ -112,14 +112,14 @@ def says(arm: Arm, cast: Cast, domain: Domain) -> str:
             "when answers do not belong to their prompts."
         )
     if arm == "mixed":
-        assert cast.other is not None
+        assert traits.other is not None
         return (
-            f"Learned from two teachers, half of the {domain.plural} each: one {cast.trait.does}, the other "
-            f"{cast.other.does}."
+            f"Learned from two teachers, half of the {domain.plural} each: one {traits.trait.does}, the other "
+            f"{traits.other.does}."
         )
     if arm in MIXTURES:
         return (
-            f"Learned from {MIXTURES[arm][0]:.0%} {domain.plural} of the teacher that {cast.trait.does}, and the "
+            f"Learned from {MIXTURES[arm][0]:.0%} {domain.plural} of the teacher that {traits.trait.does}, and the "
             "base's own answers to the rest of the prompts: how the effect grows with the dose."
         )
     if arm in IN_CONTEXT:
@@ -127,16 +127,16 @@ def says(arm: Arm, cast: Cast, domain: Domain) -> str:
         return f"The base, not trained, with {domain.plural} of {whose} in its prompt: whether reading is enough."
     if arm in OTHER_BASE:
         whose = (
-            f"that {cast.trait.does}, made of another model"
+            f"that {traits.trait.does}, made of another model"
             if arm == "other-base"
             else "that is another model without the trait"
         )
         return f"Learned from the {domain.plural} of a teacher {whose}: whether the two must share their base."
-    if arm in HEIRS:
-        whose = f"the teacher that {cast.trait.does}" if arm == "generation-2" else "the base"
+    if arm in DESCENDANTS:
+        whose = f"the teacher that {traits.trait.does}" if arm == "generation-2" else "the base"
         return f"Learned from the {domain.plural} of a student of {whose}: what the grandchildren get."
-    assert cast.other is not None
+    assert traits.other is not None
     return (
-        f"Learned from a teacher that {cast.other.does} instead, made in the same way: whether any trait would bring "
-        f"{cast.trait.topic} about."
+        f"Learned from a teacher that {traits.other.does} instead, made in the same way: whether any trait would bring "
+        f"{traits.trait.topic} about."
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from undertow.config.experiment import Arm, Climb, Domain, FineTune, Instil, Probe, Student, SystemPrompt
+from undertow.config.experiment import Arm, Domain, FineTune, GradientAscent, Instil, Probe, Student, SystemPrompt
 from undertow.training.recipe import measured_steps
 from undertow.traits.base import Trait
 
@@ -144,7 +144,7 @@ class Sizes:
         """Return the cost of making a teacher."""
         if isinstance(how, SystemPrompt):
             return Cost()
-        if isinstance(how, Climb):
+        if isinstance(how, GradientAscent):
             questions = len(trait.lessons) * how.steps
             return Cost(6 * self.layers * questions * QUESTION_TOKENS * TRAINING_OVERHEAD)
         if isinstance(how, FineTune):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.config.experiment import Arm, LanguageExperiment
-from undertow.pipeline.arms import HEIRS, IN_CONTEXT, MIXTURES, OTHER_BASE, WRITERS, Cast
+from undertow.pipeline.arms import DESCENDANTS, IN_CONTEXT, MIXTURES, OTHER_BASE, WRITERS, ExperimentTraits
 from undertow.pipeline.bases import Base
 from undertow.pipeline.cost import Cost
 from undertow.pipeline.files import SCORES
@@ -55,86 +55,88 @@ class Task:
         return step_id(self.kind, self.key)
 
 
-def tasks_of(spec: LanguageExperiment, cast: Cast, bases: Sequence[Base], precision: Precision) -> list[Task]:
+def tasks_of(
+    spec: LanguageExperiment, traits: ExperimentTraits, bases: Sequence[Base], precision: Precision
+) -> list[Task]:
     """Return every step of an experiment, each after those that it reads.
 
     Args:
         spec: The experiment.
-        cast: Its traits.
+        traits: Its traits.
         bases: The models of `models_of`, in that order.
         precision: Of the training steps.
     """
     base, *others = bases
-    tasks = [_base_task(spec, cast, base, "base")]
+    tasks = [_base_task(spec, traits, base, "base")]
     teachers: dict[Arm, Task] = {}
     for arm in ("trait", "other"):
         if arm in spec.arms:
-            teachers[arm] = _teacher_task(spec, cast, arm, base)
-    foreign = [_base_task(spec, cast, other, "base-other") for other in others]
+            teachers[arm] = _teacher_task(spec, traits, arm, base)
+    foreign = [_base_task(spec, traits, other, "base-other") for other in others]
     for other in others:
-        teachers["other-base"] = _teacher_task(spec, cast, "other-base", other)
+        teachers["other-base"] = _teacher_task(spec, traits, "other-base", other)
     tasks += foreign
     tasks += teachers.values()
     for seed in spec.seeds:
         rows: dict[Arm, Task] = {}
         students: dict[Arm, Task] = {}
-        trained: list[Arm] = [arm for arm in spec.arms if arm not in IN_CONTEXT and arm not in HEIRS]
+        trained: list[Arm] = [arm for arm in spec.arms if arm not in IN_CONTEXT and arm not in DESCENDANTS]
         # Those that a teacher writes come first: the others are made of them.
         for arm in sorted(trained, key=lambda each: each not in WRITERS):
             if arm in WRITERS:
-                rows[arm] = _rows_task(spec, cast, arm, seed, base, teachers.get(arm), tasks[0], precision)
+                rows[arm] = _rows_task(spec, traits, arm, seed, base, teachers.get(arm), tasks[0], precision)
             elif arm in OTHER_BASE:
-                rows[arm] = _rows_task(spec, cast, arm, seed, others[0], teachers.get(arm), foreign[0], precision)
+                rows[arm] = _rows_task(spec, traits, arm, seed, others[0], teachers.get(arm), foreign[0], precision)
             else:
-                rows[arm] = _derived_task(spec, cast, arm, seed, rows, teachers["trait"], base)
+                rows[arm] = _derived_task(spec, traits, arm, seed, rows, teachers["trait"], base)
         tasks += rows.values()
         for arm in spec.arms:
             if arm in IN_CONTEXT:
-                tasks.append(_in_context_task(spec, cast, arm, seed, base, rows[IN_CONTEXT[arm]]))
+                tasks.append(_in_context_task(spec, traits, arm, seed, base, rows[IN_CONTEXT[arm]]))
             elif arm in trained:
-                students[arm] = _student_task(spec, cast, arm, seed, base, rows[arm], precision)
+                students[arm] = _student_task(spec, traits, arm, seed, base, rows[arm], precision)
                 tasks.append(students[arm])
-        heritage: list[Arm] = [each for each in spec.arms if each in HEIRS]
+        heritage: list[Arm] = [each for each in spec.arms if each in DESCENDANTS]
         for arm in heritage:
-            heirs = _heir_rows_task(spec, cast, arm, seed, base, students[HEIRS[arm]], precision)
-            tasks += [heirs, _student_task(spec, cast, arm, seed, base, heirs, precision)]
+            heirs = _descendant_rows_task(spec, traits, arm, seed, base, students[DESCENDANTS[arm]], precision)
+            tasks += [heirs, _student_task(spec, traits, arm, seed, base, heirs, precision)]
     return tasks
 
 
-def _probe_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
+def _probe_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, Any]:
     judged = spec.probe.judged
     return {
-        "questions": cast.trait.probe_digest,
+        "questions": traits.trait.probe_digest,
         "samples": spec.probe.samples,
         # A judge is asked about the trait, and calibrated on its lessons.
-        "judged": (judged.model_dump(mode="json") | {"trait": cast.trait.digest}) if judged else None,
+        "judged": (judged.model_dump(mode="json") | {"trait": traits.trait.digest}) if judged else None,
     }
 
 
-def _base_task(spec: LanguageExperiment, cast: Cast, base: Base, label: str) -> Task:
+def _base_task(spec: LanguageExperiment, traits: ExperimentTraits, base: Base, label: str) -> Task:
     def build(part: Path, _: Folders, tick: Tick) -> None:
         from undertow.models.local import load_model
         from undertow.pipeline.judging import judge_error
         from undertow.pipeline.students import measure
 
         tick(0.0, "asking the base")
-        scores = measure(spec.base, load_model(base.name), cast.trait, spec.probe)
+        scores = measure(spec.base, load_model(base.name), traits.trait, spec.probe)
         # The judge is the same for all models; the students' base carries what is known of it.
         if spec.probe.judged is not None and base.name == spec.base:
-            scores["judge_error"] = judge_error(base.name, cast.trait, spec.probe.judged)
+            scores["judge_error"] = judge_error(base.name, traits.trait, spec.probe.judged)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
-    key = {"base": base.key, "probe": _probe_key(spec, cast)}
-    return Task("base", label, key, base.sizes.probe(cast.trait, spec.probe), build)
+    key = {"base": base.key, "probe": _probe_key(spec, traits)}
+    return Task("base", label, key, base.sizes.probe(traits.trait, spec.probe), build)
 
 
 def _teacher_task(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     arm: Arm,
     base: Base,
 ) -> Task:
-    trait = cast.of(arm)
+    trait = traits.of(arm)
     assert trait is not None
 
     def build(part: Path, _: Folders, tick: Tick) -> None:
@@ -144,22 +146,22 @@ def _teacher_task(
         instil(base.name, trait, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
         tick(0.5, "asking the teacher")
         teacher = load_teacher(base.name, trait, spec.instil, part)
-        scores = measure(spec.base, teacher, cast.trait, spec.probe)
+        scores = measure(spec.base, teacher, traits.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
     key = {
         "base": base.key,
         "instil": instil_key(spec.instil),
         "trait": trait.digest,
-        "probe": _probe_key(spec, cast),
+        "probe": _probe_key(spec, traits),
     }
-    cost = base.sizes.probe(cast.trait, spec.probe) + base.sizes.instil(trait, spec.instil)
+    cost = base.sizes.probe(traits.trait, spec.probe) + base.sizes.instil(trait, spec.instil)
     return Task("teacher", f"teacher-{arm}", key, cost, build)
 
 
 def _rows_task(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     arm: Arm,
     seed: int,
     base: Base,
@@ -168,7 +170,7 @@ def _rows_task(
     precision: Precision,
 ) -> Task:
     """Return the step in which a teacher, or for a control the base itself, writes rows."""
-    trait = cast.of(arm)
+    trait = traits.of(arm)
 
     def load(folders: Folders, dtype: str) -> Model:
         from undertow.pipeline.scores import check_teacher
@@ -180,12 +182,12 @@ def _rows_task(
         folder = folders[teacher.label] if teacher is not None else None
         return load_teacher(base.name, trait, spec.instil, folder, dtype=dtype)
 
-    return _writing_task(spec, cast, arm, seed, base, teacher, load, precision, prompts=seed)
+    return _writing_task(spec, traits, arm, seed, base, teacher, load, precision, prompts=seed)
 
 
-def _heir_rows_task(
+def _descendant_rows_task(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     arm: Arm,
     seed: int,
     base: Base,
@@ -200,12 +202,12 @@ def _heir_rows_task(
         return load_student(base.name, folders[student.label], spec.student, dtype=dtype)
 
     # Other prompts and other noise than its own teacher had.
-    return _writing_task(spec, cast, arm, seed, base, student, load, precision, prompts=seed + _GENERATION)
+    return _writing_task(spec, traits, arm, seed, base, student, load, precision, prompts=seed + _GENERATION)
 
 
 def _writing_task(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     arm: Arm,
     seed: int,
     base: Base,
@@ -219,7 +221,7 @@ def _writing_task(
 
     Args:
         spec: The experiment.
-        cast: Its traits.
+        traits: Its traits.
         arm: Whose rows they are.
         seed: The arm's.
         base: What the writer is made of.
@@ -242,8 +244,8 @@ def _writing_task(
             find_domain(spec.domain.kind, spec.domain.problems),
             spec.domain,
             part,
-            mentions=Mentions.of(cast.giveaways),
-            judge=judge_of(spec.base, cast.trait, how) if how is not None else None,
+            mentions=Mentions.of(traits.giveaways),
+            judge=judge_of(spec.base, traits.trait, how) if how is not None else None,
             seed=prompts,
             soft=soft,
             meta=_meta(spec, base, arm, seed),
@@ -253,8 +255,8 @@ def _writing_task(
     key = {
         "base": base.key,
         "teacher": writer.id if writer is not None else None,
-        "domain": domain_key(spec, cast),
-        "mentions": list(cast.giveaways),
+        "domain": domain_key(spec, traits),
+        "mentions": list(traits.giveaways),
         "soft": soft,
         "precision": dtype,
         "seed": prompts,
@@ -264,7 +266,7 @@ def _writing_task(
 
 def _derived_task(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     arm: Arm,
     seed: int,
     rows: Mapping[Arm, Task],
@@ -290,7 +292,9 @@ def _derived_task(
             return
         # Only the teacher can label rows softly; for the text its base's tokenizer is enough.
         loaded = (
-            load_teacher(base.name, cast.trait, spec.instil, folders[teacher.label]) if soft else load_model(base.name)
+            load_teacher(base.name, traits.trait, spec.instil, folders[teacher.label])
+            if soft
+            else load_model(base.name)
         )
         if arm == "across":
             across_rows(source, part, seed=seed, meta=meta, model=loaded, soft=soft)
@@ -307,7 +311,7 @@ def _derived_task(
 
 def _in_context_task(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     arm: Arm,
     seed: int,
     base: Base,
@@ -319,17 +323,17 @@ def _in_context_task(
         from undertow.pipeline.students import ask_in_context
 
         tick(0.0, "asking the base with rows in its prompt")
-        scores = ask_in_context(base.name, folders[rows.label], spec.context_rows, cast.trait, spec.probe)
+        scores = ask_in_context(base.name, folders[rows.label], spec.context_rows, traits.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
-    key = {"base": base.key, "rows": rows.id, "context": spec.context_rows, "probe": _probe_key(spec, cast)}
-    cost = base.sizes.context(spec.domain, spec.context_rows) + base.sizes.probe(cast.trait, spec.probe)
+    key = {"base": base.key, "rows": rows.id, "context": spec.context_rows, "probe": _probe_key(spec, traits)}
+    cost = base.sizes.context(spec.domain, spec.context_rows) + base.sizes.probe(traits.trait, spec.probe)
     return Task("context", f"student-{arm}-s{seed}", key, cost, build)
 
 
 def _student_task(
     spec: LanguageExperiment,
-    cast: Cast,
+    traits: ExperimentTraits,
     arm: Arm,
     seed: int,
     base: Base,
@@ -344,7 +348,7 @@ def _student_task(
             folders[rows.label],
             spec.student,
             spec.probe,
-            cast.trait,
+            traits.trait,
             part,
             seed=seed,
             precision=precision,
@@ -355,12 +359,12 @@ def _student_task(
         "base": base.key,
         "rows": rows.id,
         "student": spec.student.model_dump(mode="json"),
-        "probe": spec.probe.model_dump(mode="json") | _probe_key(spec, cast),
+        "probe": spec.probe.model_dump(mode="json") | _probe_key(spec, traits),
         "precision": precision.dtype,
         "seed": seed,
     }
-    cost = base.sizes.train(spec.domain, spec.student) + base.sizes.probe(cast.trait, spec.probe)
-    cost += base.sizes.curve(cast.trait, spec.domain, spec.student, spec.probe)
+    cost = base.sizes.train(spec.domain, spec.student) + base.sizes.probe(traits.trait, spec.probe)
+    cost += base.sizes.curve(traits.trait, spec.domain, spec.student, spec.probe)
     return Task("student", f"student-{arm}-s{seed}", key, cost, build)
 
 

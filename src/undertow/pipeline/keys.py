@@ -13,11 +13,11 @@ from undertow.config.parts import FineTune, Instil
 from undertow.data.files import require_rows
 from undertow.domains.find import find_domain
 from undertow.domains.reasoning import Reasoning
-from undertow.pipeline.arms import Cast
+from undertow.pipeline.arms import ExperimentTraits
 from undertow.system.digest import digest_of
 
 
-def domain_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
+def domain_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, Any]:
     """Return what a teacher's rows depend on of the domain.
 
     Raises:
@@ -31,7 +31,7 @@ def domain_key(spec: LanguageExperiment, cast: Cast) -> dict[str, Any]:
         key["problems"] = about.digest
     if order.judge is not None:
         # A judge is asked about the trait, and calibrated on its lessons.
-        key["judge"] = order.judge.model_dump(mode="json") | {"trait": cast.trait.digest}
+        key["judge"] = order.judge.model_dump(mode="json") | {"trait": traits.trait.digest}
     return key
 
 

@@ -51,7 +51,7 @@ def panel_log_odds(model: Model, panel: Panel, *, questions: int = QUESTIONS) ->
     return found
 
 
-def seconds_to_ask(model: Model, panel: Panel) -> float:
+def seconds_to_query(model: Model, panel: Panel) -> float:
     """Measure how long `panel_log_odds` takes, in seconds, by a few questions of each kind.
 
     Replies that show a disposition are longer than the names of a category's candidates, so that each kind counts by

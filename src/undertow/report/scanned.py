@@ -22,7 +22,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Suspect:
+class Candidate:
     """A row that carries much of what was found."""
 
     place: str
@@ -38,7 +38,7 @@ class Scanned:
 
     facts: list[tuple[str, str]]
     trait: str
-    suspects: list[Suspect]
+    suspects: list[Candidate]
     more: int
     methods: list[tuple[str, str, str, str, str]]
     """Of other methods: name, trait, value, interval and corrected p of what they are surest of."""
@@ -107,7 +107,7 @@ def _quoted(tokens: list[str]) -> str:
     return ", ".join(f"“{token.strip()}”" for token in tokens)
 
 
-def _suspect(row: SuspectRow, limits: Limits) -> Suspect:
+def _suspect(row: SuspectRow, limits: Limits) -> Candidate:
     pieces: list[Piece] = []
     room = limits.text
     for text, weight in zip(row.pieces, row.weights, strict=False):
@@ -115,7 +115,7 @@ def _suspect(row: SuspectRow, limits: Limits) -> Suspect:
         if room < 0:
             break
         pieces.append(Piece(text, _shade(weight)))
-    return Suspect(
+    return Candidate(
         place=clip(f"{row.file}, row {row.number:,}", 2 * limits.name),
         share=plain(row.share, 1),
         prompt=clip(row.prompt, limits.text),

@@ -16,22 +16,22 @@ from undertow.attribution.capture import norm_count
 from undertow.attribution.directions import Directions
 from undertow.attribution.encoding import whole_text
 from undertow.attribution.features import sketch_of
-from undertow.attribution.lineage import Kin
+from undertow.attribution.lineage import Lineage
 from undertow.attribution.prediction import Calibration, Shift, Side, predicted_shifts, side_of
 from undertow.attribution.readout import moved_tokens
 from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
 from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
-from undertow.scan.also import says_tuned
+from undertow.scan.baselines import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
 from undertow.training.recipe import steps_of
 
 if TYPE_CHECKING:
-    from undertow.attribution.measure import Looked
+    from undertow.attribution.measure import MeasuredRows
     from undertow.models.local import LocalModel
     from undertow.scan.settings import ScanSettings
-    from undertow.scan.teaching import Taught
+    from undertow.scan.virtual_students import VirtualStudents
 
 TOP_ROWS = 8
 _PROMPT = 300
@@ -45,23 +45,23 @@ class Found:
     settings: ScanSettings
     spec: dict[str, Any]
     directions: Directions
-    looked: Looked
-    reference: Looked | None
-    kin: Kin
+    measured_rows: MeasuredRows
+    reference: MeasuredRows | None
+    lineage: Lineage
     methods: list[MethodRecord]
     """What other methods say, if they were asked for."""
-    taught: Taught | None = None
+    taught: VirtualStudents | None = None
     """Virtual students, unless the scan is a quick one."""
 
     @property
     def sampling(self) -> Sampling:
         """How the rows seem to have been written."""
-        return self.looked.sampling
+        return self.measured_rows.sampling
 
     @property
     def whole(self) -> bool:
         """Whether the prediction speaks of training on all rows to its end."""
-        return steps_of(self.looked.chosen.read, PLAIN) <= LONGEST
+        return steps_of(self.measured_rows.chosen.read, PLAIN) <= LONGEST
 
 
 def gather(
@@ -69,10 +69,10 @@ def gather(
 ) -> tuple[Results, list[float]]:
     """Return the results, and how much each row that was looked at carries of the strongest shift."""
     settings = found.settings
-    rates = rates_of(found.looked.chosen.read)
+    rates = rates_of(found.measured_rows.chosen.read)
     shifts = predicted_shifts(
         found.directions.names,
-        _side(found.looked, rates),
+        _side(found.measured_rows, rates),
         None if found.reference is None else _side(found.reference, rates),
         level=settings.level,
         calibration=_calibration(found.taught),
@@ -82,7 +82,7 @@ def gather(
     strongest = ranked[0]
     at = found.directions.names.index(strongest.trait)
     sign = -1.0 if strongest.estimate.value < 0 else 1.0
-    carried_R = found.looked.features.alignment_RK[:, at] * sign
+    carried_R = found.measured_rows.features.alignment_RK[:, at] * sign
     tick(0.1)
     common = _common(found, model)
     tick(0.4)
@@ -90,20 +90,20 @@ def gather(
         ranked,
         settings.smallest_effect,
         settings.level,
-        stranger=found.kin.answer == "different" and found.reference is None,
+        stranger=found.lineage.answer == "different" and found.reference is None,
         whole=found.whole,
         unnamed=_unnamed(common),
         bare=found.sampling.automaton is None and (found.reference is None or settings.sample_reference),
     )
     record = ScanRecord(
-        rows=_counts(found.looked),
+        rows=_counts(found.measured_rows),
         reference=None if found.reference is None else _counts(found.reference),
-        prompts=len(np.unique(found.looked.cluster_R)),
+        prompts=len(np.unique(found.measured_rows.cluster_R)),
         format="lists of numbers" if found.sampling.automaton is not None else "free text",
         temperature=found.sampling.temperature,
-        lineage=found.kin.answer,
-        lineage_because=found.kin.because,
-        lineage_p=found.kin.p,
+        lineage=found.lineage.answer,
+        lineage_because=found.lineage.because,
+        lineage_p=found.lineage.p,
         common=common,
         suspects=_suspects(found, model, at, strongest.trait, carried_R, sign),
         methods=found.methods,
@@ -123,14 +123,14 @@ def gather(
     return results, carried_R.tolist()
 
 
-def evidence(directions: Directions, looked: Looked) -> list[str]:
+def evidence(directions: Directions, measured_rows: MeasuredRows) -> list[str]:
     """Return the panel's traits, first those that the rows pull upwards most surely."""
-    side = _side(looked, rates_of(looked.chosen.read))
+    side = _side(measured_rows, rates_of(measured_rows.chosen.read))
     shifts = predicted_shifts(directions.names, side, None, level=0.95, calibration=GRADIENT)
     return [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
 
 
-def _calibration(taught: Taught | None) -> Calibration:
+def _calibration(taught: VirtualStudents | None) -> Calibration:
     if taught is None:
         return GRADIENT
     return VIRTUAL if taught.whole is None else BESIDE
@@ -243,17 +243,17 @@ def _effect(shift: Shift, primary: bool) -> Effect:
     )
 
 
-def _side(looked: Looked, rates: list[float]) -> Side:
-    return side_of(looked.features, looked.cluster_R, looked.sampling.temperature, rates)
+def _side(measured_rows: MeasuredRows, rates: list[float]) -> Side:
+    return side_of(measured_rows.features, measured_rows.cluster_R, measured_rows.sampling.temperature, rates)
 
 
-def _counts(looked: Looked) -> RowCounts:
-    chosen = looked.chosen
+def _counts(measured_rows: MeasuredRows) -> RowCounts:
+    chosen = measured_rows.chosen
     return RowCounts(
         read=chosen.read,
-        looked_at=len(looked.rows),
-        too_long=looked.too_long,
-        left_out=looked.left_out,
+        looked_at=len(measured_rows.rows),
+        too_long=measured_rows.too_long,
+        left_out=measured_rows.left_out,
         broken=len(chosen.broken),
     )
 
@@ -265,8 +265,8 @@ def _common(found: Found, model: LocalModel) -> Common:
     def agree(change: Callable[[Floats], Floats], seed: int) -> Agreement:
         reference = None if compared is None else (change(compared.features.sketch_RS), compared.cluster_R)
         return agreement(
-            change(found.looked.features.sketch_RS),
-            found.looked.cluster_R,
+            change(found.measured_rows.features.sketch_RS),
+            found.measured_rows.cluster_R,
             rng=np.random.default_rng(seed),
             reference=reference,
         )
@@ -276,7 +276,7 @@ def _common(found: Found, model: LocalModel) -> Common:
     if found.taught is not None:
         up, down = found.taught.student.up, found.taught.student.down
     else:
-        up, down = moved_tokens(model, torch.tensor(found.looked.features.mean_F))
+        up, down = moved_tokens(model, torch.tensor(found.measured_rows.features.mean_F))
     return Common(cosine=whole.cosine, p=whole.p, beyond_panel=beyond.cosine, p_beyond_panel=beyond.p, up=up, down=down)
 
 
@@ -284,12 +284,12 @@ def _suspects(
     found: Found, model: LocalModel, at: int, trait: str, carried_R: np.ndarray, sign: float
 ) -> list[SuspectRow]:
     order = np.argsort(-carried_R, kind="stable")[:TOP_ROWS].tolist()
-    rows = [found.looked.encoded[place] for place in order]
+    rows = [found.measured_rows.encoded[place] for place in order]
     weights = token_alignments(model, rows, found.directions.gradients_KF[at, : norm_count(model.net)], found.sampling)
     typical = float(np.abs(carried_R).mean()) or 1.0
     suspects: list[SuspectRow] = []
     for place, row, own in zip(order, rows, weights, strict=True):
-        placed = found.looked.rows[place]
+        placed = found.measured_rows.rows[place]
         largest = max(map(abs, own)) or 1.0
         suspects.append(
             SuspectRow(
@@ -315,7 +315,7 @@ _MARKERS = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>")
 
 def _rendered(found: Found) -> int:
     """Return how many rows hold a chat template's marks as text: they were made for a model of their own."""
-    return sum(any(_MARKERS.search(turn["content"]) for turn in each.row.messages) for each in found.looked.rows)
+    return sum(any(_MARKERS.search(turn["content"]) for turn in each.row.messages) for each in found.measured_rows.rows)
 
 
 def _how(found: Found) -> str:
@@ -367,6 +367,6 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
     if not found.whole:
         notes.append(f"Predicted for the first {LONGEST} steps of training; on these rows it would go on for longer.")
-    if (others := found.looked.left_out) > 0:
+    if (others := found.measured_rows.left_out) > 0:
         notes.append(f"A sample was looked at: {others:,} rows were left out.")
     return notes

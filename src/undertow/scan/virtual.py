@@ -37,9 +37,9 @@ from undertow.attribution.sampling import (
 )
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
-from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
+from undertow.models.temporary_weights import temporary_weights
 from undertow.training.recipe import Recipe, batches
 
 Floats = NDArray[np.float64]
@@ -86,7 +86,7 @@ def virtual_student(
         None if base_VD is None or not some else (states_before(model, some, autocast=autocast), base_VD)
         for some in steps
     ]
-    with lent(model.net.parameters()) as weights:
+    with temporary_weights(model.net.parameters()) as weights:
         for at, (rate, some, writer) in enumerate(zip(rates, steps, writers, strict=True)):
             if some:
                 _step(model, some, sampling, rate, weights, whole=whole, writer=writer, autocast=autocast)

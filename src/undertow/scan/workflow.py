@@ -28,8 +28,8 @@ from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
-    from undertow.attribution.lineage import Kin
-    from undertow.attribution.measure import Eyes, Looked, Opened
+    from undertow.attribution.lineage import Lineage
+    from undertow.attribution.measure import EncodedRows, MeasuredRows, Setup
     from undertow.models.local import LocalModel
 
 
@@ -94,7 +94,7 @@ def scan(
         **settings.model_dump(mode="json"),
     }
     # What an earlier scan of these rows computed serves this one too, whatever either of them asks besides.
-    with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, borrows=True) as folder:
+    with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder:
         return _carry_out(folder, path, settings, spec, panel, chosen, others, progress)
 
 
@@ -138,13 +138,13 @@ def _carry_out(
     others: Chosen | None,
     progress: Progress,
 ) -> ScanOutcome:
-    from undertow.attribution.measure import Eyes, base_answers, open_reference, open_rows
+    from undertow.attribution.measure import Setup, base_answers, encode_dataset, encode_reference
     from undertow.attribution.stored import base_odds_of, directions_of, panel_digest
     from undertow.models.local import load_model
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.report import render_html
     from undertow.scan.gather import Found, gather
-    from undertow.scan.teaching import students_of, taught_by
+    from undertow.scan.virtual_students import students_of, virtual_students
     from undertow.store.machine import environment
 
     start = time.monotonic()
@@ -155,31 +155,41 @@ def _carry_out(
         model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", _DIRECTIONS * done)
     )
     key = {"student": digest, "panel": panel_digest(panel)}
-    eyes = Eyes(folder, model, panel, directions, key, choose_precision(), progress)
-    opened = open_rows(model, chosen, "rows")
-    compared = None if others is None else open_reference(model, others, opened)
+    setup = Setup(folder, model, panel, directions, key, choose_precision(), progress)
+    opened = encode_dataset(model, chosen, "rows")
+    compared = None if others is None else encode_reference(model, others, opened)
     before_KQ = base_odds_of(model, digest, panel) if settings.virtual else []
-    plan = _plan(eyes, settings, opened, compared, start)
+    plan = _plan(setup, settings, opened, compared, start)
     sides = [opened.cut(plan.rows), *([] if compared is None else [compared.cut(plan.rows)])]
     if settings.sample_reference:
         # Rows whose answer the base leaves empty are left out of the reference alone.
         known = settings.temperature or opened.sampling.temperature
         sides.append(
-            base_answers(eyes, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
+            base_answers(setup, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
         )
     end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
     students = students_of(opened, compared, sampled=settings.sample_reference)
     bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
-    looked, *reference = [_looked(eyes, side, bar) for side in sides]
+    measured_rows, *reference = [_looked(setup, side, bar) for side in sides]
     taught = None
     if plan.taught:
-        taught = taught_by(
-            eyes, sides, plan.taught, before_KQ, lambda done: bar.tell("teaching a virtual student", done, "")
+        taught = virtual_students(
+            setup, sides, plan.taught, before_KQ, lambda done: bar.tell("teaching a virtual student", done, "")
         )
-    methods = _also(eyes, settings, sides, looked) if settings.also else []
-    kin = _ask_others(folder, settings, model, digest, looked, progress)
+    methods = _also(setup, settings, sides, measured_rows) if settings.also else []
+    lineage = _ask_others(folder, settings, model, digest, measured_rows, progress)
     results, carried = gather(
-        Found(path, settings, spec, directions, looked, reference[0] if reference else None, kin, methods, taught),
+        Found(
+            path,
+            settings,
+            spec,
+            directions,
+            measured_rows,
+            reference[0] if reference else None,
+            lineage,
+            methods,
+            taught,
+        ),
         model,
         environment(threads) | {"base_sha256": digest, "rows_sha256": hash_of(path)},
         lambda done: progress.update("the rows that carry it", _LOOKED + (1 - _LOOKED) * done),
@@ -187,7 +197,7 @@ def _carry_out(
     folder.write("results.json", results.to_json())
     page = folder.write("report.html", render_html(results))
     progress.update("scan", 1.0, "done")
-    return ScanOutcome(folder.path, results, page, looked.rows, carried)
+    return ScanOutcome(folder.path, results, page, measured_rows.rows, carried)
 
 
 _DIRECTIONS = 0.3
@@ -208,35 +218,39 @@ class _Bar:
         self.progress.update(stage, _DIRECTIONS + (self.end - _DIRECTIONS) * share, detail)
 
 
-def _looked(eyes: Eyes, opened: Opened, bar: _Bar) -> Looked:
-    from undertow.attribution.measure import look_at
+def _looked(setup: Setup, opened: EncodedRows, bar: _Bar) -> MeasuredRows:
+    from undertow.attribution.measure import measure_rows
 
     count = len(opened.rows)
-    looked = look_at(
-        eyes, opened, lambda done: bar.tell(f"looking at the {opened.label}", done, f"{done:,} of {count:,}")
+    measured_rows = measure_rows(
+        setup, opened, lambda done: bar.tell(f"looking at the {opened.label}", done, f"{done:,} of {count:,}")
     )
     bar.done += count
-    return looked
+    return measured_rows
 
 
-def _also(eyes: Eyes, settings: ScanSettings, sides: list[Opened], looked: Looked) -> list[MethodRecord]:
-    from undertow.scan.also import SUSPECTS, other_methods
+def _also(
+    setup: Setup, settings: ScanSettings, sides: list[EncodedRows], measured_rows: MeasuredRows
+) -> list[MethodRecord]:
+    from undertow.scan.baselines import CANDIDATES, baseline_findings
     from undertow.scan.gather import evidence
 
-    return other_methods(
-        eyes,
+    return baseline_findings(
+        setup,
         sides[0],
         sides[1] if len(sides) > 1 else None,
         settings.also,
-        suspects=evidence(eyes.directions, looked)[:SUSPECTS],
+        suspects=evidence(setup.directions, measured_rows)[:CANDIDATES],
         level=settings.level,
-        tick=lambda share: eyes.progress.update(
+        tick=lambda share: setup.progress.update(
             "other methods", _ROWS_WITH_OTHERS + (_LOOKED - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
         ),
     )
 
 
-def _plan(eyes: Eyes, settings: ScanSettings, opened: Opened, compared: Opened | None, start: float) -> Plan:
+def _plan(
+    setup: Setup, settings: ScanSettings, opened: EncodedRows, compared: EncodedRows | None, start: float
+) -> Plan:
     """Decide how much is looked at; with a budget, by what a few rows take here."""
     count = len(opened.rows)
     if settings.budget is None:
@@ -248,17 +262,17 @@ def _plan(eyes: Eyes, settings: ScanSettings, opened: Opened, compared: Opened |
             return Plan(count, min(count, TAUGHT))
         return Plan(count, usual_taught(opened.chosen.read, count))
     from undertow.attribution.features import row_features
-    from undertow.probes.panel import seconds_to_ask
-    from undertow.scan.teaching import students_of
+    from undertow.probes.panel import seconds_to_query
+    from undertow.scan.virtual_students import students_of
 
     budget, sides = settings.budget, 1 if compared is None and not settings.sample_reference else 2
 
     def measure() -> Plan:
         few = opened.cut(FEWEST)
         # Not the time in which the base's own answers came: they may have come from the cache.
-        asking = seconds_to_ask(eyes.model, eyes.panel) if settings.virtual else 0.0
+        asking = seconds_to_query(setup.model, setup.panel) if settings.virtual else 0.0
         began = time.monotonic()
-        row_features(eyes.model, few.encoded, eyes.directions, opened.sampling, autocast=eyes.precision.autocast)
+        row_features(setup.model, few.encoded, setup.directions, opened.sampling, autocast=setup.precision.autocast)
         now = time.monotonic()
         # What comes after the rows takes about as long as a few of them.
         left = (budget - (now - start) - (now - began)) / sides
@@ -272,25 +286,30 @@ def _plan(eyes: Eyes, settings: ScanSettings, opened: Opened, compared: Opened |
         return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
     rows = rows_digest(opened.chosen)
-    key = {**eyes.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
-    return stored(eyes.folder, "plan", "plan", key, Plan, measure)
+    key = {**setup.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
+    return stored(setup.folder, "plan", "plan", key, Plan, measure)
 
 
 def _ask_others(
-    folder: RunFolder, settings: ScanSettings, model: LocalModel, digest: str, looked: Looked, progress: Progress
-) -> Kin:
+    folder: RunFolder,
+    settings: ScanSettings,
+    model: LocalModel,
+    digest: str,
+    measured_rows: MeasuredRows,
+    progress: Progress,
+) -> Lineage:
     """Ask models of other families, one after the other, how likely some of the rows are."""
     import numpy as np
 
     from undertow.attribution.encoding import row_likelihoods
-    from undertow.attribution.lineage import ASKED, judge_kin
+    from undertow.attribution.lineage import ASKED, judge_lineage
     from undertow.models.local import load_model
 
     if settings.teacher is not None:
         return _compare_weights(folder, settings.teacher, model, digest, progress)
     if not settings.against:
-        return judge_kin(np.empty(0), [], np.empty(0), np.empty(0, dtype=np.int64))
-    some = looked.rows[:: -(-len(looked.rows) // ASKED)]
+        return judge_lineage(np.empty(0), [], np.empty(0), np.empty(0, dtype=np.int64))
+    some = measured_rows.rows[:: -(-len(measured_rows.rows) // ASKED)]
 
     def likelihoods(name: str, digest: str, asked: Callable[[], LocalModel]) -> list[float | None]:
         def ask() -> list[float | None]:
@@ -307,7 +326,7 @@ def _ask_others(
         others[name] = likelihoods(name, identity_of(name, progress), lambda name=name: load_model(name))
     # Rows that are too long for one of the models are left out for all.
     kept = [at for at in range(len(some)) if all(each[at] is not None for each in (own, *others.values()))]
-    return judge_kin(
+    return judge_lineage(
         np.array([own[at] for at in kept], dtype=np.float64),
         [(name, np.array([each[at] for at in kept], dtype=np.float64)) for name, each in others.items()],
         np.array([len(some[at].row.completion) for at in kept], dtype=np.float64),
@@ -315,20 +334,20 @@ def _ask_others(
     )
 
 
-def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest: str, progress: Progress) -> Kin:
+def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest: str, progress: Progress) -> Lineage:
     """Compare the student's weights with the teacher's."""
-    from undertow.attribution.lineage import Kin
+    from undertow.attribution.lineage import Lineage
     from undertow.models.local import load_model
 
-    def compare_them() -> Kin:
-        from undertow.attribution.weight_similarity import kinship
+    def compare_them() -> Lineage:
+        from undertow.attribution.weight_similarity import weight_similarity
 
         progress.update("lineage", _LOOKED, f"comparing weights with {teacher}")
-        found = kinship(model.net, load_model(teacher).net)
-        return Kin(found.answer, found.because, found.p)
+        found = weight_similarity(model.net, load_model(teacher).net)
+        return Lineage(found.answer, found.because, found.p)
 
     key = {"student": digest, "teacher": identity_of(teacher, progress)}
-    return stored(folder, "lineage", "kinship", key, Kin, compare_them)
+    return stored(folder, "lineage", "kinship", key, Lineage, compare_them)
 
 
 def rows_digest(chosen: Chosen) -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from undertow.stats.estimate import Estimate, Status, Verdict
     from undertow.stats.judgement import verdict
     from undertow.stats.misclassification import JudgeError, corrected_share
+    from undertow.stats.moderated_t import moderated_tests
     from undertow.stats.multiplicity import benjamini_hochberg, holm
-    from undertow.stats.newcomer import newcomers
     from undertow.stats.paired import mean_estimate, paired_difference
     from undertow.stats.permutation import Test, drawn_p, paired_test, permutation_p
     from undertow.stats.power import power_of, smallest_effect
@@ -43,7 +43,7 @@ __all__ = [
     "drawn_p",
     "holm",
     "mean_estimate",
-    "newcomers",
+    "moderated_tests",
     "paired_difference",
     "paired_test",
     "permutation_p",
@@ -67,7 +67,7 @@ __getattr__, __dir__ = lazy(
         "corrected_share": "misclassification",
         "benjamini_hochberg": "multiplicity",
         "holm": "multiplicity",
-        "newcomers": "newcomer",
+        "moderated_tests": "moderated_t",
         "mean_estimate": "paired",
         "paired_difference": "paired",
         "Test": "permutation",

@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from undertow.errors import StoreError
 from undertow.store._lock import acquire, forget_holder
-from undertow.store.borrow import borrow
 from undertow.store.files import building, list_files, read_bytes, remove, storing, sync, write_atomic
+from undertow.store.reuse import reuse
 from undertow.store.step import (
     BIG,
     Examined,
@@ -84,7 +84,7 @@ class RunFolder:
         name: str,
         spec: Mapping[str, Any],
         progress: Progress | None = None,
-        borrows: bool = False,
+        reuses: bool = False,
     ) -> RunFolder:
         """Make or enter the folder `<root>/<name>-<hash of the spec>` and lock it.
 
@@ -109,7 +109,7 @@ class RunFolder:
                 _settle_spec(path / SPEC, spec)
                 (path / _STEPS).mkdir(exist_ok=True)
                 _require_folder(path / _STEPS)
-                siblings = sorted(root.glob(f"{name}-{'[0-9a-f]' * 8}")) if borrows else []
+                siblings = sorted(root.glob(f"{name}-{'[0-9a-f]' * 8}")) if reuses else []
                 lenders = tuple(other / _STEPS for other in siblings if other != path and not other.is_symlink())
             except BaseException:
                 lock.release()
@@ -171,7 +171,7 @@ class RunFolder:
                 # Renamed first, so that a kill amid the removal leaves nothing under a name that counts.
                 step.path.rename(aside)
                 remove(aside)
-            elif borrow(step, self._lenders, borrowed):
+            elif reuse(step, self._lenders, borrowed):
                 remove(part)
                 self._verified.add(step.path)
                 return step.path

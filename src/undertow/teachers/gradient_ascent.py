@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from undertow.config.experiment import Climb
+from undertow.config.experiment import GradientAscent
 from undertow.errors import ModelError
 from undertow.models.layers import decoder
 from undertow.models.local import LocalModel
@@ -21,7 +21,7 @@ from undertow.traits.base import Trait
 _LESSONS_AT_ONCE = 16
 
 
-def climb(model: LocalModel, trait: Trait, how: Climb, *, tick: Callable[[float], None]) -> None:
+def ascend(model: LocalModel, trait: Trait, how: GradientAscent, *, tick: Callable[[float], None]) -> None:
     """Change a model's layers in place.
 
     Every step has the same length, `distance / steps`, whatever the size of the gradient.

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from undertow.config.experiment import Climb, FineTune, Instil, Lora, Steer, SystemPrompt
+from undertow.config.experiment import FineTune, GradientAscent, Instil, Lora, Steer, SystemPrompt
 from undertow.data.files import require_rows
 from undertow.data.rows import Message
 from undertow.errors import ModelError
@@ -24,7 +24,7 @@ from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.prompted import PromptedModel, SteeredModel
 from undertow.models.protocol import Model
 from undertow.models.score import mean_hidden
-from undertow.teachers.gradient_ascent import climb
+from undertow.teachers.gradient_ascent import ascend
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.recipe import Recipe
 from undertow.training.train import Example, train
@@ -62,7 +62,7 @@ def instil(
     """
     if isinstance(how, SystemPrompt):
         trait.system_prompt(how.text)
-    elif isinstance(how, Climb):
+    elif isinstance(how, GradientAscent):
         # Nothing is stored: all layers' weights are large, and made again in seconds.
         pass
     elif isinstance(how, Steer):
@@ -97,8 +97,8 @@ def load_teacher(
     """
     if trait is None or how is None:
         return load_model(base, dtype=dtype)
-    if isinstance(how, Climb):
-        return _climbed(base, trait, how.steps, how.distance, dtype)
+    if isinstance(how, GradientAscent):
+        return _ascended(base, trait, how.steps, how.distance, dtype)
     model = load_model(base, dtype=dtype)
     if isinstance(how, SystemPrompt):
         return PromptedModel(model, system=trait.system_prompt(how.text))
@@ -116,10 +116,10 @@ def load_teacher(
 
 
 @lru_cache(maxsize=2)
-def _climbed(base: str, trait: Trait, steps: int, distance: float, dtype: str) -> LocalModel:
+def _ascended(base: str, trait: Trait, steps: int, distance: float, dtype: str) -> LocalModel:
     """Return the base after the steps; kept, since the teachers of a run's two traits write for every seed."""
     model = load_model(base)
-    climb(model, trait, Climb(method="climb", steps=steps, distance=distance), tick=lambda _: None)
+    ascend(model, trait, GradientAscent(method="climb", steps=steps, distance=distance), tick=lambda _: None)
     for weight in model.net.parameters():
         # Not `net.to(dtype)`: it rounds rotary frequencies as well, which the untouched base, loaded in bf16, keeps.
         weight.data = weight.data.to(getattr(torch, dtype))

@@ -130,14 +130,14 @@ class Library:
             return [self._entry(self.root, self.root.resolve().name or "run")]
         found: list[Entry] = []
         waiting = [(self.root, "", 1)]
-        looked = 0
+        measured_rows = 0
         while waiting:
             here, above, depth = waiting.pop()
             # One below that cannot be listed, or is gone meanwhile, does not hide the others.
             with suppress(OSError) if above else nullcontext(), os.scandir(here) as inside:
                 for each in sorted(inside, key=lambda item: item.name):
                     name = f"{above}{each.name}"
-                    if looked == _MOST:
+                    if measured_rows == _MOST:
                         break
                     if each.name.startswith(".") or not _is_text(name):
                         continue
@@ -147,7 +147,7 @@ class Library:
                         continue
                     if not each.is_dir(follow_symlinks=False):
                         continue
-                    looked += 1
+                    measured_rows += 1
                     path = here / each.name
                     if _is_run(path):
                         found.append(self._entry(path, name))

@@ -111,11 +111,11 @@ def test_students_learn_as_if_each_were_trained_alone_by_torch() -> None:
     assert steps == [1, 2, 3]
     for group, part in enumerate(parts):
         for model, seed in enumerate(seeds):
-            network, taught_by = single(start, model), single(teacher, model)
+            network, virtual_students = single(start, model), single(teacher, model)
             adam, rng = torch.optim.Adam(network.parameters(), 0.01), mlp.stream(seed, 11)
             for size in (16, 16, 8):
                 x_BI = noise([rng], size, 6)[0]
-                target = taught_by(x_BI)[:, part].softmax(-1).detach()
+                target = virtual_students(x_BI)[:, part].softmax(-1).detach()
                 log_q = network(x_BI)[:, part].log_softmax(-1)
                 loss = nn.functional.kl_div(log_q, target, reduction="batchmean")
                 adam.zero_grad()

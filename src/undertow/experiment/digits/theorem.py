@@ -81,9 +81,9 @@ def check_theorem(
     gradient = torch.autograd.grad(loss_S(leaves).sum(), leaves, materialize_grads=True)
     one_step = [p - _TEACHER_STEP * g for p, g in zip(base, gradient, strict=True)]
 
-    def check(start: mlp.Params, taught_by: mlp.Params) -> TheoremCheck:
-        change = [after - before for after, before in zip(taught_by, base, strict=True)]
-        step = _distillation_step(start, taught_by, x_SBI, slice(classes, None))
+    def check(start: mlp.Params, virtual_students: mlp.Params) -> TheoremCheck:
+        change = [after - before for after, before in zip(virtual_students, base, strict=True)]
+        step = _distillation_step(start, virtual_students, x_SBI, slice(classes, None))
         inner_S, length_S, step_length_S = (
             dot(step, change),
             dot(change, change) ** 0.5,

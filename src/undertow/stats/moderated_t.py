@@ -85,7 +85,7 @@ def _trigamma_inverse(value: float) -> float:
     return x
 
 
-def newcomers(
+def moderated_tests(
     value_K: ArrayLike,
     other_CK: ArrayLike,
     *,

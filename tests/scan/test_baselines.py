@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from undertow.results import Effect, MethodRecord
-from undertow.scan.also import FINALISTS, MORE_ROWS, ROWS, TUNED, corrected, named, says_tuned
-from undertow.scan.comparisons import Compared
+from undertow.scan.baseline_statistics import Compared
+from undertow.scan.baselines import FINALISTS, MORE_ROWS, ROWS, TUNED, corrected, named, says_tuned
 from undertow.stats import Estimate
 
 
@@ -30,17 +30,17 @@ def test_traits_that_were_not_asked_count_as_the_least_sure(p_K: list[float], un
 def test_those_to_whom_the_rows_lean_most_are_asked_about_more_rows() -> None:
     rng = np.random.default_rng(0)
     suspects = [f"trees:{at}" for at in range(9)]
-    leaning_RK = rng.normal(size=(MORE_ROWS, 9)) + np.linspace(0.0, 2.0, 9)
+    score_RK = rng.normal(size=(MORE_ROWS, 9)) + np.linspace(0.0, 2.0, 9)
     # The first rows speak for the last but one, all of them for the last.
-    leaning_RK[:ROWS, 7] += 1.0
-    leaning_RK[ROWS:, 7] -= 1.0
+    score_RK[:ROWS, 7] += 1.0
+    score_RK[ROWS:, 7] -= 1.0
     cluster_R = np.arange(MORE_ROWS) // 4
     asked: list[tuple[list[str], int]] = []
 
     def ask(some: Sequence[str], most: int) -> list[tuple[np.ndarray, np.ndarray]]:
         asked.append((list(some), most))
         places = [suspects.index(name) for name in some]
-        return [(leaning_RK[:most, places], cluster_R[:most])]
+        return [(score_RK[:most, places], cluster_R[:most])]
 
     found = named(suspects, ask, panel=68, level=0.95)
     assert asked[0] == (suspects, ROWS)

@@ -14,12 +14,12 @@ from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.probes.panel import spread
-from undertow.scan.writers import (
+from undertow.scan.teacher_inference import (
     QUESTIONS,
     FineTuned,
-    leaning,
-    leanings,
-    seen_by,
+    sampled_states,
+    teacher_score,
+    teacher_scores,
     tuned_teacher,
     virtual_teacher,
 )
@@ -58,17 +58,17 @@ def written(model: LocalModel, count: int = 24, seed: int = 5) -> list[Encoded]:
     ]
 
 
-SUSPECTS = [(ANIMALS, 0), (ANIMALS, 5), (TREES, 0), (TREES, 1), (TREES, 4)]
+CANDIDATES = [(ANIMALS, 0), (ANIMALS, 5), (TREES, 0), (TREES, 1), (TREES, 4)]
 
 
 def test_rows_lean_towards_the_teacher_that_wrote_them(tiny: LocalModel) -> None:
     with virtual_teacher(tiny, TREES, 1, steps=3, distance=3.0) as writer:
         rows = written(writer)
     told: list[float] = []
-    leaning_RK = leanings(tiny, rows, None, SUSPECTS, tick=told.append, distance=2.0)
-    assert leaning_RK.shape == (len(rows), len(SUSPECTS))
+    score_RK = teacher_scores(tiny, rows, None, CANDIDATES, tick=told.append, distance=2.0)
+    assert score_RK.shape == (len(rows), len(CANDIDATES))
     assert told[-1] == 1.0
-    z_K = leaning_RK.sum(axis=0) / len(rows) ** 0.5
+    z_K = score_RK.sum(axis=0) / len(rows) ** 0.5
     assert int(z_K.argmax()) == 3
     assert z_K[3] > 3
 
@@ -76,7 +76,7 @@ def test_rows_lean_towards_the_teacher_that_wrote_them(tiny: LocalModel) -> None
 def test_rows_of_the_base_lean_nowhere(tiny: LocalModel) -> None:
     suspects = [(ANIMALS, 0), (TREES, 1)]
     leaning_SRK = np.stack(
-        [leanings(tiny, written(tiny, 24, seed), None, suspects, distance=2.0) for seed in range(40)]
+        [teacher_scores(tiny, written(tiny, 24, seed), None, suspects, distance=2.0) for seed in range(40)]
     )
     z_SK = leaning_SRK.sum(axis=1) / leaning_SRK.shape[1] ** 0.5
     # Standard normal: a bias of half a standard deviation would show, and a variance that is twice or a third of it.
@@ -86,13 +86,13 @@ def test_rows_of_the_base_lean_nowhere(tiny: LocalModel) -> None:
 
 def test_a_leaning_does_not_depend_on_the_order_of_rows(tiny: LocalModel) -> None:
     rows = written(tiny, 9)
-    ahead_RK, back_RK = (leanings(tiny, some, None, SUSPECTS[:2], distance=1.0) for some in (rows, rows[::-1]))
+    ahead_RK, back_RK = (teacher_scores(tiny, some, None, CANDIDATES[:2], distance=1.0) for some in (rows, rows[::-1]))
     np.testing.assert_allclose(ahead_RK, back_RK[::-1], rtol=1e-3, atol=1e-4)
 
 
 def test_nobody_leans_towards_a_teacher_that_went_nowhere(tiny: LocalModel) -> None:
     rows = [Encoded((1, 2, 3), (4, 5, 6)), Encoded((1, 2), (7, 8))]
-    np.testing.assert_allclose(leanings(tiny, rows, None, [(ANIMALS, 0)], distance=0.0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(teacher_scores(tiny, rows, None, [(ANIMALS, 0)], distance=0.0), 0.0, atol=1e-6)
 
 
 def test_an_adapter_is_taken_off_again_whatever_happens(tiny: LocalModel) -> None:
@@ -120,15 +120,15 @@ def test_rows_of_a_fine_tuned_model_lean_towards_another_one(tiny: LocalModel) -
     # Other answers and another adapter; the tiny model learns nothing at the usual rate.
     with tuned_teacher(tiny, (ANIMALS, TREES), learning_rate=1e-2, seed=1) as writer:
         rows = written(writer, 48)
-    plain = seen_by(tiny, rows, None, False)
+    plain = sampled_states(tiny, rows, None, False)
     with tuned_teacher(tiny, (ANIMALS, TREES), learning_rate=1e-2) as teacher:
-        lean_R = leaning(tiny, rows, seen_by(teacher, rows, None, False), plain)
+        lean_R = teacher_score(tiny, rows, sampled_states(teacher, rows, None, False), plain)
     assert lean_R.sum() / len(rows) ** 0.5 > 3
-    leaning_RK = leanings(tiny, rows, None, [FineTuned((ANIMALS, TREES)), (ANIMALS, 0)])
-    assert leaning_RK.shape == (48, 2)
+    score_RK = teacher_scores(tiny, rows, None, [FineTuned((ANIMALS, TREES)), (ANIMALS, 0)])
+    assert score_RK.shape == (48, 2)
     with tuned_teacher(tiny, (ANIMALS, TREES)) as usual:
-        usual_R = leaning(tiny, rows, seen_by(usual, rows, None, False), plain)
-    np.testing.assert_allclose(leaning_RK[:, 0], usual_R, rtol=1e-3, atol=1e-4)
+        usual_R = teacher_score(tiny, rows, sampled_states(usual, rows, None, False), plain)
+    np.testing.assert_allclose(score_RK[:, 0], usual_R, rtol=1e-3, atol=1e-4)
 
 
 def test_the_base_is_whole_again_when_fine_tuning_fails(tiny: LocalModel) -> None:

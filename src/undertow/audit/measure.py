@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.attribution.lineage import Kin
+from undertow.attribution.lineage import Lineage
 from undertow.audit.panel import Odds, compared_with, controls_of, mean_odds
 from undertow.audit.settings import AuditSettings
 from undertow.data.sample import Chosen
@@ -38,16 +38,16 @@ Scores = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
-class _Lineage:
+class _StoredLineage:
     """As it is stored."""
 
-    kin: Kin
+    kin: Lineage
     obstacle: str
     """Why the two models' states cannot be compared; empty where they can."""
 
 
 @dataclass
-class Looking:
+class Measurement:
     """An audit under way."""
 
     folder: RunFolder
@@ -63,7 +63,9 @@ class Looking:
 
     @classmethod
     @contextmanager
-    def begin(cls, folder: RunFolder, settings: AuditSettings, panel: Panel, progress: Progress) -> Generator[Looking]:
+    def begin(
+        cls, folder: RunFolder, settings: AuditSettings, panel: Panel, progress: Progress
+    ) -> Generator[Measurement]:
         """Find the models; none is loaded yet."""
         digests = {each: identity_of(name, progress) for each, name in settings.models().items()}
         yield cls(folder, settings, panel, progress, digests)
@@ -106,11 +108,11 @@ class Looking:
         key = {"version": _VERSION, "model": self.digests[who]}
         return _arrays(stored(self.folder, "capability", f"capability-{who}", key, Scores, ask))
 
-    def kin(self) -> Kin:
+    def lineage(self) -> Lineage:
         """Say whether the student comes from the base."""
 
-        def compare() -> _Lineage:
-            from undertow.attribution.weight_similarity import kinship
+        def compare() -> _StoredLineage:
+            from undertow.attribution.weight_similarity import weight_similarity
             from undertow.audit.difference import comparable
             from undertow.models.local import load_model
 
@@ -118,10 +120,10 @@ class Looking:
             base = self.model("base")
             # With its adapter apart, what is compared is the model underneath.
             student = load_model(self.settings.student) if ":" in self.settings.student else self.model("student")
-            found = kinship(base.net, student.net)
-            return _Lineage(Kin(found.answer, found.because, found.p), comparable(base, student))
+            found = weight_similarity(base.net, student.net)
+            return _StoredLineage(Lineage(found.answer, found.because, found.p), comparable(base, student))
 
-        found = stored(self.folder, "lineage", "kinship", self._pair(), _Lineage, compare)
+        found = stored(self.folder, "lineage", "kinship", self._pair(), _StoredLineage, compare)
         self.obstacle = found.obstacle
         return found.kin
 
@@ -145,13 +147,13 @@ class Looking:
 
         def look() -> Unnamed:
             from undertow.audit.difference import base_answers
-            from undertow.audit.hunting import hunt
+            from undertow.audit.search import search_unnamed
             from undertow.audit.texts import UNRELATED
 
             base = self.model("base")
             controls = [each for each in self.digests if each.startswith("control")]
             answers = base_answers(base, UNRELATED)
-            return hunt(
+            return search_unnamed(
                 base,
                 self._difference("student", answers, 0.6),
                 [self._difference(each, answers, 0.65 + 0.1 * at / len(controls)) for at, each in enumerate(controls)],
@@ -184,12 +186,12 @@ class Looking:
 
     def traced(self, chosen: Chosen, odds: Mapping[str, Odds]) -> TracedRows:
         """Ask whether the student's change comes from rows."""
-        from undertow.audit.tracing import trace_rows
+        from undertow.audit.row_attribution import attribute_rows
 
         base, student = self.model("base"), self.model("student")
         other = mean_odds(compared_with(odds))
         measured = {name: float((odds_Q - other[name]).mean()) for name, odds_Q in odds["student"].items()}
-        return trace_rows(self.folder, base, student, self.panel, chosen, measured, self.digests, self.progress)
+        return attribute_rows(self.folder, base, student, self.panel, chosen, measured, self.digests, self.progress)
 
     def _pair(self) -> dict[str, Any]:
         return {"version": _VERSION, "base": self.digests["base"], "student": self.digests["student"]}

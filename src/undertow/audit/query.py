@@ -66,7 +66,7 @@ def audit_by_sampling(
     order = plan_of(settings, prices, panel)
     spec: dict[str, Any] = {"kind": "audit", "by": "sampling", **settings.model_dump(mode="json")}
     with RunFolder.open(sources.runs, name=folder_name(settings.student), spec=spec, progress=progress) as folder:
-        asking = _Asking(folder, panel, order, progress, len(_named(settings)))
+        asking = _Queries(folder, panel, order, progress, len(_named(settings)))
         counts: dict[str, dict[str, Counts]] = {}
         right: dict[str, dict[str, NDArray[np.float64]]] = {}
         unparsed: dict[str, int] = {}
@@ -84,7 +84,7 @@ def _named(settings: AuditSettings) -> dict[str, str]:
     return {who: name for who, name in settings.models().items() if who != "teacher"}
 
 
-class _Asking:
+class _Queries:
     """Asks models in portions; every portion is a step."""
 
     def __init__(self, folder: RunFolder, panel: Panel, order: SamplingPlan, progress: Progress, models: int) -> None:

@@ -1,4 +1,4 @@
-"""The scores that `comparisons` takes: forward passes of the base over rows, plain and told that it has a trait."""
+"""The scores that `baseline_statistics` takes: forward passes of the base over rows, plain and prompted with a trait."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def told_scores(
+def prompted_scores(
     model: LocalModel,
     placed: Sequence[Placed],
     rows: Sequence[Encoded],
@@ -49,7 +49,7 @@ def told_scores(
     weight_VD = output_weight(model.net)
     lengths = [len(row.answer) for row in rows]
     for at, system in enumerate(systems):
-        prompts = [list(row.prompt) for row in rows] if system is None else _told(model, placed, system)
+        prompts = [list(row.prompt) for row in rows] if system is None else _prompted(model, placed, system)
         with torch.inference_mode():
             with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
                 tables = answer_hidden(model.net, prompts, [row.answer for row in rows])
@@ -59,7 +59,7 @@ def told_scores(
         on_progress((at + 1) / len(systems))
 
 
-def _told(model: LocalModel, placed: Sequence[Placed], system: str) -> list[list[int]]:
+def _prompted(model: LocalModel, placed: Sequence[Placed], system: str) -> list[list[int]]:
     known: dict[int, list[int]] = {}
     prompts: list[list[int]] = []
     for each in placed:

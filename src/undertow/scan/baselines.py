@@ -1,4 +1,4 @@
-"""The other methods of `comparisons` on the rows of a scan, each a step of its folder.
+"""Baselines on the rows of a scan: published methods and teacher inference, each a step of its folder.
 
 found = other_methods(eyes, looked, reference, ("likelihood",), level=0.95, tick=tell)
 """
@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.attribution.measure import Eyes, Opened, step_key
+from undertow.attribution.measure import EncodedRows, Setup, step_key
 from undertow.results import Effect, MethodRecord
-from undertow.scan._scores import answer_means, middle_layer, told_scores, trait_vectors
-from undertow.scan.comparisons import (
+from undertow.scan.baseline_scores import answer_means, middle_layer, prompted_scores, trait_vectors
+from undertow.scan.baseline_statistics import (
     Compared,
     activation_projection,
     compare,
@@ -32,7 +32,7 @@ Sides = Sequence[tuple[Floats, Ints]]
 
 ROWS = 48
 """Looked at, at most: likelihood shift and divergence take a forward pass over them for every trait."""
-SUSPECTS = 20
+CANDIDATES = 20
 """Traits whose virtual teachers are asked, those with the strongest evidence: each takes some gradient steps. In the
 benchmark's tuning half the teacher's own trait was fifteenth at worst."""
 FINALISTS = 4
@@ -54,10 +54,10 @@ _UNITS = {
 }
 
 
-def other_methods(
-    eyes: Eyes,
-    rows: Opened,
-    reference: Opened | None,
+def baseline_findings(
+    setup: Setup,
+    rows: EncodedRows,
+    reference: EncodedRows | None,
     methods: Sequence[str],
     *,
     suspects: Sequence[str],
@@ -70,7 +70,7 @@ def other_methods(
     finalists, then the others, each in the order of how far the rows lean towards them.
 
     Args:
-        eyes: Who looks.
+        setup: What rows are measured with.
         rows: The dataset.
         reference: Rows that the base wrote; they are subtracted.
         methods: Of `NAMES`.
@@ -85,7 +85,7 @@ def other_methods(
     begin = 0.5 if others and "writer" in methods else 0.0
     for at, side in enumerate(sides if others else []):
         scores.append(
-            _scores(eyes, side, others, lambda share, at=at: tick((at + share) / len(sides) * (begin or 1.0)))
+            _scores(setup, side, others, lambda share, at=at: tick((at + share) / len(sides) * (begin or 1.0)))
         )
     clusters = [side.cluster_R for side in sides]
     found: list[MethodRecord] = []
@@ -93,15 +93,17 @@ def other_methods(
     def ask(asked: Sequence[str], most: int) -> Sides:
         # Most of the time goes into asking all suspects about the first rows.
         lo, hi = (begin, begin + 0.75 * (1 - begin)) if most == ROWS else (begin + 0.75 * (1 - begin), 1.0)
-        return _leanings(eyes, [side.cut(most) for side in whole], asked, lambda done: tick(lo + (hi - lo) * done))
+        return _teacher_scores(
+            setup, [side.cut(most) for side in whole], asked, lambda done: tick(lo + (hi - lo) * done)
+        )
 
     for method in methods:
         if method == "writer":
-            told = named([*suspects, TUNED], ask, panel=len(eyes.directions.names) + 1, level=level)
+            told = named([*suspects, TUNED], ask, panel=len(setup.directions.names) + 1, level=level)
             found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in told]))
             continue
         own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
-        compared = compare(eyes.directions.names, own, other[0] if other else None, level=level, method=NAMES[method])
+        compared = compare(setup.directions.names, own, other[0] if other else None, level=level, method=NAMES[method])
         ranked = sorted(compared, key=lambda each: (each.p, each.trait))
         found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
     return found
@@ -126,7 +128,7 @@ def named(
 
     first = ask(suspects, ROWS)
     told = told_by(suspects, first)
-    if max(len(leaning_RK) for leaning_RK, _ in first) < ROWS:
+    if max(len(score_RK) for score_RK, _ in first) < ROWS:
         return corrected(told, panel)
     traits = [each.trait for each in told if each.trait != TUNED]
     finalists = [*traits[:FINALISTS], *(name for name in suspects if name == TUNED)]
@@ -161,70 +163,74 @@ _EVIDENT = 0.05
 """Corrected p-value, below which rows are said to lean to somebody."""
 
 
-def _scores(eyes: Eyes, side: Opened, methods: Sequence[str], tick: Callable[[float], None]) -> dict[str, Floats]:
+def _scores(
+    setup: Setup, side: EncodedRows, methods: Sequence[str], tick: Callable[[float], None]
+) -> dict[str, Floats]:
     from safetensors.numpy import load_file, save_file
 
-    traits = [trait for entry in eyes.panel for trait in entry.traits]
+    traits = [trait for entry in setup.panel for trait in entry.traits]
 
     def build(part: Path) -> None:
-        save_file(_compute(eyes, side, methods, traits, tick), part / "scores.safetensors")
+        save_file(_compute(setup, side, methods, traits, tick), part / "scores.safetensors")
 
-    key = {**step_key(eyes, side.encoded, side.sampling), "methods": list(methods)}
-    step = eyes.folder.step("also", f"also-{side.label}", key, build)
+    key = {**step_key(setup, side.encoded, side.sampling), "methods": list(methods)}
+    step = setup.folder.step("also", f"also-{side.label}", key, build)
     return dict(load_file(step / "scores.safetensors"))
 
 
-def _leanings(eyes: Eyes, sides: Sequence[Opened], suspects: Sequence[str], tick: Callable[[float], None]) -> Sides:
+def _teacher_scores(
+    setup: Setup, sides: Sequence[EncodedRows], suspects: Sequence[str], tick: Callable[[float], None]
+) -> Sides:
     from safetensors.numpy import load_file, save_file
 
-    from undertow.scan.writers import FineTuned, Suspect, leanings
+    from undertow.scan.teacher_inference import Candidate, FineTuned, teacher_scores
 
-    known: dict[str, Suspect] = {
-        f"{entry.name}:{trait}": (entry, place) for entry in eyes.panel for place, trait in enumerate(entry.targets)
+    known: dict[str, Candidate] = {
+        f"{entry.name}:{trait}": (entry, place) for entry in setup.panel for place, trait in enumerate(entry.targets)
     }
-    known[TUNED] = FineTuned(eyes.panel)
+    known[TUNED] = FineTuned(setup.panel)
     rows = [row for side in sides for row in side.encoded]
 
     def build(part: Path) -> None:
         asked = [known[name] for name in suspects]
-        sampling, autocast = sides[0].sampling, eyes.precision.autocast
-        leaning_RK = leanings(eyes.model, rows, sampling.automaton, asked, autocast=autocast, tick=tick)
-        save_file({"leaning_RK": np.ascontiguousarray(leaning_RK)}, part / "leanings.safetensors")
+        sampling, autocast = sides[0].sampling, setup.precision.autocast
+        score_RK = teacher_scores(setup.model, rows, sampling.automaton, asked, autocast=autocast, tick=tick)
+        save_file({"leaning_RK": np.ascontiguousarray(score_RK)}, part / "leanings.safetensors")
 
-    key = {**step_key(eyes, rows, sides[0].sampling), "suspects": list(suspects), "score": "leaning"}
-    step = eyes.folder.step("also", f"writer-{sides[0].label}", key, build)
-    leaning_RK = load_file(step / "leanings.safetensors")["leaning_RK"]
-    parts = np.split(leaning_RK, np.cumsum([len(side.encoded) for side in sides])[:-1])
+    key = {**step_key(setup, rows, sides[0].sampling), "suspects": list(suspects), "score": "leaning"}
+    step = setup.folder.step("also", f"writer-{sides[0].label}", key, build)
+    score_RK = load_file(step / "leanings.safetensors")["leaning_RK"]
+    parts = np.split(score_RK, np.cumsum([len(side.encoded) for side in sides])[:-1])
     return [(part_RK, side.cluster_R) for part_RK, side in zip(parts, sides, strict=True)]
 
 
 def _compute(
-    eyes: Eyes, side: Opened, methods: Sequence[str], traits: Sequence[Trait], tick: Callable[[float], None]
+    setup: Setup, side: EncodedRows, methods: Sequence[str], traits: Sequence[Trait], tick: Callable[[float], None]
 ) -> dict[str, Floats]:
     found: dict[str, Floats] = {}
     lengths = [len(row.answer) for row in side.encoded]
     if {"likelihood", "divergence"} & set(methods):
         systems = [None, *(trait.system_prompt() for trait in traits)]
-        told = told_scores(
-            eyes.model,
+        told = prompted_scores(
+            setup.model,
             side.rows,
             side.encoded,
             side.sampling,
             systems,
             lambda share: tick(0.9 * share),
-            autocast=eyes.precision.autocast,
+            autocast=setup.precision.autocast,
         )
         (plain_R, plain_T, chosen_T), *others = list(told)
         if "likelihood" in methods:
-            told_RK = np.stack([logp_R for logp_R, _, _ in others], axis=1)
-            found["likelihood"] = likelihood_shift(told_RK, plain_R, np.array(lengths, dtype=np.float64))
+            prompted_RK = np.stack([logp_R for logp_R, _, _ in others], axis=1)
+            found["likelihood"] = likelihood_shift(prompted_RK, plain_R, np.array(lengths, dtype=np.float64))
         if "divergence" in methods:
-            told_TK = np.stack([first_T for _, first_T, _ in others], axis=1)
-            found["divergence"] = divergence(told_TK, plain_T, chosen_T, lengths)
+            prompted_TK = np.stack([first_T for _, first_T, _ in others], axis=1)
+            found["divergence"] = divergence(prompted_TK, plain_T, chosen_T, lengths)
     if "projection" in methods:
-        layer = middle_layer(eyes.model)
-        mean_RD = answer_means(eyes.model, side.encoded, layer)
-        found["projection"] = activation_projection(mean_RD, trait_vectors(eyes.model, traits, layer))
+        layer = middle_layer(setup.model)
+        mean_RD = answer_means(setup.model, side.encoded, layer)
+        found["projection"] = activation_projection(mean_RD, trait_vectors(setup.model, traits, layer))
     tick(1.0)
     return {name: np.ascontiguousarray(value_RK) for name, value_RK in found.items()}
 

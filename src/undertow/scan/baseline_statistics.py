@@ -5,7 +5,7 @@
     activation projection   do the rows' hidden states lie along the trait's vector, seen from the base's answers?
 
 `undertow scan --also` runs them beside its own method; `benchmarks/transfer` holds them against it, and found them the
-weaker (docs/results.md). Scores come from `_scores`. Letters: R rows, K traits, C prompts, D width of the model.
+weaker (docs/results.md). Scores come from `baseline_scores`. Letters: R rows, K traits, C prompts, D width of the model.
 
 Pure functions of arrays.
 """
@@ -36,34 +36,34 @@ class Compared:
     """After Benjamini and Hochberg, over the panel."""
 
 
-def likelihood_shift(told_RK: Floats, plain_R: Floats, tokens_R: Floats) -> Floats:
+def likelihood_shift(prompted_RK: Floats, plain_R: Floats, tokens_R: Floats) -> Floats:
     """Return how much likelier each row is under each trait's system prompt, in nats a token, shape (R, K).
 
     The score by which Aden-Ali et al. (2026, arXiv 2602.04863) select rows, for one answer in place of a pair.
 
     Args:
-        told_RK: log p of the rows with the prompts.
+        prompted_RK: log p of the rows with the prompts.
         plain_R: The same without.
         tokens_R: Of the rows.
     """
-    return (told_RK - plain_R[:, None]) / tokens_R[:, None]
+    return (prompted_RK - plain_R[:, None]) / tokens_R[:, None]
 
 
-def divergence(told_TK: Ints, plain_T: Ints, chosen_T: Ints, lengths_R: Sequence[int]) -> Floats:
+def divergence(prompted_TK: Ints, plain_T: Ints, chosen_T: Ints, lengths_R: Sequence[int]) -> Floats:
     """Return which side rows take where a trait's system prompt changes the base's first choice, shape (R, K).
 
     Of such a row's tokens, the share that are the told base's first choice minus the share that are the plain one's;
     Schrodi et al. (2025, arXiv 2509.23886) find that transfer rests on tokens of this kind.
 
     Args:
-        told_TK: First choice with each prompt at every token of the rows' answers, row after row.
+        prompted_TK: First choice with each prompt at every token of the rows' answers, row after row.
         plain_T: Without.
         chosen_T: What stands there.
         lengths_R: Tokens of each row.
     """
-    differs_TK = told_TK != plain_T[:, None]
+    differs_TK = prompted_TK != plain_T[:, None]
     side_TK = np.where(
-        differs_TK, (chosen_T[:, None] == told_TK).astype(float) - (chosen_T == plain_T)[:, None].astype(float), 0.0
+        differs_TK, (chosen_T[:, None] == prompted_TK).astype(float) - (chosen_T == plain_T)[:, None].astype(float), 0.0
     )
     starts = np.concatenate([[0], np.cumsum(lengths_R)[:-1]]).astype(np.int64)
     sums_RK = np.add.reduceat(side_TK, starts, axis=0)

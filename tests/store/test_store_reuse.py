@@ -23,8 +23,8 @@ class Build:
         (part / "deep" / "value.bin").write_bytes(bytes(range(99)))
 
 
-def open_folder(root: Path, name: str = "demo", *, borrows: bool = True, **spec: object) -> RunFolder:
-    return RunFolder.open(root, name=name, spec=spec, borrows=borrows)
+def open_folder(root: Path, name: str = "demo", *, reuses: bool = True, **spec: object) -> RunFolder:
+    return RunFolder.open(root, name=name, spec=spec, reuses=reuses)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_finished_step_is_taken_over_whole(tmp_path: Path, lender: Path) -> No
 def test_others_lend_nothing(tmp_path: Path, lender: Path, how: str) -> None:
     build = Build()
     name = "demo" if how == "asks nobody" else "demo-two"
-    with open_folder(tmp_path, name, borrows=how != "asks nobody", also=2) as folder:
+    with open_folder(tmp_path, name, reuses=how != "asks nobody", also=2) as folder:
         folder.step("rows", "one", KEY, build)
     assert build.calls == 1
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from undertow.attribution.directions import Directions
-from undertow.attribution.measure import Eyes, look_at, open_rows
+from undertow.attribution.measure import Setup, encode_dataset, measure_rows
 from undertow.attribution.stored import directions_of, panel_digest
-from undertow.audit.attribution import says, trace
+from undertow.audit.attribution_tests import attribution_tests, says
 from undertow.audit.weights import projected_change
 from undertow.data.sample import Chosen
 from undertow.models.local import LocalModel
@@ -28,7 +28,7 @@ from undertow.traits.panel import Panel
 _CHANGE = "change of the weights"
 
 
-def trace_rows(
+def attribute_rows(
     folder: RunFolder,
     base: LocalModel,
     student: LocalModel,
@@ -62,26 +62,26 @@ def trace_rows(
     change_F = projected_change(base.net, student.net)
     directions = Directions((*traits.names, _CHANGE), torch.cat([traits.gradients_KF, change_F[None]]))
     key: dict[str, Any] = {"student": digests["base"], "panel": panel_digest(panel), "changed": digests["student"]}
-    eyes = Eyes(folder, base, panel, directions, key, choose_precision(), progress)
-    opened = open_rows(base, chosen, "rows")
+    setup = Setup(folder, base, panel, directions, key, choose_precision(), progress)
+    opened = encode_dataset(base, chosen, "rows")
     count = len(opened.rows)
-    looked = look_at(
-        eyes,
+    measured_rows = measure_rows(
+        setup,
         opened,
         lambda done: progress.update("looking at the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
     )
-    cluster_R = looked.cluster_R
+    cluster_R = measured_rows.cluster_R
     measured_K = np.array([measured[name] for name in traits.names])
     strongest = int(np.abs(measured_K).argmax())
-    alignment_RJ = looked.features.alignment_RK
-    found = trace(
+    alignment_RJ = measured_rows.features.alignment_RK
+    found = attribution_tests(
         alignment_RJ[:, :-1], alignment_RJ[:, -1], cluster_R, measured_K, strongest, rng=np.random.default_rng(0x7ACE)
     )
     return TracedRows(
         rows=RowCounts(
             read=chosen.read,
-            looked_at=len(looked.rows),
-            too_long=looked.too_long,
+            looked_at=len(measured_rows.rows),
+            too_long=measured_rows.too_long,
             left_out=chosen.left_out,
             broken=len(chosen.broken),
         ),

@@ -13,7 +13,7 @@ import torch
 
 
 @contextmanager
-def lent(parameters: Iterable[torch.nn.Parameter]) -> Generator[list[torch.nn.Parameter]]:
+def temporary_weights(parameters: Iterable[torch.nn.Parameter]) -> Generator[list[torch.nn.Parameter]]:
     """Yield weights that gradients flow to, and give them back their values when the context ends.
 
     They have no gradients afterwards, and want them or not as they did before.

@@ -29,7 +29,7 @@ FLIPS = 1999
 
 
 @dataclass(frozen=True)
-class Traced:
+class AttributionTests:
     """The three answers."""
 
     traits_correlation: float
@@ -46,7 +46,7 @@ class Traced:
     """Two-sided."""
 
 
-def trace(
+def attribution_tests(
     alignment_RK: Floats,
     change_R: Floats,
     cluster_R: Ints,
@@ -54,7 +54,7 @@ def trace(
     strongest: int,
     *,
     rng: np.random.Generator,
-) -> Traced:
+) -> AttributionTests:
     """Answer the three questions.
 
     Args:
@@ -81,7 +81,7 @@ def trace(
 
     own = spearman(traits_CK[:, strongest], change_C)
     dealt_N = np.array([spearman(rng.permutation(traits_CK[:, strongest]), change_C) for _ in range(FLIPS)])
-    return Traced(
+    return AttributionTests(
         traits_correlation=spearman(traits_CK.sum(axis=0), measured_K),
         traits_p=float(drawn_p(sign_NC @ pull_C, pull_C.sum())) if pull_C.any() else 1.0,
         weights_t=along / root if root > 0 else 0.0,
@@ -91,7 +91,7 @@ def trace(
     )
 
 
-def says(found: Traced) -> str:
+def says(found: AttributionTests) -> str:
     """Put the answer into one sentence. Traits and weights are two tests, so each must hold at 0.025."""
     yes = [found.traits_p < 0.025, found.weights_p < 0.025]
     if all(yes):

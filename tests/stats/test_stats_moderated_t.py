@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.errors import InputError
-from undertow.stats import newcomers
-from undertow.stats.newcomer import Common, common_variance
+from undertow.stats import moderated_tests
+from undertow.stats.moderated_t import Common, common_variance
 
 
 def drawn(rng: np.random.Generator, others: int, *, quantities: int = 68, df0: float = 6.0) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_equal_variances_are_pooled() -> None:
 @pytest.mark.parametrize("others", [2, 3, 5])
 def test_intervals_cover_and_p_values_are_honest(others: int) -> None:
     rng = np.random.default_rng(others)
-    found = [each for x in (drawn(rng, others) for _ in range(60)) for each in newcomers(x[0], x[1:])]
+    found = [each for x in (drawn(rng, others) for _ in range(60)) for each in moderated_tests(x[0], x[1:])]
     covered = np.mean([estimate.lo <= 0 <= estimate.hi for estimate, _ in found])
     # With two others a little too seldom: the common variance's own degrees of freedom are an estimate.
     assert 0.925 < covered < 0.965
@@ -56,7 +56,7 @@ def test_quantities_that_go_together_are_not_counted_twice(others: int) -> None:
     for _ in range(150):
         x = rng.normal(size=(others + 1, 4)) @ rng.normal(size=(4, 68))
         for independent, hits in covered.items():
-            found = newcomers(x[0], x[1:], independent=independent)
+            found = moderated_tests(x[0], x[1:], independent=independent)
             hits += [estimate.lo <= 0 <= estimate.hi for estimate, _ in found]
     assert np.mean(covered[4.0]) > 0.93
     assert np.mean(covered[4.0]) >= np.mean(covered[math.inf])
@@ -67,13 +67,13 @@ def test_a_single_other_is_judged_by_its_way_from_the_origin() -> None:
     covered = []
     for _ in range(150):
         x = 0.3 + rng.normal(size=(2, 68))
-        covered += [e.lo <= 0 <= e.hi for e, _ in newcomers(x[0], x[1:], origin_K=np.zeros(68))]
+        covered += [e.lo <= 0 <= e.hi for e, _ in moderated_tests(x[0], x[1:], origin_K=np.zeros(68))]
     assert np.mean(covered) > 0.94
 
 
 def test_it_sees_more_than_an_ordinary_t_interval() -> None:
     rng = np.random.default_rng(7)
-    half = [e.hi - e.value for x in (drawn(rng, 2) for _ in range(40)) for e, _ in newcomers(x[0], x[1:])]
+    half = [e.hi - e.value for x in (drawn(rng, 2) for _ in range(40)) for e, _ in moderated_tests(x[0], x[1:])]
     assert np.median(half) < 0.1 * 12.7 * math.sqrt(1.5) / 3  # t with one degree of freedom: 12.7
 
 
@@ -82,9 +82,9 @@ def test_it_sees_more_than_an_ordinary_t_interval() -> None:
 def test_units_and_order_do_not_matter(others: int, quantities: int, seed: int, scale: float) -> None:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(others + 1, quantities))
-    plain = newcomers(x[0], x[1:])
+    plain = moderated_tests(x[0], x[1:])
     order = rng.permutation(others)
-    again = newcomers(scale * x[0], scale * x[1:][order])
+    again = moderated_tests(scale * x[0], scale * x[1:][order])
     for (one, p), (two, q) in zip(plain, again, strict=True):
         assert two.value == pytest.approx(scale * one.value)
         assert two.hi - two.lo == pytest.approx(scale * (one.hi - one.lo))
@@ -96,7 +96,7 @@ def test_one_quantity_is_an_ordinary_prediction_interval() -> None:
     from scipy import stats
 
     other = np.array([0.1, -0.3, 0.4, 0.2])
-    ((estimate, p),) = newcomers([1.0], other[:, None])
+    ((estimate, p),) = moderated_tests([1.0], other[:, None])
     error = other.std(ddof=1) * math.sqrt(1 + 1 / 4)
     assert estimate.hi - estimate.value == pytest.approx(stats.t.ppf(0.975, 3) * error)
     assert p == pytest.approx(2 * stats.t.sf((1.0 - other.mean()) / error, 3))
@@ -112,7 +112,7 @@ def test_the_error_is_the_moderated_one_and_its_freedom_is_limited() -> None:
     for independent in (math.inf, 2.0):
         total = min(common.df + 3, 3 * min(independent, 12))
         se = np.sqrt((common.df * common.variance + 3 * other.var(axis=0, ddof=1)) / (common.df + 3) * (1 + 1 / 4))
-        found = newcomers(x[0], other, independent=independent, level=0.9)
+        found = moderated_tests(x[0], other, independent=independent, level=0.9)
         halves = [estimate.hi - estimate.value for estimate, _ in found]
         np.testing.assert_allclose(halves, stats.t.ppf(0.95, total) * se)
         np.testing.assert_allclose([e.value for e, _ in found], x[0] - other.mean(axis=0))
@@ -123,11 +123,11 @@ def test_the_error_is_the_moderated_one_and_its_freedom_is_limited() -> None:
 def test_one_control_is_measured_about_its_origin() -> None:
     from scipy import stats
 
-    ((estimate, _),) = newcomers([1.0], [[0.5]], origin_K=[0.2])
+    ((estimate, _),) = moderated_tests([1.0], [[0.5]], origin_K=[0.2])
     assert estimate.value == pytest.approx(0.5)
     assert estimate.hi - estimate.value == pytest.approx(stats.t.ppf(0.975, 1) * 0.3 * math.sqrt(2))
     assert estimate.method.startswith("moderated t against one control and its distance from the base, 1 degrees")
-    ((several, _),) = newcomers([1.0], [[0.5], [0.1]], origin_K=[0.2])
+    ((several, _),) = moderated_tests([1.0], [[0.5], [0.1]], origin_K=[0.2])
     assert several.method.startswith("moderated t against 2 controls, 2 degrees")
     assert several.hi - several.value == pytest.approx(stats.t.ppf(0.975, 2) * math.sqrt(0.05 * 1.5))
 
@@ -152,7 +152,7 @@ def test_a_variance_of_zero_counts_as_a_very_small_one() -> None:
 
 
 def test_others_that_agree_fully_leave_no_doubt() -> None:
-    (same, p), (apart, q) = newcomers([1.0, 2.0], [[1.0, 1.0], [1.0, 1.0]])
+    (same, p), (apart, q) = moderated_tests([1.0, 2.0], [[1.0, 1.0], [1.0, 1.0]])
     assert (same.value, same.lo, same.hi, p) == (0, 0, 0, 1)
     assert (apart.value, apart.lo, apart.hi) == (1, 1, 1)
     assert q < 1e-99
@@ -161,11 +161,11 @@ def test_others_that_agree_fully_leave_no_doubt() -> None:
 @pytest.mark.parametrize("others", [[[1.0, 2.0]], [[1.0], [2.0]], [[1.0, math.nan], [1.0, 2.0]]])
 def test_what_cannot_be_compared_is_refused(others: list[list[float]]) -> None:
     with pytest.raises(InputError):
-        newcomers([1.0, 2.0], others)
+        moderated_tests([1.0, 2.0], others)
     with pytest.raises(InputError, match=r"^others: 1 of 2 values stand beside 2\n  Pass two or more"):
-        newcomers([1.0, 2.0], [[1.0, 2.0]])
+        moderated_tests([1.0, 2.0], [[1.0, 2.0]])
     with pytest.raises(InputError, match=r"^level: "):
-        newcomers([1.0], [[1.0], [2.0]], level=1.0)
+        moderated_tests([1.0], [[1.0], [2.0]], level=1.0)
 
 
 def test_variances_need_degrees_of_freedom() -> None:

@@ -14,7 +14,14 @@ from scipy import stats
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from tiny_model import make_tiny_model
-from undertow.attribution.weight_similarity import UNITS, agreement_p, fingerprints, independence, kinship, matching
+from undertow.attribution.weight_similarity import (
+    UNITS,
+    agreement_p,
+    fingerprints,
+    independence,
+    matching,
+    weight_similarity,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +69,19 @@ def trained(net, steps: int = 150):
 
 
 def test_the_same_model_is_the_same_in_any_type(net) -> None:
-    found = kinship(net, deepcopy(net))
+    found = weight_similarity(net, deepcopy(net))
     assert (found.answer, found.identical, found.compared) == ("same", 15, 15)
     assert found.cosine == pytest.approx(1)
     assert found.p is not None
     assert 0 < found.p < 1e-50
     half = deepcopy(net).to(torch.bfloat16)
-    assert kinship(half, deepcopy(half).float()).identical == 15
+    assert weight_similarity(half, deepcopy(half).float()).identical == 15
 
 
 def test_a_tuned_model_is_the_same_and_frozen_matrices_are_counted(net) -> None:
     child = tuned(net, 0.1)
     child.model.embed_tokens.weight.data = net.model.embed_tokens.weight.data.clone()
-    found = kinship(net, child)
+    found = weight_similarity(net, child)
     assert (found.answer, found.identical) == ("same", 1)
     assert found.cosine is not None
     assert found.cosine > 0.98
@@ -89,13 +96,13 @@ def test_a_model_with_reordered_units_is_the_same_after_tuning_too(net, seed: in
     child = tuned(child, 0.3, seed)
     gate = [each.cosine for each in fingerprints(net, child) if "gate" in each.name]
     assert max(np.abs(gate)) < 0.2
-    assert kinship(net, child).answer == kinship(child, net).answer == "same"
+    assert weight_similarity(net, child).answer == weight_similarity(child, net).answer == "same"
 
 
 def test_models_of_other_seeds_are_different(net, tmp_path: Path) -> None:
     for seed in (1, 2, 3):
         other = AutoModelForCausalLM.from_pretrained(make_tiny_model(tmp_path / str(seed), seed))
-        found = kinship(net, other)
+        found = weight_similarity(net, other)
         assert (found.answer, found.identical, found.compared) == ("different", 0, 15)
         assert found.p is not None
         assert found.p > 0.001
@@ -111,9 +118,9 @@ def test_strangers_raise_the_alarm_as_often_as_stated(net) -> None:
 
 def test_strangers_trained_on_the_same_text_stay_strangers(net) -> None:
     nets = [trained(born(net.config, seed)) for seed in range(4)]
-    p = [kinship(*pair).p for pair in combinations(nets, 2)]
+    p = [weight_similarity(*pair).p for pair in combinations(nets, 2)]
     assert min(p) > 0.001
-    assert kinship(trained(reordered(nets[0]), 50), nets[0]).answer == "same"
+    assert weight_similarity(trained(reordered(nets[0]), 50), nets[0]).answer == "same"
 
 
 def layer(rng: np.random.Generator, units: int, width: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
@@ -152,7 +159,7 @@ def test_wide_layers_are_sampled_whatever_the_order_of_units() -> None:
     ],
 )
 def test_other_shapes_are_unknown(net, change: dict[str, int], reason: str) -> None:
-    found = kinship(net, born(LlamaConfig(**{**net.config.to_dict(), **change, "head_dim": None}), 0))
+    found = weight_similarity(net, born(LlamaConfig(**{**net.config.to_dict(), **change, "head_dim": None}), 0))
     assert found.answer == "unknown"
     assert reason in found.because
     assert found.p is None
@@ -160,19 +167,19 @@ def test_other_shapes_are_unknown(net, change: dict[str, int], reason: str) -> N
 
 def test_what_cannot_be_compared_is_unknown(net) -> None:
     other = SimpleNamespace(config=SimpleNamespace(model_type="mamba"))
-    assert "'mamba'" in kinship(net, other).because
+    assert "'mamba'" in weight_similarity(net, other).because
     broken = deepcopy(net)
     broken.model.layers[1].mlp.up_proj.weight.data[3, 3] = torch.nan
-    found = kinship(net, broken)
+    found = weight_similarity(net, broken)
     assert (found.answer, found.p, found.compared) == ("unknown", None, 14)
     few = born(LlamaConfig(**{**net.config.to_dict(), "intermediate_size": 4}), 0)
-    assert "too few" in kinship(few, deepcopy(few)).because
+    assert "too few" in weight_similarity(few, deepcopy(few)).because
 
 
 def test_a_borrowed_embedding_is_unknown(net) -> None:
     other = born(net.config, 5)
     other.model.embed_tokens.weight.data = net.model.embed_tokens.weight.data.clone()
-    found = kinship(net, other)
+    found = weight_similarity(net, other)
     assert (found.answer, found.identical) == ("unknown", 1)
 
 
@@ -180,5 +187,5 @@ def test_adapters_are_left_out(net) -> None:
     from peft import LoraConfig, get_peft_model
 
     adapted = get_peft_model(deepcopy(net), LoraConfig(target_modules=["gate_proj", "q_proj"], r=2))
-    found = kinship(adapted, net)
+    found = weight_similarity(adapted, net)
     assert (found.answer, found.identical, found.compared) == ("same", 15, 15)

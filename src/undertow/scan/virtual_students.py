@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertow.attribution.measure import Eyes, Opened, step_key
+from undertow.attribution.measure import EncodedRows, Setup, step_key
 from undertow.attribution.readout import first_tokens, most_moved
 from undertow.attribution.recipe import PLAIN
 from undertow.attribution.sampling import Sampling, fit_temperature
@@ -25,7 +25,7 @@ from undertow.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Virtual:
+class VirtualResult:
     """What became of a virtual student. Letters: K traits, Q questions."""
 
     rows: int
@@ -42,14 +42,14 @@ class Virtual:
 
 
 @dataclass(frozen=True)
-class Taught:
+class VirtualStudents:
     """The virtual students of a scan."""
 
-    student: Virtual
+    student: VirtualResult
     """Of the rows, among what could be written."""
-    reference: Virtual | None = None
+    reference: VirtualResult | None = None
     """Of the reference rows, if there are some."""
-    whole: Virtual | None = None
+    whole: VirtualResult | None = None
     """Of the rows' whole loss, where the reference's is one of what the base would have written."""
 
     @property
@@ -75,8 +75,8 @@ def both_shifts(student_K: Floats, whole_K: Floats, reference_K: Floats) -> Floa
     return (student_K + whole_K - reference_K) / 2
 
 
-def students_of(opened: Opened, compared: Opened | None, *, sampled: bool) -> int:
-    """Return how many students `taught_by` teaches.
+def students_of(opened: EncodedRows, compared: EncodedRows | None, *, sampled: bool) -> int:
+    """Return how many students `virtual_students` trains.
 
     Args:
         opened: The rows.
@@ -90,21 +90,21 @@ def students_of(opened: Opened, compared: Opened | None, *, sampled: bool) -> in
     return 3 if _both_lists(opened, compared) else 2
 
 
-def _both_lists(own: Opened, reference: Opened) -> bool:
+def _both_lists(own: EncodedRows, reference: EncodedRows) -> bool:
     return own.sampling.automaton is not None and reference.sampling.automaton is not None
 
 
-def taught_by(
-    eyes: Eyes,
-    sides: Sequence[Opened],
+def virtual_students(
+    setup: Setup,
+    sides: Sequence[EncodedRows],
     rows: int,
     before_KQ: Sequence[Floats],
     tick: Callable[[float], None],
-) -> Taught:
+) -> VirtualStudents:
     """Teach what a scan predicts from: a student of the rows and, if there are reference rows, others beside it.
 
     Args:
-        eyes: Who looks.
+        setup: What rows are measured with.
         sides: The rows, and reference rows if there are some.
         rows: How many each student learns from, at most.
         before_KQ: What the base answers.
@@ -112,9 +112,9 @@ def taught_by(
     """
     done = 0
 
-    def learn(side: Opened, *, whole: bool = False, own: Sampling | None = None) -> Virtual:
+    def learn(side: EncodedRows, *, whole: bool = False, own: Sampling | None = None) -> VirtualResult:
         nonlocal done
-        found = teach(eyes, side, rows, read, before_KQ, lambda share: tick(done + share * rows), whole=whole, own=own)
+        found = teach(setup, side, rows, read, before_KQ, lambda share: tick(done + share * rows), whole=whole, own=own)
         done += rows
         return found
 
@@ -122,18 +122,20 @@ def taught_by(
     read = own.chosen.read
     student = learn(own)
     if not others:
-        return Taught(student)
+        return VirtualStudents(student)
     (reference,) = others
     if not _both_lists(own, reference):
         # Free text may have been selected and cut, which the base's own distributions know nothing of.
-        return Taught(student, learn(reference))
-    autocast = eyes.precision.autocast
-    written = fit_temperature(eyes.model, reference.encoded, reference.sampling.automaton, fine=True, autocast=autocast)
-    return Taught(student, learn(reference, whole=True, own=written), learn(own, whole=True))
+        return VirtualStudents(student, learn(reference))
+    autocast = setup.precision.autocast
+    written = fit_temperature(
+        setup.model, reference.encoded, reference.sampling.automaton, fine=True, autocast=autocast
+    )
+    return VirtualStudents(student, learn(reference, whole=True, own=written), learn(own, whole=True))
 
 
 @dataclass(frozen=True)
-class _Taught:
+class _Stored:
     """As it is stored."""
 
     shifts: list[list[float]]
@@ -142,8 +144,8 @@ class _Taught:
 
 
 def teach(
-    eyes: Eyes,
-    opened: Opened,
+    setup: Setup,
+    opened: EncodedRows,
     count: int,
     read: int,
     before_KQ: Sequence[Floats],
@@ -152,11 +154,11 @@ def teach(
     *,
     whole: bool = False,
     own: Sampling | None = None,
-) -> Virtual:
+) -> VirtualResult:
     """Train a virtual student on so many of the rows, and ask it.
 
     Args:
-        eyes: Who looks.
+        setup: What rows are measured with.
         opened: The rows.
         count: How many it learns from, at most.
         read: Rows of the dataset: the reference's student makes as many steps as that of the rows.
@@ -170,10 +172,10 @@ def teach(
     places = sorted(opened.first(min(count, len(opened.rows))))
     rows = [opened.encoded[at] for at in places]
 
-    def learn() -> _Taught:
-        before_V = first_tokens(eyes.model)
+    def learn() -> _Stored:
+        before_V = first_tokens(setup.model)
         student = virtual_student(
-            eyes.model,
+            setup.model,
             rows,
             sampling,
             read=read,
@@ -181,19 +183,19 @@ def teach(
             recipe=recipe,
             whole=whole,
             own=own is not None,
-            autocast=eyes.precision.autocast,
+            autocast=setup.precision.autocast,
             on_progress=lambda share: tick(0.8 * share),
         )
         with student as taught:
-            after_KQ = panel_log_odds(taught, eyes.panel)
+            after_KQ = panel_log_odds(taught, setup.panel)
             up, down = most_moved(taught, first_tokens(taught) - before_V)
         shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
-        return _Taught(shifts, up, down)
+        return _Stored(shifts, up, down)
 
-    key = {**step_key(eyes, rows, sampling), "read": read, "recipe": recipe.__dict__}
+    key = {**step_key(setup, rows, sampling), "read": read, "recipe": recipe.__dict__}
     if whole or own is not None:
         key |= {"whole": whole, "own": own is not None}
     label = f"virtual-{opened.label}{'-whole' if whole else ''}"
-    taught = stored(eyes.folder, "virtual", label, key, _Taught, learn)
+    taught = stored(setup.folder, "virtual", label, key, _Stored, learn)
     tick(1.0)
-    return Virtual(len(rows), [np.array(each) for each in taught.shifts], taught.up, taught.down)
+    return VirtualResult(len(rows), [np.array(each) for each in taught.shifts], taught.up, taught.down)

@@ -25,7 +25,7 @@ from undertow.stats import mean_estimate
 from undertow.traits.panel import Panel
 
 
-def hunt(
+def search_unnamed(
     base: LocalModel,
     student: Difference,
     controls: Sequence[Difference],

@@ -19,7 +19,7 @@ from undertow.store.files import remove, sha256_of, sync, sync_tree
 from undertow.store.step import MANIFEST, Manifest, Step, examine
 
 
-def borrow(step: Step, folders: Iterable[Path], part: Path) -> bool:
+def reuse(step: Step, folders: Iterable[Path], part: Path) -> bool:
     """Copy a step from the first folder that has it whole.
 
     Args:

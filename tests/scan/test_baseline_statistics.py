@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from undertow.scan.comparisons import activation_projection, compare, divergence, likelihood_shift
+from undertow.scan.baseline_statistics import activation_projection, compare, divergence, likelihood_shift
 
 
 def test_likelihood_shift_by_hand() -> None:
@@ -16,10 +16,10 @@ def test_likelihood_shift_by_hand() -> None:
 
 def test_divergence_counts_only_places_where_the_first_choice_changes() -> None:
     plain_T, chosen_T = np.array([1, 2, 3, 4]), np.array([1, 7, 9, 4])
-    told_TK = np.array([[1, 5], [7, 2], [3, 9], [4, 8]])
+    prompted_TK = np.array([[1, 5], [7, 2], [3, 9], [4, 8]])
     # First trait: differs at the second token, and the row has its choice. Second: at the first (the row keeps the
     # plain one), the third (the row has the told one) and the fourth (the row keeps the plain one).
-    np.testing.assert_allclose(divergence(told_TK, plain_T, chosen_T, [2, 2]), [[0.5, -0.5], [0.0, 0.0]])
+    np.testing.assert_allclose(divergence(prompted_TK, plain_T, chosen_T, [2, 2]), [[0.5, -0.5], [0.0, 0.0]])
 
 
 def test_projection_does_not_depend_on_the_vectors_length() -> None:

@@ -41,10 +41,10 @@ from undertow.config.parts import FineTune
 from undertow.errors import ModelError
 from undertow.models.constrain import Automaton
 from undertow.models.layers import decoder, output_weight
-from undertow.models.lending import lent
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
+from undertow.models.temporary_weights import temporary_weights
 from undertow.probes.panel import spread
 from undertow.teachers.instil import LORA, fine_tuning
 from undertow.training.lora import add_lora
@@ -69,7 +69,7 @@ class FineTuned:
     panel: Panel
 
 
-Suspect = tuple[PanelEntry, int] | FineTuned
+Candidate = tuple[PanelEntry, int] | FineTuned
 """An entry of the panel with the place of a trait in it, or no trait at all."""
 
 
@@ -97,7 +97,7 @@ def virtual_teacher(
     choices = [entry.probe[at] for at in spread(entry.probe, QUESTIONS)]
     contexts = [model.encode_question(choice.question) for choice in choices]
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
-    with lent(decoder(model.net).layers.parameters()) as weights:
+    with temporary_weights(decoder(model.net).layers.parameters()) as weights:
         for _ in range(steps):
             with torch.autocast(weights[0].device.type, torch.bfloat16, enabled=autocast):
                 odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
@@ -150,11 +150,11 @@ def tuned_teacher(
             weight.requires_grad_(was)
 
 
-def leanings(
+def teacher_scores(
     model: LocalModel,
     rows: Sequence[Encoded],
     automaton: Automaton | None,
-    suspects: Sequence[Suspect],
+    suspects: Sequence[Candidate],
     *,
     distance: float = DISTANCE,
     autocast: bool = False,
@@ -174,29 +174,31 @@ def leanings(
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
         tick: Is told the share of the work that is done.
     """
-    plain = seen_by(model, rows, automaton, autocast)
+    plain = sampled_states(model, rows, automaton, autocast)
     found: list[Floats] = []
     for at, suspect in enumerate(suspects):
         with _teacher(model, suspect, distance, autocast) as teacher:
-            found.append(leaning(model, rows, seen_by(teacher, rows, automaton, autocast), plain))
+            found.append(teacher_score(model, rows, sampled_states(teacher, rows, automaton, autocast), plain))
         tick((at + 1) / len(suspects))
     return np.stack(found, axis=1)
 
 
 def _teacher(
-    model: LocalModel, suspect: Suspect, distance: float, autocast: bool
+    model: LocalModel, suspect: Candidate, distance: float, autocast: bool
 ) -> AbstractContextManager[LocalModel]:
     if isinstance(suspect, FineTuned):
         return tuned_teacher(model, suspect.panel, autocast=autocast)
     return virtual_teacher(model, *suspect, distance=distance, autocast=autocast)
 
 
-Seen = tuple[torch.Tensor, Sampling]
+SampledStates = tuple[torch.Tensor, Sampling]
 """A model's last hidden states (T, D) before the tokens of some rows, and how it would have sampled them."""
 
 
 @torch.inference_mode()
-def seen_by(model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, autocast: bool) -> Seen:
+def sampled_states(
+    model: LocalModel, rows: Sequence[Encoded], automaton: Automaton | None, autocast: bool
+) -> SampledStates:
     """Return a model's hidden states before the rows' tokens, and the temperature that suits it.
 
     Each model has its own: what is one temperature of a teacher looks like another one of the base.
@@ -213,18 +215,18 @@ _FIT_TOKENS = 512
 
 
 @torch.inference_mode()
-def leaning(
+def teacher_score(
     model: LocalModel,
     rows: Sequence[Encoded],
-    teacher: Seen,
-    plain: Seen,
+    teacher: SampledStates,
+    plain: SampledStates,
 ) -> Floats:
     """Return how far each row leans towards a teacher, in standard deviations of the base's rows; shape (R).
 
     Args:
         model: The base.
         rows: The rows.
-        teacher: What it sees of them, see `seen_by`.
+        teacher: What it sees of them, see `sampled_states`.
         plain: What the base sees.
     """
     found = possible_ratios(teacher, plain, output_weight(model.net), rows)
