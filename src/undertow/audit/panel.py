@@ -109,7 +109,7 @@ def mean_odds(models: Sequence[Odds]) -> Odds:
 def shifts_of(student: Odds, base: Odds, controls: Sequence[Odds], *, level: float) -> list[Shift]:
     """Compare a student on the whole panel with its controls' mean, or with its base; the strongest evidence first.
 
-    Questions are draws. So are controls, from which is seen how far clean students lie apart (`moderated_tests`): of the two
+    Questions are draws. So are controls, which show how far clean students lie apart (`moderated_tests`). Of the two
     intervals the wider counts, of the two p-values the larger. For a single control its distance from the base stands
     for that.
     """

@@ -4,8 +4,8 @@
     divergence              where such a prompt changes the base's first choice, which of the two stands in the row?
     activation projection   do the rows' hidden states lie along the trait's vector, seen from the base's answers?
 
-`undertow scan --also` runs them beside its own method; `benchmarks/transfer` holds them against it, and found them the
-weaker (docs/results.md). Scores come from `baseline_scores`. Letters: R rows, K traits, C prompts, D width of the model.
+`undertow scan --baseline` runs them beside its own method. `benchmarks/transfer` compares both, and found them weaker
+(docs/results.md). Scores come from `baseline_scores`. Letters: R rows, K traits, C prompts, D width of the model.
 
 Pure functions of arrays.
 """

@@ -93,7 +93,7 @@ class RunFolder:
             name: The experiment's name.
             spec: The resolved experiment as plain JSON values.
             progress: Is told which steps are made again, and why.
-            borrows: Take over steps that a run of the same name, and another spec, has finished.
+            reuses: Take over steps that a run of the same name, and another spec, has finished.
 
         Raises:
             StoreError: another process works in it (named by its pid), it holds another spec, a link stands
