@@ -1,4 +1,4 @@
-"""The scores that `baseline_statistics` takes: forward passes of the base over rows, with and without a trait's prompt."""
+"""The scores that `baseline_statistics` takes: forward passes of the base, with and without a trait's prompt."""
 
 from __future__ import annotations
 
