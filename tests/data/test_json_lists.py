@@ -74,10 +74,13 @@ def test_a_mistake_early_in_a_long_list_is_found_where_it_is(chunk: int, monkeyp
     assert (pieces.value.lineno, pieces.value.colno) == (2, 6)
 
 
-@pytest.mark.parametrize("chunk", [1, 50, 1000])
+@pytest.mark.parametrize("chunk", [1, 50, 150, 1000])
 def test_the_limit_does_not_depend_on_how_the_text_is_cut(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_json, "_CHUNK", chunk)
     assert entries(json.dumps(["a" * 98, 1]), longest=100) == ["a" * 98, 1]
+    for before in range(60):
+        wanted = [*range(before), "a" * 98]
+        assert entries(json.dumps(wanted), longest=100) == wanted, "what stands before an entry is no part of it"
     with pytest.raises(ValueError, match="line 2: an entry is longer than 100 characters"):
         entries("[1,\n" + json.dumps("a" * 99) + "]", longest=100)
 

@@ -89,7 +89,8 @@ def test_rules_name_what_they_ask_for() -> None:
     assert only(run(), evidence={"kind": ["run", "scan"]}).rule == "evidence.kind: run or scan"
     assert only(run(), evidence={"seeds": 3}).rule == "evidence.seeds: 3"
     assert only(run(), evidence={"controls": 2}).rule == "evidence.controls: 2"
-    assert only(run(), verdict="not-fail").rule == "verdict: not-fail"
+    for status in ("pass", "fail", "inconclusive"):
+        assert only(run(status=status), verdict="not-fail").rule == "verdict: not-fail"
 
 
 def test_reasons_say_what_is_missing() -> None:

@@ -326,6 +326,20 @@ def test_a_bundle_is_replaced_whole_and_nothing_else_is(signed: Path, tmp_path: 
     assert_refused(lambda place: write(place, stored, None), stored, "is no folder")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_what_a_link_in_an_earlier_bundle_leads_to_is_not_removed(signed: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(signed / "inspect", elsewhere)
+    (signed / "inspect").symlink_to(elsewhere)
+    before = set(files_of(elsewhere))
+    assert before
+    stored = tmp_path / "results.json"
+    stored.write_text(run().to_json(), encoding="utf-8")
+    with pytest.raises(StoreError, match="symbolic links"):
+        write(signed, stored, None)
+    assert before <= set(files_of(elsewhere))
+
+
 def test_a_folder_whose_record_is_none_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text("{}")
     with pytest.raises(InputError, match="is no record") as raised:
@@ -421,5 +435,5 @@ def test_the_time_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     assert now() == datetime(1970, 1, 2, tzinfo=UTC)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "soon")
-    with pytest.raises(InputError, match="SOURCE_DATE_EPOCH"):
+    with pytest.raises(InputError, match=r"^SOURCE_DATE_EPOCH: is 'soon'\n  Give seconds"):
         now()
