@@ -98,11 +98,11 @@ def test_reasons_say_what_is_missing() -> None:
     assert only(bare, **within(0.2)).because == "No effect in log-odds matches, so nothing is known of it."
     assert only(bare, evidence={"seeds": 1}).because == "No effect in log-odds matches."
     nothing = scan().model_copy(update={"findings": []})
-    assert only(nothing, minimum_power=9).because == "No effect in log-odds matches."
-    unpowered = only(run(power=None), minimum_power=9).because
-    assert unpowered == "The results name no smallest visible effect in log-odds."
-    seen = only(run(), minimum_power=9).because
-    assert seen == "0.1 log-odds is the smallest effect that the design would see."
+    assert only(nothing, largest_detectable_effect=9).because == "A scan states no minimum detectable effect."
+    unpowered = only(run(power=None), largest_detectable_effect=9).because
+    assert unpowered == "This run states no minimum detectable effect."
+    seen = only(run(), largest_detectable_effect=9).because
+    assert seen == "The minimum detectable effect of the design is 0.1 log-odds."
     assert only(run(settings={}), lineage="same").because == "unknown: These results do not say."
     assert only(scan(lineage="same"), lineage="same").because == "same: the weights say so"
     assert only(scan(), evidence={"kind": ["run"]}).because == "The results are of the kind scan."

@@ -345,7 +345,7 @@ def test_the_card_says_what_was_decided_and_measured(tmp_path: Path) -> None:
                 "type": "shift",
                 "name": "measured shift, log-odds",
                 "value": 0.5,
-                "args": {"lo": 0.45, "hi": 0.55, "p": 0.001, "n": 3, "seeds": 3},
+                "args": {"lo": 0.45, "hi": 0.55, "p": 0.001, "p_adjusted": 0.002, "n": 3, "seeds": 3},
             }
         ],
     }

@@ -65,9 +65,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
     chosen = choose_rows(path, everything=True)
     digest = identity_of(student, progress)
     spec = {"kind": "row-scores", "student": student, "rows": [placed.row.id for placed in chosen.rows]}
-    with RunFolder.open(
-        root, name=f"row-scores-{slug(path.stem)}", spec=spec, progress=progress, reuses=True
-    ) as folder:
+    with RunFolder.open(root, name=f"scan-{slug(path.stem)}", spec=spec, progress=progress, reuses=True) as folder:
         set_up_process()
         model = load_model(student)
         directions = directions_of(

@@ -164,12 +164,16 @@ def write_bundle(folder: Path, files: dict[str, bytes]) -> None:
     The old record goes first and the new one comes last, so that a bundle that breaks off has none.
 
     Raises:
-        InputError: the folder holds something else.
+        InputError: the folder holds something else, or a link where a folder of the bundle is to lie.
         StoreError: it cannot be written.
     """
     from undertow.store.files import storing, write_atomic
 
     with storing(folder):
+        for parent in {folder / above for name in files for above in Path(name).parents} - {folder}:
+            if parent.is_symlink():
+                # What is written below it would land outside of the bundle.
+                raise InputError("is a link", str(parent), "Remove it, or name another folder.")
         if os.path.lexists(folder):
             _clear(folder)
         for name, data in files.items():
