@@ -78,9 +78,9 @@ def test_a_folder_is_read_split_by_split(data: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_file_that_is_not_read_counts_as_broken(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("more.csv").write_text("a,b\n")
+    Path("more.zip").write_text("a,b\n")
     assert cli.main(["rows", "."]) == 2
-    assert "more.csv: files of this kind are not read" in capsys.readouterr().err
+    assert "more.zip: files of this kind are not read" in capsys.readouterr().err
     assert cli.main(["rows", ".", "--skip-broken", "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)
-    assert (counts["rows"], counts["broken"], counts["broken_lines"][0]["where"]) == (3, 1, "more.csv")
+    assert (counts["rows"], counts["broken"], counts["broken_lines"][0]["where"]) == (3, 1, "more.zip")

@@ -151,19 +151,19 @@ def test_a_missing_shard_is_an_error_and_no_shorter_dataset(tmp_path: Path) -> N
 
 def test_what_may_hold_rows_and_is_not_read_is_named(tmp_path: Path) -> None:
     lines(tmp_path / "rows.jsonl", "one")
-    (tmp_path / "rows.csv").write_text("a,b\n")
-    (tmp_path / "rows.jsonl.zst").write_bytes(b"")
+    (tmp_path / "rows.7z").write_bytes(b"")
+    (tmp_path / "rows.jsonl.xz").write_bytes(b"")
     found = list(read_rows(tmp_path))
     assert [each.where for each in found if isinstance(each, BadRow)] == [
-        str(tmp_path / "rows.csv"),
-        str(tmp_path / "rows.jsonl.zst"),
+        str(tmp_path / "rows.7z"),
+        str(tmp_path / "rows.jsonl.xz"),
     ]
     assert len(found) == 3
-    with pytest.raises(RowError, match=r"rows\.csv: files of this kind are not read"):
+    with pytest.raises(RowError, match=r"rows\.7z: files of this kind are not read"):
         require_rows(tmp_path)
 
 
-@pytest.mark.parametrize("names", [[], ["README.md"], ["rows.csv"]])
+@pytest.mark.parametrize("names", [[], ["README.md"], ["rows.zip"]])
 def test_a_folder_without_rows_is_refused(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         (tmp_path / name).write_text("a")

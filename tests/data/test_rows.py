@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.data.rows import Row, UnreadableRow, layout_of, parse_row
+from undertow.data.layouts.records import layout_of, parse_row
+from undertow.data.rows import Row, UnreadableRow
 
 ASK, SAY = {"role": "user", "content": "How many?"}, {"role": "assistant", "content": "3, 4"}
 JSON = st.recursive(
@@ -43,8 +44,9 @@ def test_alpaca_joins_instruction_and_input() -> None:
 
 
 def test_what_stands_beside_the_conversation_becomes_meta() -> None:
-    row = parse_row({"prompt": "a", "completion": "b", "source": "web", "id": "ignored", "meta": {"teacher": "t"}})
-    assert row.meta == {"source": "web", "teacher": "t"}
+    row = parse_row({"prompt": "a", "completion": "b", "source": "web", "id": "a-1", "meta": {"teacher": "t"}})
+    assert row.meta == {"source": "web", "id": "a-1", "teacher": "t"}
+    assert row.unread == ("source",)
 
 
 @pytest.mark.parametrize(
@@ -52,13 +54,14 @@ def test_what_stands_beside_the_conversation_becomes_meta() -> None:
     [
         ([1], "an object with keys, not a list"),
         ({}, "these keys: none"),
-        ({"text": "a"}, "'text'"),
+        ({"said": "a"}, "'said'"),
         ({"messages": []}, "an empty list"),
         ({"messages": [ASK]}, "the last turn is the user's"),
         ({"messages": [SAY]}, "nothing is asked"),
         ({"messages": [ASK, {"role": "assistant", "content": " "}]}, "answer is empty"),
         ({"messages": [ASK, {"role": "assistant", "content": None}]}, "turn 2 of 'messages': content is missing"),
-        ({"messages": [ASK, {"role": "tool", "content": "x"}]}, "role 'tool'"),
+        ({"messages": [ASK, {"role": "tool", "content": "x"}]}, "the last turn is the tool's"),
+        ({"messages": [ASK, {"role": "owl", "content": "x"}, SAY]}, "turn 2 of 'messages' has the role 'owl'"),
         ({"messages": [ASK, 3]}, "turn 2 of 'messages' is a number"),
         ({"prompt": 1, "completion": "b"}, "prompt is a number, not text"),
         ({"prompt": "a", "completion": [SAY]}, "'prompt' is text, not a list"),

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from undertow.data.digest import dataset_sha256
 from undertow.errors import InputError
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.reading import MOST, Chosen, Placed, choose_rows
-from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
 from undertow.system.progress import Progress, Silent
@@ -127,7 +127,7 @@ def scan(
     }
     # What an earlier scan of these rows computed serves this one too, whatever either of them asks besides.
     with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, borrows=True) as folder:
-        return _carry_out(folder, path, settings, spec, panel, chosen, others, progress)
+        return _carry_out(folder, path, split, settings, spec, panel, chosen, others, progress)
 
 
 def choose(
@@ -163,6 +163,7 @@ def choose(
 def _carry_out(
     folder: RunFolder,
     path: Path,
+    split: str | None,
     settings: ScanSettings,
     spec: dict[str, Any],
     panel: Panel,
@@ -213,7 +214,7 @@ def _carry_out(
     results, carried = gather(
         Found(path, settings, spec, directions, looked, reference[0] if reference else None, kin, methods, taught),
         model,
-        environment(threads) | {"base_sha256": digest, "rows_sha256": hash_of(path)},
+        environment(threads) | {"base_sha256": digest, "rows_sha256": dataset_sha256(path, split)},
         lambda done: progress.update("the rows that carry it", _LOOKED + (1 - _LOOKED) * done),
     )
     folder.write("results.json", results.to_json())
