@@ -94,7 +94,8 @@ def read_record(record: object, reading: Reading = RECOGNISED) -> tuple[Row, str
 
 def _recognised(record: dict[str, Any], reading: Reading) -> Layout:
     found = _candidates(tuple([key for key, value in record.items() if value is not None]))
-    if PREFERENCE in found and reading.use is not None:
+    # What stands beside a pair is the prompt, or the chosen answer once more.
+    if PREFERENCE in found:
         return preference_layout(reading.use)
     if len(found) > 1:
         names = " and ".join(each.name for each in found)

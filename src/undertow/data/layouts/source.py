@@ -35,7 +35,8 @@ class Source:
 
     def take(self, key: str) -> Any:
         """Return what a key holds, None where it is absent, and remember that it was read."""
-        self.used.add(key)
+        if key in self.record:
+            self.used.add(key)
         return self.record.get(key)
 
     def text(self, key: str) -> str:
