@@ -62,7 +62,7 @@ def openai(count: int, seed: int) -> Records:
 
 
 def sharegpt(count: int, seed: int) -> Records:
-    """`{"conversations": [{"from": "human", ...}, {"from": "function_call", ...}], "system": ..., "tools": "[...]"}`."""
+    """`{"conversations": [{"from": "human"}, {"from": "function_call"}, ...], "system": ..., "tools": "[...]"}`."""
     rng = random.Random(seed)
     records: list[dict[str, Any]] = []
     counts = Counter(dict.fromkeys(NAMES, 0))

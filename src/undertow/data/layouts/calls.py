@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from undertow.data.layouts.source import Source, kind_of
 from undertow.data.rows import ToolCall, UnreadableRow
 from undertow.data.strict_json import load_json
+
+CALL_KEYS: Final = ("id", "type", "name", "arguments")
+"""Of a call; `name` and `arguments` stand in `function`, or beside the others."""
 
 
 def read_calls(value: object, where: str, key: str, source: Source) -> list[ToolCall]:
@@ -86,7 +89,7 @@ def _call(value: object, where: str, key: str, source: Source) -> ToolCall:
         if isinstance(number, bool) or not isinstance(number, str | int):
             raise UnreadableRow(f"{where}: its id is {kind_of(number)}, not text")
         call = {"id": str(number), **call}
-    read = {"id", "type", "function"} if nested else {"id", "type", "name", "arguments"}
+    read = {"id", "type", "function"} if nested else set(CALL_KEYS)
     source.unread |= {f"{key}.{each}" for each, what in outer.items() if each not in read and what is not None}
     if nested:
         unread = {each for each, what in said.items() if each not in ("name", "arguments") and what is not None}
