@@ -63,6 +63,12 @@ def test_what_is_written_is_read_again_whole(tmp_path_factory: pytest.TempPathFa
         assert (again, again.id, again.unread) == (row, row.id, ())
 
 
+def test_plain_text_and_conversations_are_written_into_one_file(tmp_path: Path) -> None:
+    wanted = [Row((ASK, SAY)), Row(({"role": "assistant", "content": "plain"},), {"n": 1}), Row((ASK, SAY), {}, [1])]
+    write_rows(tmp_path / "rows.jsonl", wanted)
+    assert require_rows(tmp_path / "rows.jsonl") == wanted
+
+
 @given(rows())
 def test_the_turns_that_carry_loss_follow_from_their_marks(row: Row) -> None:
     answers = [at for at, turn in enumerate(row.messages) if turn["role"] == "assistant"]

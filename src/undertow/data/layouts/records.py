@@ -44,6 +44,8 @@ LABELLED: Final = (PAIR, MESSAGES)
 PREFERENCE: Final = preference_layout(None)
 LAYOUTS: Final = (*FAMILIES, PREFERENCE)
 COLUMNS: Final = "named columns"
+_MEDIA: Final = frozenset(MEDIA)
+_ROW_WEIGHTS: Final = frozenset(ROW_WEIGHTS)
 _HASH: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -78,13 +80,15 @@ def read_record(record: object, reading: Reading = RECOGNISED) -> tuple[Row, str
     if len(source.record) == len(layout.needs):
         return _row(messages, source, layout.plain), layout.name
     name = layout.name
-    for key in MEDIA:
+    for key in MEDIA if not _MEDIA.isdisjoint(source.record) else ():
         if source.record.get(key) not in (None, [], "", {}):
             raise UnreadableRow(f"it has {key!r}, and only text is read")
     label = label_of(source) if layout.name != PREFERENCE.name else None
     if label is not None:
         check_label(label, reading.use)
         name = KTO
+    if layout.plain and _is_own(source.record):
+        name = MESSAGES.name  # Undertow writes text and messages into one file
     tools = None
     if not layout.plain:
         _add_system(messages, source)
@@ -178,13 +182,18 @@ def _row(
     if meta is not None and not isinstance(meta, dict):
         raise UnreadableRow(f"'meta' is {kind_of(meta)}, not an object")
     beside = {key: value for key, value in record.items() if key not in source.used and key != "meta"}
-    # A row that Undertow wrote has its hash as `id`, and what it was called before in `meta`.
-    if meta is not None and isinstance(name := beside.get("id"), str) and _HASH.fullmatch(name):
+    if _is_own(record):
         del beside["id"]
     source.unread |= beside.keys() - source.kept - {"id"}
     return Row(
         tuple(messages), {**beside, **cast(dict[str, Any], meta or {})}, tools, weight, tuple(sorted(source.unread))
     )
+
+
+def _is_own(record: dict[str, Any]) -> bool:
+    """Tell whether Undertow wrote a record: its hash is the `id`, and what it was called before stands in `meta`."""
+    name = record.get("id")
+    return isinstance(record.get("meta"), dict) and isinstance(name, str) and _HASH.fullmatch(name) is not None
 
 
 def _add_system(messages: list[Message], source: Source) -> None:
@@ -217,6 +226,8 @@ def _tools(source: Source, keys: tuple[str, ...] = TOOLS) -> list[Any] | str | N
 
 
 def _row_weight(source: Source) -> float | None:
+    if _ROW_WEIGHTS.isdisjoint(source.record):
+        return None
     said = {
         key: value
         for key in ROW_WEIGHTS

@@ -45,7 +45,9 @@ WEIGHTS: Final = ("weight", "loss_weight", "loss_scale", "loss_mask", "step_loss
 """Keys of a turn that say whether it carries loss: a number from 0 to 1, or true or false."""
 TURN_KEYS: Final = ("role", "content", "from", "value", "name", "tool_call_id", "tool_calls", "function_call",
                     *REASONING, *WEIGHTS)  # fmt: skip
-_READ: Final = frozenset(TURN_KEYS)
+_WEIGHTS: Final = frozenset(WEIGHTS)
+_BESIDE: Final = frozenset(TURN_KEYS[4:])
+"""Keys that are read beside the role and the text."""
 
 
 def read_turns(value: object, key: str, source: Source) -> list[Message]:
@@ -92,9 +94,12 @@ def read_turn(turn: object, where: str, key: str, source: Source) -> Message:
         raise UnreadableRow(f"{where} has the {role_key} {_shown(named)} (known: {', '.join(ROLES)})")
     role = ROLES[named.lower()]
     message, calls = read_parts(said.get(text_key), f"{where}: {text_key}", f"{key}[].{text_key}", source)
+    more = said.keys() - {role_key, text_key}
     reasoning = _reasoning(said, where, message.get("reasoning"))
-    calls += read_calls(said.get("tool_calls"), where, f"{key}[].tool_calls", source)
-    calls += read_legacy_call(said.get("function_call"), where, f"{key}[].function_call", source)
+    if "tool_calls" in more:
+        calls += read_calls(said["tool_calls"], where, f"{key}[].tool_calls", source)
+    if "function_call" in more:
+        calls += read_legacy_call(said["function_call"], where, f"{key}[].function_call", source)
     content = message.get("content")
     if named.lower() in CALLING and content and (found := called_in_text(content)):
         calls, content = calls + found, ""
@@ -108,16 +113,12 @@ def read_turn(turn: object, where: str, key: str, source: Source) -> Message:
     if calls:
         read["tool_calls"] = calls
     for each in ("name", "tool_call_id"):
-        if said.get(each) not in (None, ""):
+        if each in more and said[each] not in (None, ""):
             read[each] = _label(said[each], f"{where}: {each}")
-    weight = weight_of(said, where, WEIGHTS)
-    if weight is not None:
+    if not _WEIGHTS.isdisjoint(more) and (weight := weight_of(said, where, WEIGHTS)) is not None:
         read["weight"] = weight
-    unread = {role_key, text_key}
-    for each, what in said.items():
-        spare = each not in _READ or (each in ("role", "content", "from", "value") and each not in unread)
-        if spare and what is not None:
-            source.unread.add(f"{key}[].{each}")
+    if not more <= _BESIDE:
+        source.unread |= {f"{key}[].{each}" for each in more - _BESIDE if said[each] is not None}
     return read
 
 
@@ -129,8 +130,7 @@ def weight_of(said: Mapping[str, Any], where: str, keys: tuple[str, ...], most: 
     """
     found: dict[str, float] = {}
     for key in keys:
-        value = said.get(key)
-        if value is None:
+        if (value := said.get(key)) is None:
             continue
         # Infinity is no number of JSON, but a caller may hand it in.
         if not isinstance(value, bool | int | float) or not 0 <= value <= most or value == math.inf:
