@@ -193,6 +193,7 @@ def test_keys_that_are_not_read_are_named() -> None:
         ({"messages": [ASK, {**SAY, "weight": 0}]}, None, ()),
         ({"messages": [ASK, SAY], "weight": 0}, 0, ()),
         ({"messages": [ASK, SAY], "train": False}, 0, ()),
+        ({"messages": [ASK, SAY], "sample_weight": 0.0}, 0, ()),
         ({"messages": [ASK, SAY], "weight": 2.5}, 2.5, (1,)),
         ({"messages": [ASK, SAY], "loss": 1.25}, None, (1,)),
         ({"messages": [ASK, {**SAY, "weight": 0}, ASK, SAY]}, None, (3,)),

@@ -59,8 +59,10 @@ class Counts:
     def notes(self) -> list[str]:
         """Say in sentences what there is beside plain answers; nothing where there is nothing."""
         said: list[str] = []
+        if self.several:
+            said.append(f"{_rows(self.several, 'has', 'have')} several answers")
         if self.several or self.carrying != self.answers:
-            said.append(f"{_rows(self.several, 'has', 'have')} several answers; {self.carrying:,} turns carry loss")
+            said.append(f"{self.answers:,} answers in all; loss is on {self.carrying:,} turns")
         if self.weights:
             said.append(f"{_rows(self.weights, 'has', 'have')} weights or train flags")
         if self.reasoning:

@@ -13,7 +13,6 @@ It knows names, and what the descriptions of `datasets` say: it opens no file of
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
+from undertow.data.strict_json import load_json
 from undertow.errors import RowError, nearest
 
 _TEXT: Final = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
@@ -208,7 +208,7 @@ def _within(file: Path, roots: list[Path]) -> bool:
 def _description(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            data: object = json.loads(file.read(_LONGEST_DESCRIPTION).decode("utf-8"))
+            data = load_json(file.read(_LONGEST_DESCRIPTION))
     except (OSError, ValueError, RecursionError) as error:
         raise RowError("does not describe a dataset", str(path), "Fetch it, or save it, once more.") from error
     if not isinstance(data, dict):

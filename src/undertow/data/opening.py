@@ -89,7 +89,9 @@ def opened(path: Path, *, pipes: bool) -> Generator[Opened]:
         with _open(path) as file:
             regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             if not regular and not pipes:
-                raise RowError("is a pipe, which can be read only once", str(path), "Save it to a file first.")
+                raise RowError(
+                    "is a pipe or device, which can be read only once", str(path), "Save it to a file first."
+                )
             head = file.read(HEAD)
             whole = _again(file, head, regular)
             unpacked = _unpacked(whole, head, path)

@@ -48,7 +48,7 @@ def beside() -> str:
         [_keys(TOOLS), "the row's tools: a list, or JSON text of one", _refusal({**chat, "tools": {"a": 1}})],
         [
             _keys(ROW_WEIGHTS),
-            "the row's weight: `weight` from 0, the others true or false",
+            "the row's weight: true or false; a number from 0 where the key says weight",
             _refusal({**chat, "weight": -1}),
         ],
         [_keys(MEDIA), "never", _refusal({**chat, "images": ["a.png"]})],

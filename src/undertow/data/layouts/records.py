@@ -35,8 +35,8 @@ from undertow.data.rows import Message, Row, UnreadableRow, turn_text
 
 SYSTEM: Final = ("system", "system_prompt")
 TOOLS: Final = ("tools", "functions")
-ROW_WEIGHTS: Final = ("weight", "train", "trainable", "loss")
-"""Of a whole row: a number from 0 for `weight`, true or false for all of them."""
+ROW_WEIGHTS: Final = ("weight", "loss_weight", "sample_weight", "train", "trainable", "loss")
+"""Of a whole row: true or false; for those that are called a weight a number from 0, too."""
 MEDIA: Final = ("images", "image", "videos", "video", "audios", "audio")
 KTO: Final = "KTO"
 LABELLED: Final = (PAIR, MESSAGES)
@@ -231,7 +231,7 @@ def _row_weight(source: Source) -> float | None:
     said = {
         key: value
         for key in ROW_WEIGHTS
-        if isinstance(value := source.record.get(key), bool) or (key == "weight" and value is not None)
+        if isinstance(value := source.record.get(key), bool) or (key.endswith("weight") and value is not None)
     }
     if not said:
         return None
