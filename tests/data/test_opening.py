@@ -108,12 +108,23 @@ def test_a_file_of_another_kind_is_named_once(tmp_path: Path, data: bytes, kind:
 @pytest.mark.parametrize("lines", [1, 3])
 def test_a_file_in_another_encoding_is_told_once_and_how_to_save_it(tmp_path: Path, encoding: str, lines: int) -> None:
     path = file_of(tmp_path, "".join(f"{WORD}\n" for _ in range(lines)).encode(encoding))
-    with pytest.raises(RowError, match=r"is in (UTF-16|UTF-32|Latin-1).*not in UTF-8") as caught:
+    with pytest.raises(
+        RowError, match=r"is in UTF-(16|32)\w*, not in UTF-8|is not in UTF-8 but, it seems, in Latin-1"
+    ) as caught:
         list(read_rows(path))
     # The command that the message names does it.
     name = caught.value.fix.partition("-f ")[2].partition(" ")[0]
     path.write_text(path.read_bytes().decode(name), encoding="utf-8")
     assert [row.messages[0]["content"] for row in require_rows(path)] == ["café"] * lines
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "shift_jis", "koi8-r"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv"])
+def test_an_encoding_that_cannot_be_guessed_is_not_named(tmp_path: Path, encoding: str, name: str) -> None:
+    word = {"gbk": "水果", "shift_jis": "果物", "koi8-r": "плод"}[encoding]
+    text = f"prompt,completion\n{word},b\n" if name == "rows.csv" else LINE.replace('"a"', f'"{word}"')
+    with pytest.raises(RowError, match=r"is not in UTF-8 \(line \d, byte \d+\)\n.* -f ENCODING "):
+        list(read_rows(file_of(tmp_path, text.encode(encoding), name)))
 
 
 def test_a_damaged_byte_in_a_file_in_utf8_costs_its_line_alone(tmp_path: Path) -> None:
@@ -193,7 +204,7 @@ def test_cells_with_lists_of_turns_are_json(tmp_path: Path) -> None:
     [
         ("prompt,prompt\na,b\n", "two columns called 'prompt'"),
         ('prompt,completion\na,"b\n', "is no table of cells"),
-        ("prompt,completion\ncaf\xe9,b\n", "is in Latin-1"),
+        ("prompt,completion\ncaf\xe9,b\n", "in Latin-1"),
         ("prompt,completion\n" + "x" * 20_000_000, "longer than 16,000,000 bytes"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 
 from undertow.data.layouts.calls import json_or_none
 from undertow.data.layouts.reading import Reading
-from undertow.data.opening import other_encoding
+from undertow.data.opening import not_utf8
 from undertow.data.rows import UnreadableRow
 from undertow.errors import RowError
 
@@ -78,4 +78,4 @@ def _lines(file: BinaryIO, path: Path, longest: int) -> Iterator[str]:
         try:
             yield line.removeprefix(b"\xef\xbb\xbf").decode("utf-8") if number == 1 else line.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise other_encoding("Latin-1", path, f" (line {number}, byte {error.start + 1})") from error
+            raise not_utf8(line, error.start, path, number) from error

@@ -20,7 +20,7 @@ from undertow.data.layouts.preferences import LeftOutRow
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.layouts.records import read_record
 from undertow.data.layouts.source import UnclearLayout
-from undertow.data.opening import STDIN, opened, other_encoding, refuse_other_kinds
+from undertow.data.opening import STDIN, not_utf8, opened, refuse_other_kinds
 from undertow.data.rows import Row, UnreadableRow, loss_turns
 from undertow.data.strict_json import DoubledKeyError, json_problem, list_entries, load_json
 from undertow.data.writing import write_rows as write_rows
@@ -180,8 +180,8 @@ def _lines(file: BinaryIO, head: bytes, path: Path) -> Iterator[tuple[int, Any]]
         except DoubledKeyError as error:
             yield number, UnreadableRow(str(error))
         except (ValueError, RecursionError) as error:
-            if isinstance(error, UnicodeDecodeError) and ascii_only and _is_latin1(text, error.start):
-                raise other_encoding("Latin-1", path, f" (line {number}, byte {error.start + 1})") from error
+            if isinstance(error, UnicodeDecodeError) and ascii_only and _is_in_a_word(text, error.start):
+                raise not_utf8(text, error.start, path, number) from error
             if isinstance(error, json.JSONDecodeError) and error.pos >= len(error.doc) and _goes_on(head, text):
                 raise RowError(
                     "is JSON whose rows go over several lines",
@@ -191,10 +191,10 @@ def _lines(file: BinaryIO, head: bytes, path: Path) -> Iterator[tuple[int, Any]]
             yield number, UnreadableRow(f"it is no JSON ({json_problem(error)})")
 
 
-def _is_latin1(text: bytes, at: int) -> bool:
-    """Tell whether a byte that is no UTF-8 is a letter of a word in Latin-1."""
-    letter, around = text[at : at + 1].decode("latin-1"), text[max(0, at - 1) : at] + text[at + 1 : at + 2]
-    return letter.isalpha() and any(chr(each).isalpha() for each in around)
+def _is_in_a_word(text: bytes, at: int) -> bool:
+    """Tell whether a byte that is no UTF-8 is a letter of a word in another encoding, and no damage."""
+    around = text[max(0, at - 1) : at] + text[at + 1 : at + 2]
+    return any(chr(each).isalpha() or each >= 0x80 for each in around)
 
 
 def _goes_on(head: bytes, text: bytes) -> bool:

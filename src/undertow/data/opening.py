@@ -124,12 +124,25 @@ def refuse_other_kinds(head: bytes, path: Path) -> None:
             raise other_encoding(encoding, path)
 
 
-def other_encoding(encoding: str, path: Path, detail: str = "") -> RowError:
+def other_encoding(encoding: str, path: Path) -> RowError:
     """Make the message about a file that is not in UTF-8."""
-    name = {"Latin-1": "WINDOWS-1252"}.get(encoding, encoding)
     return RowError(
-        f"is in {encoding}, not in UTF-8{detail}", str(path), f"Save it as UTF-8: iconv -f {name} -t UTF-8 FILE > NEW."
+        f"is in {encoding}, not in UTF-8", str(path), f"Save it as UTF-8: iconv -f {encoding} -t UTF-8 FILE > NEW."
     )
+
+
+def not_utf8(text: bytes, at: int, path: Path, line: int) -> RowError:
+    """Make the message about a file with text that is no UTF-8, with a guess at what it is.
+
+    A letter of Latin-1 stands between others that are ASCII; in encodings of several bytes such bytes stand together.
+    """
+    place = f"(line {line}, byte {at + 1})"
+    alone = all(each < 0x80 for each in text[max(0, at - 1) : at] + text[at + 1 : at + 2])
+    if alone:
+        fix = "Save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW."
+        return RowError(f"is not in UTF-8 but, it seems, in Latin-1 {place}", str(path), fix)
+    fix = "Save it as UTF-8: iconv -f ENCODING -t UTF-8 FILE > NEW, with the encoding that it was written in."
+    return RowError(f"is not in UTF-8 {place}", str(path), fix)
 
 
 @contextmanager
