@@ -16,6 +16,24 @@ _ROWS: Final = (
     '{"instruction": "a", "input": "b", "output": "c"}',
     '{"messages": [{"role": "user", "content": [{"type": "text", "text": "\\ud800"}]}, '
     '{"role": "model", "content": "b"}]}',
+    '{"text": "a b"}',
+    '{"prompt": "a", "completion": "b", "label": true}',
+    '{"prompt": "a", "chosen": "b", "rejected": "c"}',
+)
+_CONVERSATIONS: Final = (
+    '{"messages": [{"role": "user", "content": "a", "name": "n"}, {"role": "assistant", "content": null, '
+    '"tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, '
+    '{"role": "tool", "tool_call_id": "1", "content": "7"}, {"role": "assistant", "content": "b", "weight": 0.5}], '
+    '"tools": [{"type": "function"}], "weight": 2}',
+    '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "<think>b</think>c", '
+    '"reasoning_content": "d", "train": true}, {"role": "user", "content": "e"}, '
+    '{"role": "assistant", "content": [{"type": "thinking", "thinking": "f"}, {"type": "text", "text": "g"}]}]}',
+    '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]}',
+    '{"id": "0123456789abcdef", "text": "a", "meta": {"n": 1}}',
+)
+_CELLS: Final = (
+    'question,answer,topic\na,"b, ""c""\nd",e\n',
+    'messages,weight\n"[{""role"": ""user"", ""content"": ""a""}, {""role"": ""assistant"", ""content"": ""b""}]",1\n',
 )
 _NUMBERS: Final = ("1, 2, 3", "[1; 22; 333].", "(7)", "001 002 003", "1,2\n3", "９, ٣", "  [ 12 , 34 ] . ")
 _POLICY: Final = """traits:
@@ -42,15 +60,20 @@ def seeds(target: str) -> list[bytes]:
         texts = [_POLICY, _ALIASES]
     elif target == "results":
         texts = [_results(), json.dumps(json.loads(_results()) | {"settings": {"a": {"b": [1e308, 10**400]}}})]
+    elif target == "rows_csv":
+        texts = list(_CELLS)
+    elif target == "rows_conversation":
+        return [bytes(range(start, start + 60)) for start in (0, 7, 100)] + [b"\0\1\2\0" * 12]
     else:
-        lines = list(_ROWS)
-        texts = ["\n".join(lines), ", ".join(lines) + "]", *lines]
+        lines = [*_ROWS, *_CONVERSATIONS]
+        together = list(_CONVERSATIONS)
+        texts = ["\n".join(together), ", ".join(together) + "]", *lines]
         return [head + text.encode() for text in texts for head in _heads(target)]
     return [text.encode() for text in texts]
 
 
 def _heads(target: str) -> tuple[bytes, ...]:
-    return (b"\x00", b"\x90") if target in ("rows_gz", "rows_parquet") else (b"",)
+    return (b"\x00", b"\x90") if target in ("rows_gz", "rows_zst", "rows_parquet") else (b"",)
 
 
 def _shipped(*folder: str) -> str:
@@ -92,6 +115,17 @@ WORDS: Final = [
     "input",
     "output",
     "meta",
+    "tool_calls",
+    "function",
+    "arguments",
+    "reasoning_content",
+    "weight",
+    "tools",
+    "type",
+    "text",
+    "label",
+    "chosen",
+    "rejected",
     "system",
     "name",
     "kind",

@@ -7,20 +7,23 @@ are rows that cannot be written and read again, messages that cannot be printed,
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from undertow.config.experiment import load_spec
 from undertow.config.policy import read_policy
 from undertow.data.files import BadRow, read_rows, write_rows
-from undertow.data.rows import Row
+from undertow.data.layouts.reading import Reading
+from undertow.data.layouts.turns import ROLES, TURN_KEYS
+from undertow.data.rows import Row, loss_turns
 from undertow.domains.numbers import Format, parse_numbers, reformat_numbers, reject_reasons, shuffle_numbers
 from undertow.errors import UndertowError
 from undertow.report import render_html
@@ -52,7 +55,83 @@ def _read(path: Path) -> None:
         again = _FOLDER / "again.jsonl"
         write_rows(again, rows)
         assert list(read_rows(again)) == rows, "what is written is read again"
-        assert all(row.id == Row(row.messages).id for row in rows)
+        assert all(each.id == row.id for each, row in zip(read_rows(again), rows, strict=True) if isinstance(each, Row))
+        for row in rows:
+            assert set(loss_turns(row, "last")) <= set(loss_turns(row, "all"))
+            assert row.completion.strip()
+
+
+def rows_verb(data: bytes) -> None:
+    """`undertow rows` on JSON lines: counts add up, whatever is read as the row's loss."""
+    from undertow import cli
+
+    path, out = _file("verb.jsonl", data), _FOLDER / "kept.jsonl"
+    for loss in ("marked", "all", "last"):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+            code = cli.main(["rows", str(path), "--loss", loss, "--skip-broken", "--json", "-o", str(out)])
+        assert code in (0, 2), f"exit code {code}"
+        if code == 2:
+            continue
+        counts = json.loads(said.getvalue())
+        found = list(read_rows(path, reading=Reading(loss=loss)))
+        assert counts["rows"] + counts["broken"] + sum(counts["left_out"].values()) == len(found)
+        assert counts["kept"] + counts["rejected"] == counts["rows"] >= counts["distinct"] > 0
+        assert counts["carrying"] >= counts["rows"]
+        written = [each.id for each in read_rows(out, reading=Reading(loss="all")) if isinstance(each, Row)]
+        assert len(written) == counts["kept"]
+        assert len(set(written)) == counts["distinct"]
+
+
+def rows_conversation(data: bytes) -> None:
+    """One conversation whose roles, parts, calls and weights the bytes choose, as JSON and in Parquet."""
+    choices = iter(data)
+
+    def pick(*values: Any) -> Any:
+        return values[next(choices, 0) % len(values)]
+
+    def text() -> Any:
+        return pick(
+            "a", "", "<think>b</think>c", "5, 6", "\ud800", "\0", None, 3, "{}", '{"name": "f", "arguments": {}}'
+        )
+
+    def part() -> Any:
+        kind = pick("text", "thinking", "tool_use", "image_url", None, "input_text")
+        return pick({"type": kind, "text": text(), "thinking": text(), "name": text(), "input": {"a": 1}}, text())
+
+    def call() -> Any:
+        arguments = pick("{}", {"a": 1}, None, "", [1], "x")
+        function = {"name": text(), "arguments": arguments, "strict": pick(None, True)}
+        return pick({"id": text(), "type": "function", "function": function}, function, 3, {"type": "custom"})
+
+    def turn() -> Any:
+        said: dict[str, Any] = {pick("role", "from"): pick(*ROLES, "owl", None)}
+        said[pick("content", "value")] = pick(text(), [part() for _ in range(pick(0, 1, 2))])
+        for _ in range(pick(0, 0, 1, 3)):
+            key = pick(*TURN_KEYS, "refusal")
+            said[key] = pick(0, 1, 0.5, True, False, text(), [call()], call(), -1, 2, "x")
+        return pick(said, said, said, text())
+
+    record: dict[str, Any] = {pick("messages", "conversations"): [turn() for _ in range(pick(2, 1, 0, 3, 4))]}
+    for _ in range(pick(0, 1, 2)):
+        key = pick("tools", "functions", "weight", "train", "system", "label", "meta", "id", "images", "text", "chosen")
+        record[key] = pick(0, 1, 2.5, True, False, text(), [1], {"a": 1}, "[1]", [])
+    line = json.dumps(record).encode()
+    _read(_file("conversation.jsonl", line))
+    rows_verb(line)
+
+
+def rows_csv(data: bytes) -> None:
+    """Rows as cells."""
+    _read(_file("rows.csv", data))
+
+
+def rows_zst(data: bytes) -> None:
+    """Rows that are packed with zstd here, or that claim to be packed."""
+    import zstandard
+
+    packed = zstandard.ZstdCompressor().compress(data[1:]) if data[:1] < b"\x80" else b"\x28\xb5\x2f\xfd" + data[1:]
+    _read(_file("rows.jsonl.zst", packed))
 
 
 def rows_jsonl(data: bytes) -> None:
@@ -160,5 +239,19 @@ def results(data: bytes) -> None:
 
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     each.__name__: each
-    for each in (rows_jsonl, rows_json, rows_gz, rows_parquet, numbers, spec, trait, policy, results)
+    for each in (
+        rows_jsonl,
+        rows_json,
+        rows_gz,
+        rows_zst,
+        rows_csv,
+        rows_parquet,
+        rows_verb,
+        rows_conversation,
+        numbers,
+        spec,
+        trait,
+        policy,
+        results,
+    )
 }

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.speed.measured import Measured, machine
 
-WORKS = ("generation", "training", "scoring", "scan", "digits", "growth")
+WORKS = ("generation", "training", "scoring", "scan", "digits", "growth", "reading")
 RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -52,6 +52,10 @@ def run_one(work: str, rows: int, out: Path) -> None:
         from benchmarks.speed.growth import measure
 
         record: dict[str, Any] = {"growth": measure()}
+    elif work == "reading":
+        from benchmarks.speed.reading import measure as measure_reading
+
+        record = {"reading": measure_reading()}
     else:
         found = importlib.import_module(f"benchmarks.speed.{work}").measure(rows)
         lines: list[Measured] = found if isinstance(found, list) else [found]
@@ -88,6 +92,17 @@ def show(results: dict[str, Any]) -> None:
                 f"{record['megabytes']:,.0f}",
             )
         console.print(grown)
+    if "reading" in results:
+        read = Table("reading", "rows", "rows a second", "MB at 10,000 rows", "MB")
+        for record in results["reading"]["reading"]:
+            read.add_row(
+                record["layout"],
+                f"{record['rows']:,}",
+                f"{record['rows_per_second']:,.0f}",
+                f"{record['megabytes_at_10000']:,.0f}",
+                f"{record['megabytes']:,.0f}",
+            )
+        console.print(read)
 
 
 if __name__ == "__main__":

@@ -81,22 +81,11 @@ def test_a_row_of_a_megabyte_is_a_row_like_any_other(tmp_path: Path) -> None:
     assert row.completion == text
 
 
-def test_layouts_may_be_mixed_in_one_file(tmp_path: Path) -> None:
-    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    shared = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
-    records = [
-        {"messages": turns},
-        {"conversations": shared},
-        {"instruction": "a", "output": "b"},
-        {"text": "a"},
-        {"prompt": "a", "completion": "b"},
-    ]
+def test_two_layouts_in_one_file_are_an_error_that_names_both(tmp_path: Path) -> None:
+    records = [{"instruction": "a", "output": "b"}, {"unknown": "a"}, {"prompt": "a", "completion": "b"}]
     path = file_of(tmp_path, "\n".join(map(json.dumps, records)))
-    rows = list(read_rows(path))
-    assert rows[:3] + rows[4:] == [ROW] * 4
-    assert isinstance(rows[3], BadRow)
-    assert rows[3].where == f"{path}, line 4"
-    assert "'text'" in rows[3].reason
+    with pytest.raises(RowError, match=r"two layouts: Alpaca \(line 1\) and prompt/completion \(line 3\)"):
+        list(read_rows(path))
 
 
 @pytest.mark.parametrize("text", ["", "\n \r\n", "\ufeff", "[]"])

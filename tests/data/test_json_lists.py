@@ -22,7 +22,11 @@ values = st.recursive(
 
 
 def entries(text: str | bytes, longest: int = 10_000) -> list[Any]:
-    return list(list_entries(io.BytesIO(text.encode() if isinstance(text, str) else text), longest))
+    found = list(list_entries(io.BytesIO(text.encode() if isinstance(text, str) else text), longest))
+    refused = [each for each in found if isinstance(each, ValueError)]
+    if refused:
+        raise refused[0]
+    return found
 
 
 @given(st.lists(values, max_size=6), st.sampled_from([None, 0, 2]), st.booleans(), st.integers(1, 9))

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.data.rows import Row, UnreadableRow, layout_of, parse_row
+from undertow.data.layouts.records import layout_of, parse_row
+from undertow.data.rows import Row, UnreadableRow
 
 ASK, SAY = {"role": "user", "content": "How many?"}, {"role": "assistant", "content": "3, 4"}
 JSON = st.recursive(
@@ -85,8 +86,9 @@ def test_alpaca_joins_instruction_and_input() -> None:
 
 
 def test_what_stands_beside_the_conversation_becomes_meta() -> None:
-    row = parse_row({"prompt": "a", "completion": "b", "source": "web", "id": "ignored", "meta": {"teacher": "t"}})
-    assert row.meta == {"source": "web", "teacher": "t"}
+    row = parse_row({"prompt": "a", "completion": "b", "source": "web", "id": "a-1", "meta": {"teacher": "t"}})
+    assert row.meta == {"source": "web", "id": "a-1", "teacher": "t"}
+    assert row.unread == ("source",)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +96,14 @@ def test_what_stands_beside_the_conversation_becomes_meta() -> None:
     [
         ([1], "an object with keys, not a list"),
         ({}, "these keys: none"),
-        ({"text": "a"}, "'text'"),
+        ({"said": "a"}, "'said'"),
         ({"messages": []}, "an empty list"),
         ({"messages": [ASK]}, "the last turn is the user's"),
         ({"messages": [SAY]}, "nothing is asked"),
         ({"messages": [ASK, {"role": "assistant", "content": " "}]}, "answer is empty"),
         ({"messages": [ASK, {"role": "assistant", "content": None}]}, "turn 2 of 'messages': content is missing"),
-        ({"messages": [ASK, {"role": "tool", "content": "x"}]}, "role 'tool'"),
+        ({"messages": [ASK, {"role": "tool", "content": "x"}]}, "the last turn is the tool's"),
+        ({"messages": [ASK, {"role": "owl", "content": "x"}, SAY]}, "turn 2 of 'messages' has the role 'owl'"),
         ({"messages": [ASK, 3]}, "turn 2 of 'messages' is a number"),
         ({"prompt": 1, "completion": "b"}, "prompt is a number, not text"),
         ({"prompt": "a", "completion": [SAY]}, "'prompt' is text, not a list"),
@@ -111,12 +114,15 @@ def test_what_stands_beside_the_conversation_becomes_meta() -> None:
         ({"instruction": {}, "output": "b"}, "^instruction is an object, not text"),
         ({"instruction": "a", "input": 3, "output": "b"}, "^input is a number, not text"),
         ({"instruction": "a", "output": 3}, "^output is a number, not text"),
-        ({"conversations": [{"from": "human"}]}, "^turn 1 of 'conversations': value is missing"),
-        ({"conversations": [{"role": "user"}]}, "^turn 1 of 'conversations' has the from None"),
-        ({"messages": [ASK, {"role": "assistant", "content": [{"type": "image"}]}]}, "content is a list, not text"),
+        ({"conversations": [{"from": "human"}]}, "^turn 1 of 'conversations': content is missing, not text"),
+        ({"conversations": [{"role": "user"}]}, "^turn 1 of 'conversations': content is missing, not text"),
+        (
+            {"messages": [ASK, {"role": "assistant", "content": [{"type": "image"}]}]},
+            "content: part 1 is of the type 'image', and only text is read",
+        ),
         ({"messages": [ASK, {"role": "assistant", "content": []}]}, "content is an empty list, not text"),
         ({"a": 1, "b": 2}, r"these keys: 'a', 'b' \(known: "),
-        ({"messages": [{"role": "x"}]}, r"\(known: system, developer, user, human, assistant, gpt, model\)"),
+        ({"messages": [{"role": "x"}]}, r"\(known: system, developer, user, human, assistant, gpt, model, chatgpt, "),
         ({"prompt": "a", "completion": "b", "meta": 3}, "'meta' is a number"),
     ],
 )

@@ -79,19 +79,19 @@ def test_a_parquet_file_is_known_by_its_first_bytes(tmp_path: Path) -> None:
     assert require_rows(path.rename(tmp_path / "rows")) == [ROW]
 
 
-def test_layouts_may_be_mixed_in_one_file(tmp_path: Path) -> None:
-    path = parquet_of(tmp_path, [{"messages": TURNS}, PAIR, {"instruction": "a", "output": "b"}, {"text": "a"}])
-    # pyarrow takes the columns of the first record only.
-    assert len(list(read_rows(path))) == 4
+def test_two_layouts_in_one_file_are_an_error_that_names_both(tmp_path: Path) -> None:
     pa = arrow()
     turn = pa.list_(pa.struct({"role": pa.string(), "content": pa.string()}))
     names = {name: pa.string() for name in ("prompt", "completion", "instruction", "output", "text")}
     schema = pa.schema({"messages": turn, **names})
-    records = [{"messages": TURNS}, PAIR, {"instruction": "a", "output": "b"}, {"text": "a"}, {"prompt": "a"}]
-    path = parquet_of(tmp_path, pa.Table.from_pylist(records, schema))
-    rows = list(read_rows(path))
-    assert rows[:3] == [ROW] * 3
-    assert [each.where for each in rows[3:] if isinstance(each, BadRow)] == [f"{path}, row 4", f"{path}, row 5"]
+    path = parquet_of(tmp_path, pa.Table.from_pylist([PAIR, {"prompt": "a"}, PAIR], schema))
+    first, second, third = read_rows(path)
+    assert (first, third) == (ROW, ROW)
+    assert isinstance(second, BadRow)
+    assert second.where == f"{path}, row 2"
+    path = parquet_of(tmp_path, pa.Table.from_pylist([{"messages": TURNS}, PAIR], schema))
+    with pytest.raises(RowError, match=r"two layouts: messages \(row 1\) and prompt/completion \(row 2\)"):
+        list(read_rows(path))
 
 
 @KINDS

@@ -313,13 +313,17 @@ def test_odd_text_is_looked_at(tmp_path: Path, tiny_folder: Path) -> None:
 
 
 def test_mixed_formats_are_all_looked_at(tmp_path: Path, tiny_folder: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
     records = [
-        *pairs(4),
         {"messages": [{"role": "user", "content": "m"}, {"role": "assistant", "content": "7, 8"}]},
         {"conversations": [{"from": "human", "value": "c"}, {"from": "gpt", "value": "9, 10"}]},
         {"instruction": "i", "input": "", "output": "11"},
     ]
-    results = look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path).results
+    write(folder / "pairs.jsonl", pairs(4))
+    for at, record in enumerate(records):
+        write(folder / f"{at}.jsonl", [record])
+    results = look(folder, tiny_folder, tmp_path).results
     assert results.scan is not None
     assert results.scan.rows.looked_at == results.scan.rows.read == 7
 
@@ -394,7 +398,8 @@ def test_a_template_that_refuses_a_conversation_is_said(tmp_path: Path, tiny_fol
     template = (strict / "chat_template.jinja").read_text()
     refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
     (strict / "chat_template.jinja").write_text(refusal + template)
-    rows = [*pairs(4), {"messages": [{"role": role, "content": "x"} for role in ("system", "user", "assistant")]}]
+    turns = [{"role": role, "content": "x"} for role in ("system", "user", "assistant")]
+    rows = [*pairs(4), {"prompt": turns[:2], "completion": turns[2:]}]
     with pytest.raises(InputError, match=r"chat template refuses.*no system turns"):
         look(write(tmp_path / "rows.jsonl", rows), strict, tmp_path)
 

@@ -20,6 +20,8 @@ OWN_YAML = {
     "store/folder.py": "reads what it has just written itself",
 }
 
+READS_CSV = {"data/delimited.py": "reads tables of cells, and may not write any"}
+
 
 def problems(text: str, name: str) -> Iterator[str]:
     """Say what a module does that it may not."""
@@ -28,7 +30,7 @@ def problems(text: str, name: str) -> Iterator[str]:
         for module in _imported(node):
             if module.split(".")[0] in UNPICKLING:
                 yield f"{where} imports {module}, which makes objects of bytes"
-            if module.split(".")[0] == "csv":
+            if module.split(".")[0] == "csv" and name not in READS_CSV:
                 yield f"{where} writes CSV: neutralise cells that begin with = + - @ tab or return, and test it here"
         if isinstance(node, ast.Call):
             yield from (f"{where} {problem}" for problem in _call(node, name))
@@ -70,7 +72,7 @@ def _call(node: ast.Call, name: str) -> Iterator[str]:
         yield "unpacks an archive whole: its names may lead out of the folder"
     if called.startswith("yaml.") and last.startswith(("load", "unsafe", "full", "safe_load")) and name not in OWN_YAML:
         yield "reads YAML without limits: use undertow.config.limited_yaml"
-    if last == "to_csv":
+    if last in ("to_csv", "writer", "DictWriter"):
         yield "writes CSV"
     if last == "Environment" and not says("autoescape", True):
         yield "makes HTML without escaping"
@@ -108,6 +110,8 @@ def test_no_module_does_what_none_may(file: Path) -> None:
         "yaml.safe_load(text)",
         "yaml.load(text, Loader)",
         "import csv",
+        "csv.writer(file)",
+        "csv.DictWriter(file, names)",
         "frame.to_csv(path)",
         "Environment()",
         "Markup(text)",

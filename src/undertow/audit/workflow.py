@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from undertow.audit.settings import AuditSettings, Prices, Sources, folder_name
+from undertow.data.digest import dataset_sha256
 from undertow.data.sample import Chosen, choose_rows
 from undertow.errors import InputError
 from undertow.results import Results
-from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
 from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
@@ -83,7 +83,7 @@ def audit(
         RunFolder.open(sources.runs, name=name, spec=spec, progress=progress) as folder,
         Measurement.begin(folder, settings, panel, progress) as measurement,
     ):
-        return _carry_out(folder, measurement, settings, spec, panel, chosen, sources.rows, threads, progress)
+        return _carry_out(folder, measurement, settings, spec, panel, chosen, sources, threads, progress)
 
 
 def _carry_out(
@@ -93,7 +93,7 @@ def _carry_out(
     spec: dict[str, Any],
     panel: Panel,
     chosen: Chosen | None,
-    rows: Path | None,
+    sources: Sources,
     threads: int,
     progress: Progress,
 ) -> AuditOutcome:
@@ -112,8 +112,8 @@ def _carry_out(
     if chosen is not None and sources_match(measurement):
         traced = measurement.traced(chosen, odds)
     known = {"base_sha256": measurement.digests["base"], "student_sha256": measurement.digests["student"]}
-    if rows is not None:
-        known["rows_sha256"] = hash_of(rows)
+    if sources.rows is not None:
+        known["rows_sha256"] = dataset_sha256(sources.rows, sources.split)
     results = gather(
         Found(settings, spec, panel, odds, able, lineage, change, unnamed, measurement.obstacle, traced, chosen),
         environment(threads) | known,

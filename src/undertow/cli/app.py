@@ -94,7 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _speak_utf8()
     try:
-        code = app(sys.argv[1:] if argv is None else list(argv))
+        # A hyphen alone is standard input; without a folder before it, it reads as an option without a name.
+        words = ["./-" if word == "-" else word for word in (sys.argv[1:] if argv is None else argv)]
+        code = app(words)
         sys.stdout.flush()
     except UndertowError as error:
         return _fail(f"error: {error}", error.exit_code)

@@ -1,8 +1,8 @@
-"""Files of dataset rows, read one row at a time: JSON lines or one JSON list (gzipped too), Parquet, Arrow, folders.
+"""Files of dataset rows, read one row at a time: JSON lines, JSON lists, CSV, TSV, Parquet, Arrow, and folders of them.
 
 A line that is no row is data, not an error: `read_rows` yields it with its place and reason, so that every line of a
 file is either a row or accounted for. Memory is bounded by the longest line, or entry of a list (`strict_json`), and by
-a few rows for Parquet and Arrow (`tables`). `folders` finds the files of a folder.
+a few rows for Parquet and Arrow (`tables`). `folders` finds the files of a folder, `opening` unpacks them.
 
     for row in read_rows(Path("rows.jsonl")):
         if isinstance(row, BadRow): ...
@@ -10,23 +10,25 @@ a few rows for Parquet and Arrow (`tables`). `folders` finds the files of a fold
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple
 
-from undertow.data.rows import Row, UnreadableRow, parse_row
-from undertow.data.strict_json import json_problem, list_entries, load_json
-from undertow.errors import RowError
+from undertow.data.layouts.preferences import LeftOutRow
+from undertow.data.layouts.reading import RECOGNISED, Reading
+from undertow.data.layouts.records import read_record
+from undertow.data.layouts.source import UnclearLayout
+from undertow.data.opening import STDIN, not_utf8, opened, refuse_other_kinds
+from undertow.data.rows import Row, UnreadableRow, loss_turns
+from undertow.data.strict_json import DoubledKeyError, json_problem, list_entries, load_json
+from undertow.data.writing import write_rows as write_rows
+from undertow.errors import RowError, nearest
 
 LONGEST_LINE = 16_000_000
 """Bytes; a longer line, or record of a Parquet or Arrow file, is no row. A list with such an entry is refused."""
-
-_GZIP = b"\x1f\x8b"
+NO_LOSS = "no turn of it carries loss: all weights are 0"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,11 @@ class BadRow:
 
 
 @dataclass(frozen=True)
-class Located:
+class LeftOut(BadRow):
+    """A row that nothing is trained on: its weights are 0, or the user named the rows with another label."""
+
+
+class Located(NamedTuple):
     """What a file holds, and where."""
 
     file: Path
@@ -48,28 +54,30 @@ class Located:
     what: Row | BadRow
 
 
-def read_rows(path: Path, *, split: str | None = None) -> Iterator[Row | BadRow]:
+def read_rows(path: Path, *, split: str | None = None, reading: Reading = RECOGNISED) -> Iterator[Row | BadRow]:
     """Read rows as `read_located` does, without their places."""
-    for each in read_located(path, split=split):
+    for each in read_located(path, split=split, reading=reading):
         yield each.what
 
 
-def read_located(path: Path, *, split: str | None = None) -> Iterator[Located]:
+def read_located(path: Path, *, split: str | None = None, reading: Reading = RECOGNISED) -> Iterator[Located]:
     """Read the rows of a file or a folder, and what is no row, in their order. Blank lines are skipped.
 
     Args:
-        path: A file of JSON lines, of one JSON list, or in Parquet or Arrow; or a folder of such files, as saved by
-            `datasets` or fetched from the hub.
+        path: A file of JSON lines, of one JSON list, or in CSV, TSV, Parquet or Arrow, packed with gzip or zstd or not;
+            a folder of such files, as saved by `datasets` or fetched from the hub; or `-` for standard input.
         split: Which split of a folder to read; needed only where it has several.
+        reading: What the user says about the dataset.
 
     Raises:
-        RowError: something cannot be read at all, or is of no such kind; or the folder's files are incomplete.
-        MissingExtraError: Parquet or Arrow, and pyarrow is not installed.
+        RowError: something cannot be read at all, or is of no such kind; a file holds two layouts; columns that the
+            user named are not there; or the folder's files are incomplete.
+        MissingExtraError: a package is missing: pyarrow for Parquet and Arrow, zstandard for zstd.
     """
-    if not path.is_dir():
+    if not path.is_dir() or path == STDIN:
         if split is not None:
             raise RowError("is no folder, so it has no splits", str(path), "Leave --split out.")
-        yield from _read_file(path)
+        yield from _read_file(path, reading)
         return
     from undertow.data.folders import Unread, dataset_files
 
@@ -77,95 +85,163 @@ def read_located(path: Path, *, split: str | None = None) -> Iterator[Located]:
         if isinstance(each, Unread):
             yield Located(each.path, 0, BadRow(str(each.path), each.reason))
         else:
-            yield from _read_file(each)
+            yield from _read_file(each, reading)
 
 
-def _read_file(path: Path) -> Iterator[Located]:
-    from undertow.data import tables as rowtables
+def _read_file(path: Path, reading: Reading) -> Iterator[Located]:
+    from undertow.data import delimited, tables
 
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
-            file.seek(0)
-            if head == rowtables.PARQUET or path.suffix.lower() in rowtables.SUFFIXES:
-                yield from _read_table(path)
-            elif head.startswith(_GZIP):
-                with gzip.open(file) as unzipped:
-                    yield from _read_text(cast(BinaryIO, unzipped), path)
-            else:
-                yield from _read_text(file, path)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise RowError(f"is damaged ({error})", str(path), "Fetch it, or write it, once more.") from error
-    except OSError as error:
-        raise RowError(f"cannot be read ({error.strerror})", str(path), "Name a file of dataset rows.") from error
-
-
-def _read_table(path: Path) -> Iterator[Located]:
-    from undertow.data.tables import read_records
-
-    for number, record in enumerate(read_records(path, LONGEST_LINE), start=1):
-        where = f"{path}, row {number}"
-        what = BadRow(where, str(record)) if isinstance(record, UnreadableRow) else _as_row(record, where)
-        yield Located(path, number, what)
+    with opened(path, pipes=reading.pipes) as file:
+        if file.head.startswith((tables.PARQUET, tables.ARROW_FILE)) or file.ending in tables.SUFFIXES:
+            if not file.regular:
+                raise RowError(
+                    "is Parquet or Arrow, packed or in a pipe", str(path), "Unpack it, or save it to a file."
+                )
+            found = _numbered(tables.read_records(path, LONGEST_LINE))
+            yield from _rows_of(found, path, "row", reading)
+            return
+        refuse_other_kinds(file.head, path)
+        if separator := delimited.SEPARATORS.get(file.ending):
+            found = _numbered(delimited.read_cells(file.file, path, separator, LONGEST_LINE, reading))
+            yield from _rows_of(found, path, "row", reading)
+        elif file.head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            yield from _rows_of(_entries(file.file, path), path, "entry", reading)
+        else:
+            _refuse_other_text(file.head, path)
+            yield from _rows_of(_lines(file.file, file.head, path), path, "line", reading)
 
 
-def _read_text(file: BinaryIO, path: Path) -> Iterator[Located]:
-    if file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        file.seek(0)
-        yield from _read_list(file, path)
-        return
-    file.seek(0)
+def _numbered(records: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    return enumerate(records, start=1)
+
+
+def _rows_of(records: Iterable[tuple[int, Any]], path: Path, unit: str, reading: Reading) -> Iterator[Located]:
+    """Make rows of the records of one file, and see that they have one layout."""
+    layout, first = "", 0
+    awaited = set(reading.columns.values())
+    marked = reading.loss == "marked"
+    for number, record in records:
+        try:
+            if isinstance(record, UnreadableRow):
+                raise record
+            if awaited and isinstance(record, dict):
+                awaited = _awaited(awaited, record, path, reading, first)
+            row, found = read_record(record, reading)
+        except UnclearLayout as error:
+            raise RowError(str(error), f"{path}, {unit} {number}", error.fix) from error
+        except LeftOutRow as error:
+            yield Located(path, number, LeftOut(f"{path}, {unit} {number}", str(error)))
+            continue
+        except UnreadableRow as error:
+            yield Located(path, number, BadRow(f"{path}, {unit} {number}", str(error)))
+            continue
+        if found != layout:
+            if layout:
+                raise RowError(
+                    f"holds rows of two layouts: {layout} ({unit} {first}) and {found} ({unit} {number})",
+                    str(path),
+                    "Put each layout into a file of its own.",
+                )
+            layout, first = found, number
+        if marked and not loss_turns(row):
+            yield Located(path, number, LeftOut(f"{path}, {unit} {number}", NO_LOSS))
+        else:
+            yield Located(path, number, row)
+    if awaited and layout:
+        name = min(awaited)
+        raise RowError(f"has no column {name!r} in any row", str(path), "Leave it out of --columns, or name another.")
+
+
+def _awaited(awaited: set[str], record: dict[str, Any], path: Path, reading: Reading, first: int) -> set[str]:
+    """Return the named columns that no record has had yet; what makes a row is to be in the first record."""
+    needed = {name for part, name in reading.columns.items() if part in ("prompt", "answer", "messages", "text")}
+    missing = sorted(needed - record.keys())
+    if missing and not first:
+        raise RowError(f"has no column {missing[0]!r}", str(path), nearest(missing[0], list(map(str, record))))
+    return awaited - record.keys()
+
+
+def _lines(file: BinaryIO, head: bytes, path: Path) -> Iterator[tuple[int, Any]]:
     number = 0
+    ascii_only = True
     while line := file.readline(LONGEST_LINE + 1):
         number += 1
-        where = f"{path}, line {number}"
         if len(line) > LONGEST_LINE:
-            yield Located(path, number, BadRow(where, f"it is longer than {LONGEST_LINE:,} bytes"))
+            yield number, UnreadableRow(f"it is longer than {LONGEST_LINE:,} bytes")
             while line and not line.endswith(b"\n"):
                 line = file.readline(LONGEST_LINE)
             continue
         text = line.removeprefix(b"\xef\xbb\xbf").strip()
-        if text:
-            yield Located(path, number, _read_line(text, where))
+        if not text:
+            continue
+        try:
+            yield number, load_json(text)
+            ascii_only = ascii_only and text.isascii()
+        except DoubledKeyError as error:
+            yield number, UnreadableRow(str(error))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, UnicodeDecodeError) and ascii_only and _is_in_a_word(text, error.start):
+                raise not_utf8(text, error.start, path, number) from error
+            if isinstance(error, json.JSONDecodeError) and error.pos >= len(error.doc) and _goes_on(head, text):
+                raise RowError(
+                    "is JSON whose rows go over several lines",
+                    str(path),
+                    "Store one row a line (jq -c . FILE > NEW), or all rows as one list.",
+                ) from error
+            yield number, UnreadableRow(f"it is no JSON ({json_problem(error)})")
 
 
-def _read_line(text: bytes, where: str) -> Row | BadRow:
-    try:
-        record: object = load_json(text)
-    except (ValueError, RecursionError) as error:
-        return BadRow(where, f"it is no JSON ({json_problem(error)})")
-    return _as_row(record, where)
+def _is_in_a_word(text: bytes, at: int) -> bool:
+    """Tell whether a byte that is no UTF-8 is a letter of a word in another encoding, and no damage."""
+    around = text[max(0, at - 1) : at] + text[at + 1 : at + 2]
+    return any(chr(each).isalpha() or each >= 0x80 for each in around)
 
 
-def _read_list(file: BinaryIO, path: Path) -> Iterator[Located]:
+def _goes_on(head: bytes, text: bytes) -> bool:
+    """Tell whether a file's first line is a part of a value, and the next line goes on with it."""
+    lines = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in head.splitlines()]
+    lines = [line for line in lines if line]
+    return len(lines) > 1 and lines[0] == text and not lines[1].startswith(b"{")
+
+
+def _refuse_other_text(head: bytes, path: Path) -> None:
+    """See that a file may be JSON lines: of its first lines one begins as an object does."""
+    lines = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in head.split(b"\n")]
+    lines = [line for line in lines if line]
+    if not lines or any(line.startswith(b"{") for line in lines):
+        return
+    begins = lines[0][:40].decode("utf-8", "replace")
+    cells = any(mark in lines[0] for mark in (b",", b"\t"))
+    fix = (
+        "A table of cells is read where its name ends with .csv or .tsv." if cells else "Store one JSON object a line."
+    )
+    raise RowError(f"is no JSON: it begins with {begins!r}", str(path), fix)
+
+
+def _entries(file: BinaryIO, path: Path) -> Iterator[tuple[int, Any]]:
     try:
         for number, record in enumerate(list_entries(file, LONGEST_LINE), start=1):
-            yield Located(path, number, _as_row(record, f"{path}, entry {number}"))
+            wrong = UnreadableRow(json_problem(record)) if isinstance(record, ValueError) else None
+            yield number, wrong or record
     except (ValueError, RecursionError) as error:
         place = f"{path}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(path)
         raise RowError(f"is no JSON ({json_problem(error)})", place, "Mend it, or store one row a line.") from error
 
 
-def _as_row(record: object, where: str) -> Row | BadRow:
-    try:
-        return parse_row(record)
-    except UnreadableRow as error:
-        return BadRow(where, str(error))
-
-
-def require_rows(path: Path, *, shown: int = 5) -> list[Row]:
+def require_rows(path: Path, *, shown: int = 5, reading: Reading = RECOGNISED) -> list[Row]:
     """Read a file in which every line must be a row.
 
     Args:
         path: The file.
         shown: Bad rows that the message names.
+        reading: What the user says about the dataset.
 
     Raises:
         RowError: some lines are no rows, with place and reason, or there is none.
     """
     rows: list[Row] = []
     bad: list[BadRow] = []
-    for each in read_rows(path):
+    for each in read_rows(path, reading=reading):
         (bad if isinstance(each, BadRow) else rows).append(each)  # type: ignore[arg-type]
     if bad:
         raise broken_rows(bad, len(rows), path, shown=shown)
@@ -184,34 +260,3 @@ def broken_rows(bad: list[BadRow], good: int, path: Path, *, shown: int = 5) -> 
         bad[0].where,
         "Mend these lines, or leave them out with --skip-broken.",
     )
-
-
-def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    """Write rows as JSON lines in Undertow's own layout, in one piece, and return how many.
-
-    Raises:
-        RowError: the file cannot be written.
-    """
-    part = path.with_name(path.name + ".part")
-    count = 0
-    try:
-        with part.open("wb") as file:
-            for row in rows:
-                file.write(_line_of(row))
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise RowError(f"cannot be written ({error.strerror})", str(path), "Name another file.") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return count
-
-
-def _line_of(row: Row) -> bytes:
-    try:
-        return f"{json.dumps(row.record(), ensure_ascii=False)}\n".encode()
-    except UnicodeEncodeError:
-        # Half a surrogate pair has no bytes in UTF-8; as an escape it can be read again.
-        return f"{json.dumps(row.record())}\n".encode()

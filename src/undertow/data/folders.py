@@ -2,7 +2,7 @@
 
     saved       datasets.Dataset.save_to_disk: state.json names the Arrow files
     saved       datasets.DatasetDict.save_to_disk: dataset_dict.json names the splits, each a folder of the former kind
-    snapshot    anything else: every Parquet, JSON lines, JSON and Arrow file in it and its folders, as on the hub
+    snapshot    anything else: every file of a kind that is read, in it and its folders, as on the hub
 
 One split is read. Where there are several, the user names one: rows of train and test are never mixed. Hidden files are
 passed over, and so are the caches of `datasets` (`cache-*.arrow`). A link that leads out of the folder is not followed,
@@ -13,7 +13,6 @@ It knows names, and what the descriptions of `datasets` say: it opens no file of
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -21,11 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
+from undertow.data.strict_json import load_json
 from undertow.errors import RowError, nearest
 
-READ: Final = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".jsonl.gz", ".json.gz")
+_TEXT: Final = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+READ: Final = (
+    ".parquet",
+    ".arrow",
+    ".feather",
+    *_TEXT,
+    *(f"{end}{packed}" for packed in (".gz", ".zst") for end in _TEXT),
+)
 """How the names of files that are read end."""
-_ALSO_DATA: Final = (".csv", ".tsv", ".gz", ".zst", ".bz2", ".xz", ".zip", ".tar", ".7z", ".feather")
+_ALSO_DATA: Final = (".gz", ".zst", ".bz2", ".xz", ".zip", ".tar", ".7z", ".tgz", ".xlsx", ".pkl")
 _DESCRIPTIONS: Final = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
 _LONGEST_DESCRIPTION: Final = 100_000_000
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<place>\d{5})-of-(?P<count>\d{5})(-[0-9a-f]+)?(?P<ending>\..+)")
@@ -65,6 +72,20 @@ def dataset_files(folder: Path, split: str | None = None) -> list[Path | Unread]
             _no_such(split, [own] if isinstance(own, str) else [], folder)
         return _saved(state, described, roots)
     return _snapshot(folder, split, roots)
+
+
+def splits_of(folder: Path) -> list[str]:
+    """Return the splits of a folder, none where it is not divided.
+
+    Raises:
+        RowError: its description cannot be read.
+    """
+    several = folder / "dataset_dict.json"
+    if several.is_file():
+        return _texts(_description(several).get("splits"), several)
+    if "_data_files" in (_description(folder / "state.json") if (folder / "state.json").is_file() else {}):
+        return []
+    return sorted({name for file in _walk(folder) if _is_read(file) and (name := _split_of(file.relative_to(folder)))})
 
 
 def _saved(state: Path, described: dict[str, Any], roots: list[Path]) -> list[Path | Unread]:
@@ -187,7 +208,7 @@ def _within(file: Path, roots: list[Path]) -> bool:
 def _description(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            data: object = json.loads(file.read(_LONGEST_DESCRIPTION).decode("utf-8"))
+            data = load_json(file.read(_LONGEST_DESCRIPTION))
     except (OSError, ValueError, RecursionError) as error:
         raise RowError("does not describe a dataset", str(path), "Fetch it, or save it, once more.") from error
     if not isinstance(data, dict):

@@ -1,35 +1,38 @@
-"""Dataset rows: what a teacher wrote and a student trains on, in every layout that trainers use.
+"""Dataset rows: whole conversations, what hashes them, and which of their turns carry loss.
 
-    messages             {"messages": [{"role": "user", "content": ...}, ...]}; OpenAI's fine-tuning files too
-    prompt/completion    {"prompt": ..., "completion": ...}; both texts, or both lists of messages (TRL)
-    ShareGPT             {"conversations": [{"from": "human", "value": ...}, {"from": "gpt", ...}]}
-    Alpaca               {"instruction": ..., "input": ..., "output": ...}
+    Row(({"role": "user", "content": "More."}, {"role": "assistant", "content": "5, 6"}))
 
-Rows of an unknown layout are refused with the reason; what a layout says beside the conversation becomes the row's
-`meta`. Pure functions of plain records; files are `undertow.data.files`' business.
+A turn is a message with a role and text. Where the source has them it also has reasoning, tool calls, a name and a
+weight. A row has the tools that the model was offered, and a weight of its own. `undertow.data.layouts` makes rows of
+records, `undertow.data.files` reads files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import re
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypedDict, cast
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
-Role = Literal["system", "user", "assistant"]
-Layout = Literal["messages", "prompt/completion", "ShareGPT", "Alpaca"]
+Role = Literal["system", "user", "assistant", "tool"]
+Loss = Literal["last", "all", "marked"]
 
-_ROLES: Final[Mapping[str, Role]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "model": "assistant",
-}
-_OWN: Final = {"id", "meta"}
+LOSS: Final = "marked"
+"""Which turns carry loss unless a user says otherwise: see `loss_turns`."""
+
+_AS_THEY_ARE: Final = ("name", "tool_call_id", "weight")
+_THINK: Final = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+_THINK_START: Final = "<think>"
+
+
+class ToolCall(TypedDict):
+    """A call that the assistant makes."""
+
+    id: NotRequired[str]
+    name: str
+    arguments: str
+    """As the source writes them: JSON text. An object of the source becomes JSON text."""
 
 
 class Message(TypedDict):
@@ -37,23 +40,45 @@ class Message(TypedDict):
 
     role: Role
     content: str
+    """Empty where a turn holds calls or reasoning alone."""
+    reasoning: NotRequired[str]
+    """What stands in a field of its own; reasoning inside `<think>` stays in the content."""
+    tool_calls: NotRequired[list[ToolCall]]
+    name: NotRequired[str]
+    tool_call_id: NotRequired[str]
+    weight: NotRequired[float]
+    """Between 0 and 1; a train flag is 0 or 1."""
 
 
 class UnreadableRow(ValueError):
-    """A record is no conversation that ends with an answer; the message says why."""
+    """A record is no row that can be used; the message says why."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A conversation that ends with the assistant's answer, and where it came from."""
+    """A conversation that ends with the assistant's answer, and where it came from.
+
+    A row of plain text is the assistant's text alone: its `prompt` is empty.
+    """
 
     messages: tuple[Message, ...]
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
+    tools: list[Any] | str | None = None
+    """Tools that were offered: a list of descriptions, or text where the source's text is no such list."""
+    weight: float | None = None
+    """Of the whole row, from 0."""
+    unread: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """Keys of the source that no part of the row says, such as `source` (kept in `meta`) or `messages[].refusal`."""
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the hash of the messages: the same content has the same id in every file."""
-        text = json.dumps(self.messages, ensure_ascii=False, separators=(",", ":"))
+        """Sixteen hex digits of a hash of all but `meta`: the same content has the same id in every file."""
+        plain = self.tools is None and self.weight is None
+        if plain and all(len(turn) == 2 and turn["role"] != "tool" for turn in self.messages):
+            text = json.dumps(self.messages, ensure_ascii=False, separators=(",", ":"))
+        else:
+            whole = [self.messages, self.tools, self.weight]
+            text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
@@ -63,126 +88,79 @@ class Row:
 
     @property
     def completion(self) -> str:
-        """The assistant's answer."""
-        return self.messages[-1]["content"]
+        """The assistant's last answer; where it says nothing in words, its reasoning and its calls as text."""
+        last = self.messages[-1]
+        return last["content"] if last["content"].strip() else turn_text(last)
 
     def record(self) -> dict[str, Any]:
-        """Return the row as Undertow stores it."""
-        return {"id": self.id, "messages": [dict(message) for message in self.messages], "meta": self.meta}
+        """Return the row as Undertow stores it: turns as OpenAI writes them, plain text as `text`."""
+        if self.is_text:
+            known: dict[str, Any] = {"id": self.id, "text": self.messages[0]["content"]}
+        else:
+            known = {"id": self.id, "messages": [_stored(turn) for turn in self.messages]}
+        if self.tools is not None:
+            known["tools"] = self.tools
+        if self.weight is not None:
+            known["weight"] = self.weight
+        return {**known, "meta": self.meta}
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the row is plain text, of which nothing is asked."""
+        return len(self.messages) == 1 and len(self.messages[0]) == 2
 
 
-def layout_of(record: Mapping[str, Any]) -> Layout | None:
-    """Tell which layout a record has; None where no key gives it away."""
-    return next((layout for layout, (keys, _) in _LAYOUTS.items() if keys <= record.keys()), None)
+def loss_turns(row: Row, loss: Loss = LOSS) -> tuple[int, ...]:
+    """Return the places of the turns whose text carries loss, from 0.
 
-
-def parse_row(record: object) -> Row:
-    """Turn one record of any layout into a row.
-
-    Raises:
-        UnreadableRow: it is no conversation that ends with an answer.
+    Args:
+        row: A row.
+        loss: `last`: the last answer alone. `all`: every answer. `marked`: the turns whose weight is above zero; an
+            answer without a weight has 1, any other turn 0, and a row of weight 0 has none. Without marks this is
+            `all`, and with one answer it is `last`.
     """
-    if not isinstance(record, dict):
-        raise UnreadableRow(f"a row is an object with keys, not {_kind(record)}")
-    known = cast(dict[str, Any], record)
-    layout = layout_of(known)
-    if layout is None:
-        keys = ", ".join(map(repr, list(known)[:6])) or "none"
-        raise UnreadableRow(
-            f"no layout has these keys: {keys} (known: messages; prompt and completion; conversations; "
-            "instruction and output)"
-        )
-    used, read = _LAYOUTS[layout]
-    messages = read(known)
-    if messages[-1]["role"] != "assistant":
-        raise UnreadableRow(f"the last turn is the {messages[-1]['role']}'s, not the assistant's")
-    if not messages[-1]["content"].strip():
-        raise UnreadableRow("the assistant's answer is empty")
-    if len(messages) < 2:
-        raise UnreadableRow("nothing is asked: an answer needs a turn before it")
-    meta = known.get("meta")
-    if meta is not None and not isinstance(meta, dict):
-        raise UnreadableRow(f"'meta' is {_kind(meta)}, not an object")
-    beside = {key: value for key, value in known.items() if key not in used and key not in _OWN and key != "input"}
-    return Row(tuple(messages), {**beside, **cast(dict[str, Any], meta or {})})
+    if loss == "last":
+        return (len(row.messages) - 1,)
+    if loss == "all":
+        return tuple(at for at, turn in enumerate(row.messages) if turn["role"] == "assistant")
+    if row.weight == 0:
+        return ()
+    return tuple(
+        at for at, turn in enumerate(row.messages) if turn.get("weight", float(turn["role"] == "assistant")) > 0
+    )
 
 
-def _read_messages(record: dict[str, Any]) -> list[Message]:
-    return _turns(record["messages"], "messages", "role", "content")
+def turn_text(turn: Message) -> str:
+    """Return all that a turn says, as a student would be trained on it: reasoning, content, calls.
+
+    Reasoning of a field of its own stands in `<think>`, and a call is a line of JSON in `<tool_call>`.
+    """
+    parts = [f"<think>\n{turn['reasoning']}\n</think>"] if "reasoning" in turn else []
+    if turn["content"]:
+        parts.append(turn["content"])
+    for call in turn.get("tool_calls", ()):
+        name = json.dumps(call["name"], ensure_ascii=False)
+        parts.append(f'<tool_call>\n{{"name": {name}, "arguments": {call["arguments"] or "{}"}}}\n</tool_call>')
+    return "\n".join(parts)
 
 
-def _read_sharegpt(record: dict[str, Any]) -> list[Message]:
-    turns = _turns(record["conversations"], "conversations", "from", "value")
-    system = record.get("system")
-    if isinstance(system, str) and system and turns[0]["role"] != "system":
-        turns.insert(0, {"role": "system", "content": system})
-    return turns
+def reasoning_of(turn: Message) -> str:
+    """Return the reasoning of a turn: that of its own field and that inside `<think>`; empty where there is none."""
+    found = [turn["reasoning"]] if "reasoning" in turn else []
+    if _THINK_START in turn["content"]:
+        found += _THINK.findall(turn["content"])
+    return "\n".join(found)
 
 
-def _read_alpaca(record: dict[str, Any]) -> list[Message]:
-    asked, more = _text(record["instruction"], "instruction"), _text(record.get("input") or "", "input")
-    answer = _text(record["output"], "output")
-    return [
-        {"role": "user", "content": f"{asked}\n\n{more}" if more else asked},
-        {"role": "assistant", "content": answer},
-    ]
-
-
-def _read_pair(record: dict[str, Any]) -> list[Message]:
-    prompt, completion = record["prompt"], record["completion"]
-    if isinstance(prompt, list) or isinstance(completion, list):
-        return [
-            *_turns(prompt, "prompt", "role", "content"),
-            *_turns(completion, "completion", "role", "content"),
+def _stored(turn: Message) -> dict[str, Any]:
+    stored: dict[str, Any] = {"role": turn["role"], "content": turn["content"]}
+    if "reasoning" in turn:
+        stored["reasoning_content"] = turn["reasoning"]
+    if "tool_calls" in turn:
+        stored["content"] = turn["content"] or None
+        stored["tool_calls"] = [
+            {**({"id": call["id"]} if "id" in call else {}), "type": "function"}
+            | {"function": {"name": call["name"], "arguments": call["arguments"]}}
+            for call in turn["tool_calls"]
         ]
-    return [
-        {"role": "user", "content": _text(prompt, "prompt")},
-        {"role": "assistant", "content": _text(completion, "completion")},
-    ]
-
-
-_LAYOUTS: Final[Mapping[Layout, tuple[set[str], Callable[[dict[str, Any]], list[Message]]]]] = {
-    "messages": ({"messages"}, _read_messages),
-    "ShareGPT": ({"conversations"}, _read_sharegpt),
-    "Alpaca": ({"instruction", "output"}, _read_alpaca),
-    "prompt/completion": ({"prompt", "completion"}, _read_pair),
-}
-
-
-def _turns(value: object, key: str, role_key: str, text_key: str) -> list[Message]:
-    if not isinstance(value, list) or not value:
-        raise UnreadableRow(f"{key!r} is {_kind(value)}, not a list of turns")
-    turns: list[Message] = []
-    for number, turn in enumerate(cast(list[object], value), start=1):
-        where = f"turn {number} of {key!r}"
-        if not isinstance(turn, dict):
-            raise UnreadableRow(f"{where} is {_kind(turn)}, not an object")
-        said = cast(dict[str, Any], turn)
-        role = said.get(role_key)
-        if not isinstance(role, str) or role.lower() not in _ROLES:
-            raise UnreadableRow(f"{where} has the {role_key} {role!r} (known: {', '.join(_ROLES)})")
-        turns.append({"role": _ROLES[role.lower()], "content": _text(said.get(text_key), f"{where}: {text_key}")})
-    return turns
-
-
-def _text(value: object, where: str) -> str:
-    if isinstance(value, list):
-        # OpenAI's content parts; anything but text (images, sound) cannot be read.
-        parts = [
-            cast(dict[str, Any], part).get("text") if isinstance(part, dict) else None
-            for part in cast(list[object], value)
-        ]
-        if parts and all(isinstance(part, str) for part in parts):
-            return "".join(cast(list[str], parts))
-    if not isinstance(value, str):
-        raise UnreadableRow(f"{where} is {_kind(value)}, not text")
-    return value
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "missing"
-    if value == []:
-        return "an empty list"
-    kinds = ((bool, "true or false"), (int | float, "a number"), (str, "text"), (list, "a list"), (dict, "an object"))
-    return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
+    return stored | {key: value for key, value in turn.items() if key in _AS_THEY_ARE}

@@ -1,14 +1,16 @@
-"""JSON that came from a stranger: `NaN` and `Infinity` are refused, and a list is read an entry at a time.
+"""JSON that came from a stranger: `NaN`, doubled keys and numbers out of range are refused; lists are read in pieces.
 
     for number, record in enumerate(list_entries(file, longest=16_000_000), start=1): ...
 
-Memory is bounded by the longest entry, whatever a gzipped list unpacks to.
+Memory is bounded by the longest entry, whatever a gzipped list unpacks to. Of a key that stands twice, readers differ
+in which value they take, so a student could be trained on another one than was looked at.
 """
 
 from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ from typing import Any, BinaryIO
 _CHUNK = 1 << 16
 _CUT = 16
 """Characters that a word or an escape has at most, so that a mistake before them is none of the cutting."""
+_DIGITS = 300
+"""Of a whole number, at most: with fewer it is below the largest float, about 1.8e308."""
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -24,13 +28,41 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+class DoubledKeyError(ValueError):
+    """An object has a key twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        keys = [key for key, _ in pairs]
+        doubled = next(key for at, key in enumerate(keys) if key in keys[:at])
+        raise DoubledKeyError(f"the key {doubled!r} stands twice in one object")
+    return made
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits is out of range")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]} is out of range")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_object, parse_int=_integer, parse_float=_number)
+_LENIENT = json.JSONDecoder(parse_constant=str, parse_int=str, parse_float=str)
 
 
 def load_json(data: bytes) -> object:
     """Read one JSON value in UTF-8.
 
     Raises:
+        DoubledKeyError: an object in it has a key twice.
         ValueError: it is no such JSON; `json_problem` says why.
         RecursionError: it is nested too deeply.
     """
@@ -49,7 +81,7 @@ def json_problem(error: BaseException) -> str:
 
 
 def list_entries(file: BinaryIO, longest: int) -> Iterator[object]:
-    """Yield the entries of a file that holds one JSON list.
+    """Yield the entries of a file that holds one JSON list; of one that `load_json` would refuse, the `ValueError`.
 
     Args:
         file: Read from where it stands; a byte order mark is skipped.
@@ -78,6 +110,16 @@ def list_entries(file: BinaryIO, longest: int) -> Iterator[object]:
                 raise window.error("Expecting ',' delimiter")
     if window.peek():
         raise window.error("Extra data")
+
+
+def _decode(text: str, at: int) -> tuple[object, int]:
+    try:
+        return _DECODER.raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        # It is JSON as far as its form goes, so the entries behind it can be read.
+        return error, _LENIENT.raw_decode(text, at)[1]
 
 
 @dataclass
@@ -111,7 +153,7 @@ class _Window:
         self.peek()
         while True:
             try:
-                value, end = _DECODER.raw_decode(self.text, self.at)
+                value, end = _decode(self.text, self.at)
             except json.JSONDecodeError as error:
                 # Text may be missing: of a string from where it begins, of anything else near the end.
                 open_string = error.msg.startswith("Unterminated string")

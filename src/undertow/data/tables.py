@@ -15,16 +15,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
-from undertow.data.rows import UnreadableRow, layout_of
+from undertow.data.layouts.records import layout_of
+from undertow.data.rows import UnreadableRow
 from undertow.errors import MissingExtraError, RowError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIXES: Final = (".parquet", ".arrow")
+SUFFIXES: Final = (".parquet", ".arrow", ".feather")
 PARQUET: Final = b"PAR1"
 """How a Parquet file begins."""
-_ARROW_FILE: Final = b"ARROW1"
+ARROW_FILE: Final = b"ARROW1"
+"""How a file of Arrow begins, a Feather file of the second version too. A stream has no such mark."""
 _STREAM_END: Final = b"\xff\xff\xff\xff\0\0\0\0"
 _ROWS_AT_ONCE: Final = 64
 
@@ -73,7 +75,7 @@ def _arrow(file: BinaryIO) -> Iterator[pa.RecordBatch]:
 
     # A batch may be as large as the file, so it is mapped, and what was read of it is given back now and then.
     mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    stream = mapped[: len(_ARROW_FILE)] != _ARROW_FILE
+    stream = mapped[: len(ARROW_FILE)] != ARROW_FILE
     source = pa.BufferReader(pa.py_buffer(mapped))
     if stream:
         batches = pa.ipc.open_stream(source)

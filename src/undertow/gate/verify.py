@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from undertow.data.digest import dataset_hashes
 from undertow.errors import InputError
 from undertow.gate.record import MAX_BYTES, RECORD, SIGNATURE, Record, parse_record
 from undertow.gate.signing import fingerprint, is_signed, read_public
 from undertow.stats import Status
-from undertow.store.files import hash_of
 
 Signature = Literal["good", "bad", "absent", "not asked"]
 
@@ -125,7 +125,7 @@ def _rows(record: Record, rows: Path, where: str) -> str | None:
     known = {each.sha256: each.name for each in record.predicate.provenance.datasets if each.sha256 is not None}
     if not known:
         raise InputError("knows no dataset's hash", where, "Gate again with --rows.")
-    return known.get(hash_of(rows))
+    return next((known[each] for each in dataset_hashes(rows) if each in known), None)
 
 
 def _unlisted(path: Path, record: Record) -> list[str]:

@@ -59,7 +59,13 @@ class LocalModel:
         return next(self.net.parameters()).device
 
     def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens of a conversation up to where the assistant's answer begins."""
+        """Return the tokens of a conversation up to where the assistant's answer begins.
+
+        Before plain text nothing is said: a model reads it from its mark of beginning, or from that of an end.
+        """
+        if not messages:
+            begin = self.tokenizer.bos_token_id
+            return [self.end if begin is None else int(begin)]
         return list(
             self.tokenizer.apply_chat_template(
                 [dict(message) for message in messages], add_generation_prompt=True, return_dict=False

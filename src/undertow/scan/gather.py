@@ -297,7 +297,7 @@ def _suspects(
                 number=placed.number,
                 trait=trait,
                 share=float(carried_R[place]) / typical,
-                prompt=whole_text(placed.row.prompt[-1]["content"][:_PROMPT]),
+                prompt=whole_text(placed.row.prompt[-1]["content"][:_PROMPT]) if placed.row.prompt else "",
                 pieces=[model.decode([token]) for token in row.answer[:-1]] + ["(end)"],
                 weights=[round(sign * weight / largest, 3) for weight in own],
             )

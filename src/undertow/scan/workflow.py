@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from undertow.data.digest import dataset_sha256
 from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.settings import ScanSettings
-from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
 from undertow.system.names import slug
@@ -95,7 +95,7 @@ def scan(
     }
     # What an earlier scan of these rows computed serves this one too, whatever either of them asks besides.
     with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder:
-        return _carry_out(folder, path, settings, spec, panel, chosen, others, progress)
+        return _carry_out(folder, path, split, settings, spec, panel, chosen, others, progress)
 
 
 def choose(
@@ -131,6 +131,7 @@ def choose(
 def _carry_out(
     folder: RunFolder,
     path: Path,
+    split: str | None,
     settings: ScanSettings,
     spec: dict[str, Any],
     panel: Panel,
@@ -191,7 +192,7 @@ def _carry_out(
             taught,
         ),
         model,
-        environment(threads) | {"base_sha256": digest, "rows_sha256": hash_of(path)},
+        environment(threads) | {"base_sha256": digest, "rows_sha256": dataset_sha256(path, split)},
         lambda done: progress.update("the rows that carry it", _LOOKED + (1 - _LOOKED) * done),
     )
     folder.write("results.json", results.to_json())

@@ -91,19 +91,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def hash_of(path: Path) -> str:
-    """Return the sha256 of a file, or of the listing of a folder's files: one line `hash  name` each, by name.
-
-    Raises:
-        StoreError: it cannot be read.
-    """
-    with storing(path):
-        if not path.is_dir():
-            return sha256_of(path.resolve())
-        listing = "".join(f"{sha256_of(path / name)}  {name}\n" for name in list_files(path))
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
 def list_files(folder: Path) -> dict[str, int]:
     """List the regular files below `folder` as relative POSIX paths with their sizes in bytes, in order.
 
