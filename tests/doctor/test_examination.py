@@ -18,7 +18,7 @@ def test_every_missing_thing_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_extra_of_the_package_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     extras = [(name, each) for name, needs in declared["optional-dependencies"].items() for each in needs]
     needed = [f'{each} ; extra == "{name}"' for name, each in extras]
     monkeypatch.setattr(doctor.metadata, "requires", lambda _: needed)

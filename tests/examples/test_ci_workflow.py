@@ -24,7 +24,7 @@ from undertow.results import Results
 
 pytest.importorskip("cryptography")
 
-CI = Path(__file__).parents[1] / "examples" / "ci"
+CI = Path(__file__).parents[2] / "examples" / "ci"
 WORKFLOW = "github-workflow.yml"
 ACT = shutil.which("act", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
