@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow.system.lazy import lazy
+from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
     from undertow.audit.query import plan_of
@@ -37,3 +37,4 @@ __getattr__, __dir__ = lazy(
         "plan_of": "query",
     },
 )
+make_callable(__name__)

@@ -23,10 +23,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow.system.lazy import lazy
+from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
     from undertow.config.policy import DEFAULT, Policy, parse_policy, read_policy
+    from undertow.gate.application import gate
     from undertow.gate.decide import Decision, RuleOutcome
     from undertow.gate.junit import to_junit
     from undertow.gate.outputs import Gated, bundle, write_bundle
@@ -40,6 +41,7 @@ __all__ = [
     "Provenance",
     "RuleOutcome",
     "bundle",
+    "gate",
     "parse_policy",
     "provenance_of",
     "read_policy",
@@ -54,6 +56,7 @@ __getattr__, __dir__ = lazy(
         "Policy": "undertow.config.policy",
         "parse_policy": "undertow.config.policy",
         "read_policy": "undertow.config.policy",
+        "gate": "application",
         "Decision": "decide",
         "RuleOutcome": "decide",
         "to_junit": "junit",
@@ -64,3 +67,4 @@ __getattr__, __dir__ = lazy(
         "provenance_of": "provenance",
     },
 )
+make_callable(__name__)

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow.system.lazy import lazy
+from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
-    from undertow.mitigate.application import Order, apply
+    from undertow.mitigate.application import MitigationSettings, mitigate
     from undertow.mitigate.comparison import CompareOutcome, compare, missing_students
     from undertow.mitigate.methods import COMPARED, METHODS, Method, method_named
 
@@ -29,11 +29,11 @@ __all__ = [
     "METHODS",
     "CompareOutcome",
     "Method",
-    "Order",
-    "apply",
+    "MitigationSettings",
     "compare",
     "method_named",
     "missing_students",
+    "mitigate",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -43,10 +43,11 @@ __getattr__, __dir__ = lazy(
         "METHODS": "methods",
         "Method": "methods",
         "method_named": "methods",
-        "Order": "application",
-        "apply": "application",
+        "MitigationSettings": "application",
+        "mitigate": "application",
         "CompareOutcome": "comparison",
         "compare": "comparison",
         "missing_students": "comparison",
     },
 )
+make_callable(__name__)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow.system.lazy import lazy
+from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
     from undertow.scan.drop import drop_rows
@@ -36,3 +36,4 @@ __getattr__, __dir__ = lazy(
         "scan": "workflow",
     },
 )
+make_callable(__name__)
