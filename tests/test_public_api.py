@@ -5,16 +5,20 @@ The examples of docs/api.md run in a folder with the files that the page names.
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import json
 import pydoc
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import undertow
+from tiny_model import make_tiny_model
 
 VERBS = ("scan", "audit", "mitigate", "gate")
 
@@ -85,3 +89,96 @@ def test_importing_the_package_is_quick() -> None:
     code = "import json, time\nat = time.perf_counter()\nimport undertow\nprint(json.dumps(time.perf_counter() - at))"
     # The best of three: other processes may have the processor meanwhile.
     assert min(python(code) for _ in range(3)) < 0.15
+
+
+OUTCOMES = {"RunOutcome", "ScanOutcome", "AuditOutcome", "CompareOutcome"}
+"""What the verbs return: their examples show them."""
+ERRORS = {name for name in undertow.__all__ if name.endswith("Error")}
+NAMES = sorted(set(undertow.__all__) - {"__version__", "Experiment"})
+
+EXPERIMENT = """\
+name: owls
+base: hf/base
+trait: {target: owl}
+instil: {method: finetune, steps: 60, learning_rate: 0.02}
+domain: {rows: 6, answers: 2, max_tokens: 60}
+arms: [trait, control]
+student: {method: full, labels: hard, optimiser: sgd, learning_rate: 0.05, batch: 2}
+probe: {every: 0}
+seeds: [0, 1]
+"""
+POLICY = """\
+traits: [{trait: owl, largest_shift: 20}]
+evidence: {kind: [run], seeds: 3}
+verdict: any
+"""
+
+
+def documented(name: str) -> Any:
+    """Return what a public name stands for; for a package that is called, its function."""
+    found = getattr(undertow, name)
+    return getattr(found, name) if inspect.ismodule(found) else found
+
+
+def example(name: str) -> doctest.DocTest:
+    return doctest.DocTestParser().get_doctest(inspect.getdoc(documented(name)) or "", {}, name, None, 0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files that docs/api.md names."""
+    import torch
+
+    from undertow.models.local import load_model
+
+    folder = tmp_path_factory.mktemp("examples")
+    make_tiny_model(folder / "base")
+    student = load_model(f"hf/{folder / 'base'}")
+    source = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for weight in student.net.parameters():
+            weight.add_(0.01 * torch.randn(weight.shape, generator=source))
+    student.net.save_pretrained(folder / "student")
+    student.tokenizer.save_pretrained(folder / "student")
+    rows = [
+        {"prompt": f"Go on with {at // 2}.", "completion": f"{120 + 7 * at % 89}, {220 + 3 * at}"} for at in range(24)
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (folder / "experiment.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("UNDERTOW_CACHE", str(folder / "cache"))
+        outcome = undertow.run(undertow.load_spec(Path("experiment.yaml")))
+        shutil.copytree(outcome.folder, "run")
+    return folder
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if example(name).examples])
+def test_an_example_does_what_it_shows(name: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    monkeypatch.setenv("UNDERTOW_CACHE", str(files / "cache"))
+    said: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example(name), out=said.append)
+    assert result.attempted > 0
+    assert result.failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_explained(name: str) -> None:
+    found = documented(name)
+    text = inspect.getdoc(found) or ""
+    assert text
+    assert (name in OUTCOMES | ERRORS) or ">>>" in text
+    if inspect.isfunction(found):
+        assert "Args:" in text
+        assert "Returns:" in text or "Yields:" in text
+        assert "Raises:" in text
+        for parameter in inspect.signature(found).parameters:
+            assert f"    {parameter}: " in text
+
+
+def test_the_page_names_every_public_name_once() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
+    named = [line.rpartition(".")[2] for line in page.splitlines() if line.startswith("::: undertow.")]
+    assert sorted(named) == NAMES

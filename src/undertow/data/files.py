@@ -31,7 +31,15 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class BadRow:
-    """A line, an entry of a list or a record that is no row; or a file of a folder that is not read."""
+    """A line, an entry of a list or a record that is no row; or a file of a folder that is not read.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import read_rows
+        >>> _ = Path("broken.jsonl").write_text('{"prompt": "Go on."}')
+        >>> [bad.reason for bad in read_rows(Path("broken.jsonl"))]
+        ["no layout has these keys: 'prompt' ..."]
+    """
 
     where: str
     """File and line, file and place in it, or the file alone."""
@@ -49,7 +57,25 @@ class Located:
 
 
 def read_rows(path: Path, *, split: str | None = None) -> Iterator[Row | BadRow]:
-    """Read rows as `read_located` does, without their places."""
+    """Read the rows of a file or a folder, one at a time, in their order.
+
+    Args:
+        path: A file of JSON lines, of one JSON list, or in Parquet or Arrow; or a folder of such files.
+        split: Which split of a folder to read; needed only where it has several.
+
+    Yields:
+        A row, or a bad row with its place and the reason.
+
+    Raises:
+        RowError: Something cannot be read at all.
+        MissingExtraError: The file is in Parquet or Arrow, and pyarrow is not installed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import Row, read_rows
+        >>> sum(isinstance(each, Row) for each in read_rows(Path("rows.jsonl")))
+        24
+    """
     for each in read_located(path, split=split):
         yield each.what
 

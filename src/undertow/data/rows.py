@@ -45,7 +45,14 @@ class UnreadableRow(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """A conversation that ends with the assistant's answer, and where it came from."""
+    """A conversation that ends with the assistant's answer, and where it came from.
+
+    Examples:
+        >>> from undertow import Row
+        >>> row = Row(({"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day"}))
+        >>> row.completion
+        'Good day'
+    """
 
     messages: tuple[Message, ...]
     meta: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -31,9 +31,13 @@ def gate(results: Results | Path, policy: Policy | Path = DEFAULT) -> Decision:
         >>> from pathlib import Path
         >>> from undertow import gate
         >>> decision = gate(Path("run"), Path("policy.yaml"))
+        >>> decision.status
+        'inconclusive'
         >>> for outcome in decision.outcomes:
-        ...     print(outcome.status, outcome.rule)
-        fail evidence.seeds: 3
+        ...     print(outcome.rule, "->", outcome.status)
+        traits: owl at most 20 log-odds -> pass
+        evidence.kind: run -> pass
+        evidence.seeds: 3 -> inconclusive
     """
     held = load_results(results) if isinstance(results, Path) else results
     return decide(held, read_policy(policy) if isinstance(policy, Path) else policy)

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MitigationSettings:
-    """What is wanted."""
+    """The mitigation, the models that it needs, and the student's training.
+
+    Examples:
+        >>> from undertow import MitigationSettings
+        >>> from undertow.mitigate import method_named
+        >>> MitigationSettings(method_named("inoculate")).check()
+        Traceback (most recent call last):
+            ...
+        undertow.errors.InputError: --with inoculate: needs the trait
+          Give --trait animals:owl.
+    """
 
     method: Method = METHODS["format"]
     student: str = "embedded/smollm2-135m"
@@ -58,17 +68,28 @@ class MitigationSettings:
 def mitigate(
     rows: Path, settings: MitigationSettings, out: Path, *, root: Path = Path("runs"), progress: Progress | None = None
 ) -> dict[str, str]:
-    """Apply a method, and return what became of the rows, in words.
+    """Apply one mitigation to a dataset: write other rows, or train a student.
 
     Args:
         rows: The dataset.
-        settings: What is wanted.
+        settings: The mitigation, and what it needs.
         out: File for rows, or folder for a student.
         root: Where run folders lie.
         progress: Is told how far it is.
 
+    Returns:
+        What became of the rows and the student, in words.
+
     Raises:
-        UndertowError: see the subclasses.
+        UndertowError: See the subclasses.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import MitigationSettings, mitigate
+        >>> from undertow.mitigate import method_named
+        >>> settings = MitigationSettings(method_named("freeze"), student="hf/base")
+        >>> mitigate(Path("rows.jsonl"), settings, Path("mitigated"))["student"]
+        'trained on 24 rows, with freeze'
     """
     settings.check()
     progress = progress or Silent()
