@@ -1,14 +1,19 @@
-"""Keep a trait from passing, and prove that it works. Start at `comparison`, or at `methods` for what there is.
+"""Reduce the transfer of a trait, and measure how well that works. Start at `application.py` or `comparison.py`.
 
-    methods         names, needs, costs
-    prepare         what each changes in a training
-    interventions   losses, gradients and weights
-    panel           all traits of the panel taken back
-    source          the finished run that methods are compared on
-    student         one student, trained and measured
-    effects         what is left of transfer and task
-    comparison      all of it, as a run folder
-    application     one method, on rows of a user's
+    application.py    `mitigate`: one method on a dataset of yours
+    comparison.py     `compare`: several methods on the rows of a finished run
+    methods.py        the methods with their needs and costs
+    prepare.py        what a method changes in a training
+    interventions.py  changes of losses, gradients and weights
+    panel.py          trait unlearning for all traits of the panel
+    rewrite.py        answers rewritten by another model
+    source.py         the finished run that a comparison starts from
+    student.py        one student, trained and measured
+    effects.py        the transfer that is left, and the cost in the task
+    duration.py       how long a comparison takes
+
+    from undertow import MitigationSettings, mitigate
+    mitigate(Path("rows.jsonl"), MitigationSettings(method_named("format")), Path("student"))
 
 The names load on first use, so that importing this package does not import torch.
 """
