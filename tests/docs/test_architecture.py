@@ -1,9 +1,11 @@
-"""docs/architecture.md, and its picture say what the code is."""
+"""docs/architecture.md, and its picture and the packages' docstrings say what the code is."""
 
 from __future__ import annotations
 
+import ast
 import re
 
+import pytest
 from benchmarks.figures.architecture import BANDS, PICTURE, layers, picture
 from benchmarks.figures.table import ROOT
 
@@ -36,3 +38,11 @@ def test_the_picture_is_that_of_the_contract() -> None:
     every = layers()
     spans = [every[every.index(first) : every.index(last) + 1] for first, last in BANDS.values()]
     assert [layer for span in spans for layer in span] == every
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_that_a_package_lists_exist(package: str) -> None:
+    file = SOURCE / package / "__init__.py"
+    text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    listed = re.findall(r"(?m)^\s*([\w/]+\.py)(?=\s)", text)
+    assert [name for name in listed if not (file.parent / name).is_file()] == []
