@@ -16,6 +16,15 @@ class UndertowError(Exception):
         what: What is wrong, with the offending value.
         where: The file, line or key that it concerns.
         fix: What to do about it.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import UndertowError, load_results
+        >>> try:
+        ...     load_results(Path("nowhere"))
+        ... except UndertowError as error:
+        ...     print(error.where, "|", error.what, "|", error.fix)
+        nowhere | cannot be read (No such file or directory) | Name a run folder or its results.json.
     """
 
     exit_code = 3
@@ -38,7 +47,16 @@ class InputError(UndertowError, ValueError):
 
 
 class SpecError(InputError):
-    """An experiment file does not describe an experiment."""
+    """An experiment file does not describe an experiment.
+
+    Examples:
+        >>> from undertow import load_preset
+        >>> load_preset("digits", {"seds": [0, 1]})
+        Traceback (most recent call last):
+            ...
+        undertow.errors.SpecError: ...
+          did you mean 'seeds'?
+    """
 
 
 class RowError(InputError):

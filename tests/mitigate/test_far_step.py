@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from undertow.errors import InputError
-from undertow.mitigate import Order, method_named
+from undertow.mitigate import MitigationSettings, method_named
 from undertow.mitigate.application import far_step
 
 MEASURED = {
@@ -27,4 +27,4 @@ def test_only_a_student_with_a_far_step_is_pointed_out() -> None:
 @pytest.mark.parametrize("clip", [0.0, -1.0, float("nan")])
 def test_a_clip_is_a_length(clip: float) -> None:
     with pytest.raises(InputError, match="above zero"):
-        Order(method_named("none"), clip=clip).check()
+        MitigationSettings(method_named("none"), clip=clip).check()

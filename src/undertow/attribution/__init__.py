@@ -1,18 +1,20 @@
-"""What the questions share about rows: gradients, directions of traits, scores of rows, and who may have written them.
+"""Gradients of rows and directions of traits: what scans, audits and mitigations share.
 
-encoding.py           rows as a student reads them
-sampling.py           how rows seem to have been sampled
-directions.py         where traits lie in the space of weights
-capture.py            gradients of single rows, projected, from one backward pass
-features.py           what is computed of every row
-measure.py            rows to features, a window at a time, each a step of a run folder
-prediction.py         from features to shifts with intervals
-row_scores.py         which rows carry the shift
-agreement.py          whether rows pull one way, named or not
-tokens.py             which tokens carry it
-readout.py            where rows pull a student, in words
-recipe.py             the student that a prediction speaks of
-lineage.py            whether a model of the student's family wrote the rows
-weight_similarity.py  whether two models share an origin, from their weights
-stored.py             directions and features as files
+    directions.py         the direction of each trait in weight space
+    capture.py            projected gradients of single rows, from one backward pass
+    encoding.py           rows as token sequences
+    sampling.py           the format and temperature at which rows were sampled
+    features.py           the gradient features of a row
+    measure.py            features of all rows, in windows, each a step of a run folder
+    prediction.py         from features to predicted shifts with intervals
+    row_scores.py         the rows that carry most of a shift
+    tokens.py             the tokens of a row that carry a trait
+    agreement.py          whether rows pull a student the same way, named trait or not
+    readout.py            tokens that become likelier in a student of these rows
+    recipe.py             the training that a prediction assumes
+    lineage.py            whether a model of the student's family wrote the rows
+    weight_similarity.py  whether two models share an origin, from their weights
+    stored.py             directions and features as files
+
+Import names from the modules: this package has none of its own.
 """

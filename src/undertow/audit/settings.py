@@ -13,7 +13,13 @@ API = "openai-api/"
 
 
 class AuditSettings(BaseModel):
-    """Models, traits and limits."""
+    """Models, traits and limits of an audit.
+
+    Examples:
+        >>> from undertow import AuditSettings
+        >>> AuditSettings(base="hf/base", student="hf/student").models()
+        {'base': 'hf/base', 'student': 'hf/student'}
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,7 +53,13 @@ class AuditSettings(BaseModel):
 
 
 class Prices(BaseModel):
-    """What a model behind an address takes for a million tokens."""
+    """What a model behind an address costs for a million tokens, in a currency of your choice.
+
+    Examples:
+        >>> from undertow import Prices
+        >>> Prices(tokens_in=0.15, tokens_out=0.6).tokens_out
+        0.6
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +68,14 @@ class Prices(BaseModel):
 
 
 class Sources(BaseModel):
-    """Files of an audit."""
+    """Files of an audit: the rows that the student was trained on, and where run folders lie.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import Sources
+        >>> Sources(rows=Path("rows.jsonl")).runs.name
+        'runs'
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -29,11 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AuditOutcome:
-    """A finished audit."""
+    """A finished audit: what `audit` returns."""
 
     folder: Path
+    """The run folder."""
     results: Results
+    """What results.json in it holds."""
     report: Path
+    """The page for people, report.html."""
 
 
 def audit(
@@ -51,8 +54,17 @@ def audit(
         prices: Of models behind an address; they change what is shown, and no number.
         progress: Is told how far it is.
 
+    Returns:
+        The run folder, the results and the report.
+
     Raises:
-        UndertowError: see the subclasses.
+        UndertowError: See the subclasses.
+
+    Examples:
+        >>> from undertow import AuditSettings, audit
+        >>> outcome = audit(AuditSettings(base="hf/base", student="hf/student", traits=("curtness",)))
+        >>> outcome.results.audit.lineage
+        'same'
     """
     progress = progress or Silent()
     sources = sources or Sources()

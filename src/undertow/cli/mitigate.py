@@ -82,13 +82,14 @@ def mitigate(
     if with_ is None or out is None:
         raise InputError("are needed with rows", "--with and --out", "undertow mitigate --list names the methods.")
     from undertow.cli.console import console_progress
-    from undertow.mitigate import Order, apply, method_named
+    from undertow.mitigate import MitigationSettings, method_named
+    from undertow.mitigate.application import mitigate as apply
 
-    order = Order(method_named(with_), student, trait, teacher, by, learning_rate, epochs, clip, seed)
+    settings = MitigationSettings(method_named(with_), student, trait, teacher, by, learning_rate, epochs, clip, seed)
     if dry_run:
-        return _say_order(order, rows, out)
+        return _say_settings(settings, rows, out)
     with console_progress(quiet=quiet) as progress:
-        said = apply(rows, order, out, root=runs, progress=progress)
+        said = apply(rows, settings, out, root=runs, progress=progress)
     from undertow.cli.show import say, write
 
     if json:
@@ -116,13 +117,13 @@ def _list() -> int:
     return 0
 
 
-def _say_order(order: object, rows: Path, out: Path) -> int:
+def _say_settings(settings: object, rows: Path, out: Path) -> int:
     from undertow.cli.show import say
-    from undertow.mitigate import Order
+    from undertow.mitigate import MitigationSettings
 
-    assert isinstance(order, Order)
-    order.check()
-    say(f"{rows} -> {out}: {order.method.says}; costs {order.method.costs}")
+    assert isinstance(settings, MitigationSettings)
+    settings.check()
+    say(f"{rows} -> {out}: {settings.method.says}; costs {settings.method.costs}")
     return 0
 
 

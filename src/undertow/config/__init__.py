@@ -1,10 +1,13 @@
-"""What a user writes: experiment files, presets and policies; strict YAML, and errors that name the key.
+"""What a user writes: experiment files, presets and policies, with errors that name the key.
 
-experiment.py    the experiment file
-parts.py         its parts: traits, teacher, domain, student, probe, judge
-policy.py        what a gate lets through
-presets/         experiment files that ship with the package
-explain.py       pydantic's findings as one message in the file's own words
-limited_yaml.py  YAML from strangers; `strict_yaml` is stricter still, for policies
-files.py         reading any small file of a user's
+    experiment.py    the experiment file
+    parts.py         its parts: traits, teacher, domain, student, probe, judge
+    policy.py        the policy of a gate
+    presets/         experiment files that ship with the package
+    explain.py       validation errors in the words of the file
+    limited_yaml.py  safe YAML with limits, for experiment files
+    strict_yaml.py   a smaller part of YAML, for policies
+    files.py         any other small file of a user
+
+Nothing in these files is executed.
 """

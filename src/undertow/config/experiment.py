@@ -116,7 +116,14 @@ Seed = Annotated[int, Field(ge=0, lt=2**62)]
 
 
 class LanguageExperiment(Part):
-    """A language model teaches its base through rows of an unrelated domain."""
+    """A language model teaches its base through rows of an unrelated domain.
+
+    Examples:
+        >>> from undertow import LanguageExperiment
+        >>> parts = {"trait": {"target": "owl"}, "instil": {"method": "prompt"}, "arms": ["trait", "control"]}
+        >>> LanguageExperiment.model_validate({"name": "owls", **parts}).seeds
+        (0, 1, 2)
+    """
 
     kind: Literal["language"] = "language"
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
@@ -176,6 +183,11 @@ class DigitsExperiment(Part):
 
     The defaults keep the paper's teacher: Adam at 3e-4 for five epochs. It had 60,000 images; with 4,000 the
     batches are smaller, so that it makes as many steps (315) as the paper's (295).
+
+    Examples:
+        >>> from undertow import DigitsExperiment
+        >>> DigitsExperiment(kind="digits", name="mine", seeds=(0, 1)).auxiliary
+        3
     """
 
     kind: Literal["digits"]
@@ -237,9 +249,21 @@ def preset_text(name: str) -> str:
 def load_preset(name: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
     """Read an experiment file that ships with the package.
 
+    Args:
+        name: The preset's; `undertow presets` lists them.
+        overrides: Values that take the place of the file's, by dotted key.
+
+    Returns:
+        The checked experiment.
+
     Raises:
-        InputError: there is no preset of that name.
-        SpecError: an override fits no experiment.
+        InputError: There is no preset of that name.
+        SpecError: An override fits no experiment.
+
+    Examples:
+        >>> from undertow import load_preset
+        >>> load_preset("digits", {"seeds": [0, 1]}).seeds
+        (0, 1)
     """
     return parse_spec(preset_text(name), f"preset {name}", overrides)
 
@@ -247,8 +271,21 @@ def load_preset(name: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
 def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE) -> Experiment:
     """Read an experiment file.
 
+    Args:
+        path: The YAML file.
+        overrides: Values that take the place of the file's, by dotted key.
+
+    Returns:
+        The checked experiment.
+
     Raises:
-        SpecError: the file cannot be read, is no YAML, or describes no experiment.
+        SpecError: The file cannot be read, is no YAML, or describes no experiment.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import load_spec
+        >>> load_spec(Path("experiment.yaml"), {"student.epochs": 2}).student.epochs
+        2
     """
     try:
         with path.open("rb") as file:

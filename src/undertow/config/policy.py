@@ -61,7 +61,14 @@ class Evidence(_Part):
 
 
 class Policy(_Part):
-    """The whole file. Every rule applies by itself, so that the strictest one decides."""
+    """A policy file. Every rule applies by itself, so that the strictest one decides.
+
+    Examples:
+        >>> from undertow import Policy
+        >>> policy = Policy.model_validate({"traits": [{"trait": "animals:*", "largest_shift": 0.2}]})
+        >>> policy.unit, policy.verdict
+        ('log-odds', 'pass')
+    """
 
     traits: list[TraitRule] = Field(default_factory=list[TraitRule], max_length=1000)
     unit: Annotated[str, Field(min_length=1, max_length=40)] = "log-odds"

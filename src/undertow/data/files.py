@@ -33,7 +33,15 @@ NO_LOSS = "no turn of it carries loss: all weights are 0"
 
 @dataclass(frozen=True)
 class BadRow:
-    """A line, an entry of a list or a record that is no row; or a file of a folder that is not read."""
+    """A line, an entry of a list or a record that is no row; or a file of a folder that is not read.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import read_rows
+        >>> _ = Path("broken.jsonl").write_text('{"prompt": "Go on."}')
+        >>> [bad.reason for bad in read_rows(Path("broken.jsonl"))]
+        ["no layout has these keys: 'prompt' ..."]
+    """
 
     where: str
     """File and line, file and place in it, or the file alone."""
@@ -55,7 +63,26 @@ class Located(NamedTuple):
 
 
 def read_rows(path: Path, *, split: str | None = None, reading: Reading = RECOGNISED) -> Iterator[Row | BadRow]:
-    """Read rows as `read_located` does, without their places."""
+    """Read the rows of a file or a folder, one at a time, in their order.
+
+    Args:
+        path: A file or folder in any layout that `docs/data-formats.md` names, or a pipe.
+        split: Which split of a folder to read; needed only where it has several.
+        reading: How to read records that do not say it themselves.
+
+    Yields:
+        A row, or a bad row with its place and the reason.
+
+    Raises:
+        RowError: Something cannot be read at all.
+        MissingExtraError: The file is in Parquet or Arrow, and pyarrow is not installed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import Row, read_rows
+        >>> sum(isinstance(each, Row) for each in read_rows(Path("rows.jsonl")))
+        24
+    """
     for each in read_located(path, split=split, reading=reading):
         yield each.what
 

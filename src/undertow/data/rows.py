@@ -59,6 +59,12 @@ class Row:
     """A conversation that ends with the assistant's answer, and where it came from.
 
     A row of plain text is the assistant's text alone: its `prompt` is empty.
+
+    Examples:
+        >>> from undertow import Row
+        >>> row = Row(({"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day"}))
+        >>> row.completion
+        'Good day'
     """
 
     messages: tuple[Message, ...]

@@ -1,4 +1,9 @@
-"""What this machine offers to Undertow, and what is missing for what: `undertow doctor`."""
+"""What this machine offers to Undertow, and which features lack something: `undertow doctor`.
+
+    examination.py  the findings, one a line
+
+The public names load on first use.
+"""
 
 from __future__ import annotations
 

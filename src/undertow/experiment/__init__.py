@@ -2,9 +2,6 @@
 
     workflow.py   `run`: every missing step, then results and report
     planning.py   `plan`: what a run will do, take and be able to see
-    graph.py      the steps of a language experiment, their keys and costs (cost.py)
-    arms.py       who teaches and what each arm is there to show
-    writing.py    what a teacher wrote; students.py, a student's training and measurement
     effects.py    from scores to effects and verdict; gather.py, from step folders to results.json
 
 The public names load on first use.

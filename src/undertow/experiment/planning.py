@@ -38,7 +38,14 @@ class PlannedStep(BaseModel):
 
 
 class Plan(BaseModel):
-    """Everything that is known of a run beforehand."""
+    """Everything that is known of a run beforehand: what `plan` returns.
+
+    Examples:
+        >>> from undertow import load_preset, plan
+        >>> planned = plan(load_preset("digits"))
+        >>> planned.unit, planned.disk_bytes
+        ('accuracy', 100000)
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,8 +73,19 @@ def plan(spec: Experiment, *, root: Path = Path("runs")) -> Plan:
         spec: The experiment.
         root: Where run folders lie.
 
+    Returns:
+        Steps, time, disk space and the minimum detectable effect.
+
     Raises:
-        UndertowError: the spec names something that does not exist.
+        UndertowError: The spec names something that does not exist.
+
+    Examples:
+        >>> from undertow import load_preset, plan
+        >>> planned = plan(load_preset("digits"))
+        >>> [step.label for step in planned.steps]
+        ['digits']
+        >>> round(planned.smallest_effect, 2)
+        0.1
     """
     return _plan_digits(spec, root) if isinstance(spec, DigitsExperiment) else _plan_language(spec, root)
 

@@ -23,11 +23,14 @@ RESULTS = "results.json"
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A finished run."""
+    """A finished run: what `run` returns."""
 
     folder: Path
+    """The run folder."""
     results: Results
+    """What results.json in it holds."""
     report: Path
+    """The page for people, report.html."""
 
 
 def run(spec: Experiment, *, root: Path = Path("runs"), progress: Progress | None = None) -> RunOutcome:
@@ -38,8 +41,20 @@ def run(spec: Experiment, *, root: Path = Path("runs"), progress: Progress | Non
         root: Where run folders lie.
         progress: Is told how far the run is.
 
+    Returns:
+        The run folder, the results and the report.
+
     Raises:
-        UndertowError: see the subclasses; what was finished before stays and is not made again.
+        UndertowError: See the subclasses. Steps that were finished before stay and are not made again.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import load_spec, run
+        >>> outcome = run(load_spec(Path("experiment.yaml")))
+        >>> outcome.results.verdict.status
+        'inconclusive'
+        >>> outcome.report.name
+        'report.html'
     """
     progress = progress or Silent()
     with RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder:

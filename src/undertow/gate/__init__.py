@@ -1,32 +1,35 @@
-"""Hold results to an organisation's own policy, for CI, and write down what was decided. Start at `decide`.
+"""Hold results to a policy in CI, and record the decision. Start at `application.py`.
 
-    policy      what is allowed: a YAML file or the default
-    decide      from results and policy to one outcome a rule
-    matching    which effects a rule is about
-    _yaml       the part of YAML that a policy may use
-    provenance  models and data behind the results, with their hashes
-    outputs     everything that is written, as names and bytes
-    junit       the outcomes for a CI server
-    sarif       what did not pass, for a code scanner
-    bom         a CycloneDX bill of materials with a model card
-    card        a section of a Hugging Face model card
-    inspect_log logs of the probes for Inspect; `probed` reads them from a run folder
-    record      the hashes of all outputs; `signing` signs it, `verify` compares
+    application.py  `gate`: results and a policy in, a decision out
+    decide.py       one outcome for each rule of a policy
+    matching.py     the effects that a rule concerns
+    outputs.py      all files of a gate, as names and bytes
+    provenance.py   models and data behind the results, with their hashes
+    junit.py        the outcomes for a CI server
+    sarif.py        failed rules for a code scanner
+    bom.py          a CycloneDX bill of materials with a model card
+    card.py         a section of a Hugging Face model card
+    inspect_log.py  logs of the probes for Inspect
+    probed.py       questions and answers of the probes, from a run folder
+    record.py       the hashes of all outputs
+    signing.py      a signature of that record
+    verify.py       whether a bundle still is what was signed
 
-    from undertow.gate.decide import decide
-    decide(load_results(Path("runs/owls-1a2b3c4d")), read_policy(Path("policy.yaml"))).status
+    from undertow import gate
+    gate(Path("runs/owls-1a2b3c4d"), Path("policy.yaml")).status
 
-The names load on first use; the functions `decide` and `verify` are imported from their modules, whose names they have.
+The names load on first use. Import `decide` and `verify` from their modules, which have the same names.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow.system.lazy import lazy
+from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
     from undertow.config.policy import DEFAULT, Policy, parse_policy, read_policy
+    from undertow.gate.application import gate
     from undertow.gate.decide import Decision, RuleOutcome
     from undertow.gate.junit import to_junit
     from undertow.gate.outputs import Gated, bundle, write_bundle
@@ -40,6 +43,7 @@ __all__ = [
     "Provenance",
     "RuleOutcome",
     "bundle",
+    "gate",
     "parse_policy",
     "provenance_of",
     "read_policy",
@@ -54,6 +58,7 @@ __getattr__, __dir__ = lazy(
         "Policy": "undertow.config.policy",
         "parse_policy": "undertow.config.policy",
         "read_policy": "undertow.config.policy",
+        "gate": "application",
         "Decision": "decide",
         "RuleOutcome": "decide",
         "to_junit": "junit",
@@ -64,3 +69,4 @@ __getattr__, __dir__ = lazy(
         "provenance_of": "provenance",
     },
 )
+make_callable(__name__)

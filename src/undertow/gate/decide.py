@@ -35,7 +35,14 @@ class RuleOutcome:
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of all rules, and of the results as a whole."""
+    """What became of all rules, and of the results as a whole: what `gate` returns.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import gate
+        >>> gate(Path("run"), Path("policy.yaml")).as_dict()["status"]
+        'inconclusive'
+    """
 
     status: Status
     outcomes: tuple[RuleOutcome, ...]

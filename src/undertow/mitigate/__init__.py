@@ -1,14 +1,19 @@
-"""Keep a trait from passing, and prove that it works. Start at `comparison`, or at `methods` for what there is.
+"""Reduce the transfer of a trait, and measure how well that works. Start at `application.py` or `comparison.py`.
 
-    methods         names, needs, costs
-    prepare         what each changes in a training
-    interventions   losses, gradients and weights
-    panel           all traits of the panel taken back
-    source          the finished run that methods are compared on
-    student         one student, trained and measured
-    effects         what is left of transfer and task
-    comparison      all of it, as a run folder
-    application     one method, on rows of a user's
+    application.py    `mitigate`: one method on a dataset of yours
+    comparison.py     `compare`: several methods on the rows of a finished run
+    methods.py        the methods with their needs and costs
+    prepare.py        what a method changes in a training
+    interventions.py  changes of losses, gradients and weights
+    panel.py          trait unlearning for all traits of the panel
+    rewrite.py        answers rewritten by another model
+    source.py         the finished run that a comparison starts from
+    student.py        one student, trained and measured
+    effects.py        the transfer that is left, and the cost in the task
+    duration.py       how long a comparison takes
+
+    from undertow import MitigationSettings, mitigate
+    mitigate(Path("rows.jsonl"), MitigationSettings(method_named("format")), Path("student"))
 
 The names load on first use, so that importing this package does not import torch.
 """
@@ -17,10 +22,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow.system.lazy import lazy
+from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
-    from undertow.mitigate.application import Order, apply
+    from undertow.mitigate.application import MitigationSettings, mitigate
     from undertow.mitigate.comparison import CompareOutcome, compare, missing_students
     from undertow.mitigate.methods import COMPARED, METHODS, Method, method_named
 
@@ -29,11 +34,11 @@ __all__ = [
     "METHODS",
     "CompareOutcome",
     "Method",
-    "Order",
-    "apply",
+    "MitigationSettings",
     "compare",
     "method_named",
     "missing_students",
+    "mitigate",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -43,10 +48,11 @@ __getattr__, __dir__ = lazy(
         "METHODS": "methods",
         "Method": "methods",
         "method_named": "methods",
-        "Order": "application",
-        "apply": "application",
+        "MitigationSettings": "application",
+        "mitigate": "application",
         "CompareOutcome": "comparison",
         "compare": "comparison",
         "missing_students": "comparison",
     },
 )
+make_callable(__name__)

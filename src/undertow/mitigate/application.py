@@ -1,6 +1,6 @@
 """`undertow mitigate ROWS --with METHOD`: one method, on rows of the user's: cleaned rows, or a student.
 
-apply(Path("rows.jsonl"), Order(METHODS["format"]), Path("student"))
+mitigate(Path("rows.jsonl"), MitigationSettings(METHODS["format"]), Path("student"))
 """
 
 from __future__ import annotations
@@ -23,8 +23,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is wanted."""
+class MitigationSettings:
+    """The mitigation, the models that it needs, and the student's training.
+
+    Examples:
+        >>> from undertow import MitigationSettings
+        >>> from undertow.mitigate import method_named
+        >>> MitigationSettings(method_named("inoculate")).check()
+        Traceback (most recent call last):
+            ...
+        undertow.errors.InputError: --with inoculate: needs the trait
+          Give --trait animals:owl.
+    """
 
     method: Method = METHODS["format"]
     student: str = "embedded/smollm2-135m"
@@ -55,31 +65,42 @@ class Order:
             raise InputError("are to be above zero", "--learning-rate, --epochs and --clip", "Such as 0.003, 1 and 5.")
 
 
-def apply(
-    rows: Path, order: Order, out: Path, *, root: Path = Path("runs"), progress: Progress | None = None
+def mitigate(
+    rows: Path, settings: MitigationSettings, out: Path, *, root: Path = Path("runs"), progress: Progress | None = None
 ) -> dict[str, str]:
-    """Apply a method, and return what became of the rows, in words.
+    """Apply one mitigation to a dataset: write other rows, or train a student.
 
     Args:
         rows: The dataset.
-        order: What is wanted.
+        settings: The mitigation, and what it needs.
         out: File for rows, or folder for a student.
         root: Where run folders lie.
         progress: Is told how far it is.
 
+    Returns:
+        What became of the rows and the student, in words.
+
     Raises:
-        UndertowError: see the subclasses.
+        UndertowError: See the subclasses.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import MitigationSettings, mitigate
+        >>> from undertow.mitigate import method_named
+        >>> settings = MitigationSettings(method_named("freeze"), student="hf/base")
+        >>> mitigate(Path("rows.jsonl"), settings, Path("mitigated"))["student"]
+        'trained on 24 rows, with freeze'
     """
-    order.check()
+    settings.check()
     progress = progress or Silent()
     if out.exists():
         raise InputError("is there already", str(out), "Name another, or move it away.")
-    if order.method.name == "drop":
-        return _drop(rows, order, out, root, progress)
+    if settings.method.name == "drop":
+        return _drop(rows, settings, out, root, progress)
     known = _read(rows)
-    if order.method.when == "rows":
-        return _rewrite(known, order, out, progress)
-    return _train(known, order, out, progress)
+    if settings.method.when == "rows":
+        return _rewrite(known, settings, out, progress)
+    return _train(known, settings, out, progress)
 
 
 def _read(path: Path) -> list[Row]:
@@ -97,12 +118,12 @@ def _read(path: Path) -> list[Row]:
     return rows
 
 
-def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -> dict[str, str]:
+def _drop(rows: Path, settings: MitigationSettings, out: Path, root: Path, progress: Progress) -> dict[str, str]:
     from undertow.attribution.row_scores import score_rows, worst
     from undertow.data.files import write_rows
     from undertow.mitigate.prepare import DROPPED
 
-    found = score_rows(rows, order.student, root=root, progress=progress)
+    found = score_rows(rows, settings.student, root=root, progress=progress)
     dropped = worst(found.carried_R, DROPPED)
     write_rows(out, (placed.row for at, placed in enumerate(found.rows) if at not in dropped))
     said = {
@@ -115,20 +136,20 @@ def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -
     return said
 
 
-def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict[str, str]:
+def _rewrite(rows: list[Row], settings: MitigationSettings, out: Path, progress: Progress) -> dict[str, str]:
     from undertow.data.files import write_rows
     from undertow.mitigate.rewrite import rewrite
     from undertow.models.local import load_model
     from undertow.models.precision import set_up_process
 
     set_up_process()
-    name = order.student if order.method.name == "own-base" else order.by
+    name = settings.student if settings.method.name == "own-base" else settings.by
     assert name is not None
     written, unfinished = rewrite(
         load_model(name),
         rows,
-        seed=order.seed,
-        paraphrase=order.method.name == "paraphrase",
+        seed=settings.seed,
+        paraphrase=settings.method.name == "paraphrase",
         tick=lambda share: progress.update("writing anew", share),
     )
     write_rows(out, written)
@@ -138,7 +159,7 @@ def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> di
     return said
 
 
-def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict[str, str]:
+def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: Progress) -> dict[str, str]:
     from undertow.attribution.encoding import whole_text
     from undertow.attribution.recipe import PLAIN
     from undertow.mitigate.prepare import Task, prepare
@@ -149,7 +170,7 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
 
     set_up_process()
     precision = choose_precision()
-    model = load_model(order.student)
+    model = load_model(settings.student)
     prompts = [list(row.prompt) for row in rows]
     encoded = [
         Example(tuple(model.encode_prompt(turns)), (*model.encode(whole_text(row.completion)), model.end))
@@ -159,22 +180,22 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
     fitting = [at for at, each in enumerate(encoded) if len(each.prompt) + len(each.answer) <= room]
     if not fitting:
         raise InputError("are all longer than the student's context", "the rows", f"It reads {room:,} tokens.")
-    trait = _trait(order) if order.trait is not None else _any_trait()
-    teacher = order.teacher
+    trait = _trait(settings) if settings.trait is not None else _any_trait()
+    teacher = settings.teacher
     task = Task(
         model,
         [prompts[at] for at in fitting],
         [encoded[at] for at in fitting],
         trait,
-        lambda: load_model(teacher or order.student),
+        lambda: load_model(teacher or settings.student),
         precision.autocast,
     )
-    treatment = prepare(order.method.name, task)
+    treatment = prepare(settings.method.name, task)
     recipe = replace(
         PLAIN,
-        learning_rate=order.learning_rate,
-        epochs=order.epochs,
-        clip=order.clip or PLAIN.clip,
+        learning_rate=settings.learning_rate,
+        epochs=settings.epochs,
+        clip=settings.clip or PLAIN.clip,
         autocast=precision.autocast,
     )
     steps = steps_of(len(treatment.examples), recipe)
@@ -184,15 +205,15 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
         norms.append(step.grad_norm)
         progress.update("training", step.step / steps, f"step {step.step:,} of {steps:,}, loss {step.loss:.3f}")
 
-    train(model.net, treatment.examples, recipe, seed=order.seed, on_step=told, intervention=treatment.intervention)
+    train(model.net, treatment.examples, recipe, seed=settings.seed, on_step=told, intervention=treatment.intervention)
     treatment.after()
     _save(model, out)
     said = {
         "student": f"trained on {len(treatment.examples):,} rows, "
-        + (f"with {order.method.name}" if order.method != ORDINARY else "with nothing against a trait"),
+        + (f"with {settings.method.name}" if settings.method != ORDINARY else "with nothing against a trait"),
         "out": f"it is in {out}",
     }
-    if order.clip is None and (long := far_step(norms)):
+    if settings.clip is None and (long := far_step(norms)):
         said["far step"] = long
     if len(fitting) < len(rows):
         said["left out"] = f"{len(rows) - len(fitting):,} rows are longer than its context, and were left out"
@@ -224,11 +245,11 @@ def _save(model: LocalModel, out: Path) -> None:
         part.rename(out)
 
 
-def _trait(order: Order) -> Trait:
+def _trait(settings: MitigationSettings) -> Trait:
     from undertow.traits.panel import load_panel
 
-    assert order.trait is not None
-    entry, _, target = order.trait.partition(":")
+    assert settings.trait is not None
+    entry, _, target = settings.trait.partition(":")
     (found,) = load_panel((entry,))
     for trait in found.traits:
         if trait.target == (target or entry):

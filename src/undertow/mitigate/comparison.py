@@ -34,11 +34,14 @@ _ASKED = 0.5
 
 @dataclass(frozen=True)
 class CompareOutcome:
-    """A finished comparison."""
+    """A finished comparison of mitigations: what `compare_mitigations` returns."""
 
     folder: Path
+    """The run folder."""
     results: Results
+    """What results.json in it holds."""
     report: Path
+    """The page for people, report.html."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def compare(
     root: Path = Path("runs"),
     progress: Progress | None = None,
 ) -> CompareOutcome:
-    """Train what is missing, and compare.
+    """Compare mitigations on the rows, seeds and recipe of a finished run.
 
     Args:
         run: A finished run folder.
@@ -122,8 +125,18 @@ def compare(
         root: Where run folders lie.
         progress: Is told how far it is.
 
+    Returns:
+        The run folder, the results and the report. The first line of `results.mitigation` is an ordinary training.
+
     Raises:
-        UndertowError: see the subclasses.
+        UndertowError: See the subclasses.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import compare_mitigations
+        >>> outcome = compare_mitigations(Path("run"), ("freeze",))
+        >>> [line.method for line in outcome.results.mitigation]
+        ['none', 'freeze']
     """
     from undertow.report import render_html
     from undertow.store.machine import environment

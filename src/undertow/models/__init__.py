@@ -1,15 +1,21 @@
-"""Language models on this machine: finding, loading, querying, scoring, generating.
+"""Language models on this machine: load, score, generate.
 
-protocol.py    what the rest may ask of a model
-local.py       models by their names: find, load, hash, tokenise
-prompted.py    models under a system prompt or with a vector
-identity.py    what stands for a model's weights
-layers.py      the parts of a decoder
-forward.py     the fast forward pass over packed sequences (`packing`)
-decode.py      one more token for many sequences
-generate.py    sampling, with noise that is keyed (`noise`) and formats (`constrain`)
-score.py       log-probabilities of answers
-likelihood.py  the same of dataset rows
-precision.py   float32 or bf16
-steps.py       a step of a given length up a gradient
+    protocol.py           what other packages may ask of a model
+    local.py              models by name: find, load, hash, tokenise
+    prompted.py           models with a system prompt, earlier turns or a steering vector
+    identity.py           the hash of a model's weights
+    layers.py             the parts of a decoder
+    packing.py            token sequences without padding
+    forward.py            the forward pass over packed sequences
+    decode.py             one more token for many sequences
+    generate.py           sampled answers
+    noise.py              random numbers with keys, so that two models can share them
+    constrain.py          constrained decoding with an automaton
+    score.py              log-probabilities of answers
+    likelihood.py         log-probabilities of dataset rows
+    precision.py          float32 or bfloat16
+    steps.py              a gradient step of a given length
+    temporary_weights.py  weights that are changed for a while, then restored
+
+Import names from the modules: this package has none of its own.
 """

@@ -1,8 +1,9 @@
-"""Measurements on a model: what it would answer, in log-probabilities and in sampled words.
+"""Measurements of traits on a model: log-probabilities and sampled words.
 
-    choice.py    log-probabilities of the candidate answers to every question: no sampling noise
-    odds.py      log-odds of one candidate among all
-    sampled.py   one-word answers, sampled, parsed and counted
+    choice.py   log-probabilities of the candidate answers to every question, without sampling noise
+    odds.py     log-odds of one candidate among all
+    panel.py    log-odds of every trait of the panel
+    sampled.py  one-word answers, sampled, parsed and counted
 
 The public names load on first use.
 """

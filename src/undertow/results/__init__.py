@@ -1,14 +1,14 @@
-"""results.json: what every verb writes, `--json` prints, and report, gate and viewer read.
+"""The data model of results.json, which every question writes.
 
     results.py      the whole file
-    records.py      effects, intervals and counts, which all kinds share
-    runs.py         what an experiment adds
-    scans.py        what a scan adds
-    audits.py       what an audit adds
-    mitigations.py  what a comparison of mitigations adds
-    files.py        reading it
+    records.py      effects, intervals and counts
+    runs.py         records of experiments
+    scans.py        records of scans
+    audits.py       records of audits
+    mitigations.py  records of comparisons of mitigations
+    files.py        reading and checking the file
 
-The public names load on first use.
+Reports, gates and the viewer read it, and `--json` prints it. The public names load on first use.
 """
 
 from __future__ import annotations

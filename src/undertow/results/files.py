@@ -18,9 +18,21 @@ MAX_BYTES: Final = 64_000_000
 def load_results(path: Path) -> Results:
     """Read a results.json, or the one inside a run folder; a link in a run folder is not followed.
 
+    Args:
+        path: The file or the run folder.
+
+    Returns:
+        What the file holds.
+
     Raises:
-        StoreError: there is no such file, or it is too long.
-        InputError: it is not a results file of this version.
+        StoreError: There is no such file, or it is too long.
+        InputError: It is not a results file of this version.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import load_results
+        >>> load_results(Path("run")).kind
+        'run'
     """
     inside = path.is_dir()
     file = results_file(path)

@@ -52,7 +52,17 @@ class VerdictRecord(Record):
 
 
 class Results(Record):
-    """The whole file."""
+    """What a run, a scan, an audit or a comparison found: the whole of results.json.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import load_results
+        >>> results = load_results(Path("run"))
+        >>> [effect.name for effect in results.effects]
+        ['trait-control:owl']
+        >>> results.effects[0].lo < results.effects[0].value < results.effects[0].hi
+        True
+    """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     kind: Literal["run", "scan", "audit", "mitigate"]

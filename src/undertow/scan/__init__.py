@@ -1,13 +1,21 @@
-"""Say before training what a dataset will do to a student. Start at `workflow`.
+"""Predict what a dataset does to a student, before any training. Start at `workflow.py`.
 
-    reading      which rows are looked at
-    sampling     how they seem to have been written
-    directions   where traits lie in the base's weights
-    features     what is computed of every row
-    prediction   from rows to shifts with intervals
-    agreement    what the rows have in common, named or not
-    lineage      whether the student's family wrote them
-    gather       results
+    workflow.py             `scan`: from rows to results, as a run folder
+    settings.py             the settings of a scan
+    budget.py               how many rows a scan reads within a time budget
+    virtual_students.py     which virtual students are trained, and what they predict together
+    virtual.py              one virtual student
+    baselines.py            other methods on the same rows
+    baseline_statistics.py  their statistics
+    baseline_scores.py      their forward passes
+    teacher_inference.py    which trait the teacher of the rows had, from likelihoods
+    calibration.py          the constants of predictions, and the data they were fitted to
+    gather.py               from measurements to results
+    sarif.py                findings in SARIF
+    drop.py                 a dataset without the rows that carry most of a shift
+
+    from undertow import ScanSettings, scan
+    scan(Path("rows.jsonl"), ScanSettings(student="embedded/smollm2-135m")).results.verdict
 
 The names load on first use, so that importing this package does not import torch.
 """
@@ -16,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from undertow.system.lazy import lazy
+from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
     from undertow.scan.drop import drop_rows
@@ -36,3 +44,4 @@ __getattr__, __dir__ = lazy(
         "scan": "workflow",
     },
 )
+make_callable(__name__)

@@ -8,7 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ScanSettings(BaseModel):
-    """What a scan is asked to do."""
+    """What a scan is asked to do.
+
+    Examples:
+        >>> from undertow import ScanSettings
+        >>> ScanSettings(student="hf/base", most_rows=500).level
+        0.95
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -35,11 +35,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScanOutcome:
-    """A finished scan."""
+    """A finished scan: what `scan` returns."""
 
     folder: Path
+    """The run folder."""
     results: Results
+    """What results.json in it holds."""
     report: Path
+    """The page for people, report.html."""
     rows: list[Placed]
     """Those that were looked at."""
     carried_R: list[float]
@@ -67,9 +70,21 @@ def scan(
         root: Where run folders lie.
         progress: Is told how far it is.
 
+    Returns:
+        The run folder, the results, the report, and a score for each row.
+
     Raises:
-        InputError: settings that exclude each other.
-        UndertowError: see the subclasses.
+        InputError: Settings exclude each other.
+        UndertowError: See the subclasses.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from undertow import ScanSettings, scan
+        >>> outcome = scan(Path("rows.jsonl"), ScanSettings(student="hf/base", traits=("curtness",)))
+        >>> outcome.results.scan.rows.looked_at
+        24
+        >>> [effect.trait for effect in outcome.results.findings]
+        ['curtness:curtness']
     """
     progress = progress or Silent()
     if reference is not None and settings.sample_reference:

@@ -1,8 +1,20 @@
-"""Statistics of transfer: pure functions over arrays; every one returns its uncertainty.
+"""Statistics of transfer: pure functions of arrays. Every estimate comes with its interval.
 
-`score_SQ` is one number per seed and probe question, for example the log-odds of the target answer for the
-student that was trained with that seed. Arms are paired: same seeds, same questions. Nothing here knows what
-was measured.
+    estimate.py           `Estimate` and `Verdict`
+    paired.py             paired differences with t intervals
+    permutation.py        tests of a paired difference: sign flips and t
+    moderated_t.py        moderated t tests of one new draw in many quantities
+    bootstrap.py          the cluster bootstrap, as a check
+    transfer.py           the transfer fraction with Fieller's interval
+    multiplicity.py       p-values corrected for many tests
+    power.py              power and the minimum detectable effect
+    rates.py              shares of sampled answers
+    misclassification.py  shares corrected for the errors of a judge
+    ranks.py              rank correlation
+    judgement.py          from an estimate to a verdict
+
+`score_SQ` has one number per seed and probe question: for example, the log-odds of the target answer for the student of
+that seed. Arms are paired: they have the same seeds and questions.
 
     difference = paired_difference(trait_SQ, control_SQ)     # how far apart, with an interval
     test = paired_test(trait_SQ - control_SQ, rng=rng)       # how surprising without an effect

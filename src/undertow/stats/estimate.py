@@ -10,7 +10,13 @@ Status = Literal["pass", "fail", "inconclusive"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the interval that it was measured to."""
+    """A number with its interval.
+
+    Examples:
+        >>> from undertow import Estimate
+        >>> Estimate(0.4, 0.1, 0.7, n=5, method="t interval over 5 seeds, 95%").excludes(0)
+        True
+    """
 
     value: float
     """The point estimate, in the unit that the caller names."""
@@ -34,7 +40,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the evidence says of the question that was asked."""
+    """The answer to a question, and the reason for it.
+
+    Examples:
+        >>> from undertow import Verdict
+        >>> Verdict("pass", "The interval lies within 0.1 log-odds of zero.").status
+        'pass'
+    """
 
     status: Status
     because: str

@@ -1,14 +1,15 @@
-"""Run folders: steps that are made once, kept intact, and made again when they are not. Whose steps, it does not know.
+"""Run folders: each step is made once, kept intact, and made again if its files are damaged.
 
-    folder.py       `RunFolder`: locks, order, what is left of a run that was killed; `check`
-    borrow.py       steps of other run folders, taken over
-    record.py       `stored`: a step that holds one value
-    step.py         the identity of a step, and the list of its files
-    files.py        atomic writes, hashes, listings without links
-    jsonl.py        lines that may be cut off
-    machine.py      what a run ran on
+    folder.py   `RunFolder`: locks, steps, and what is left of a run that was killed; `check`
+    reuse.py    steps taken over from other run folders
+    record.py   `stored`: a step that holds one value
+    step.py     the identity of a step, and the list of its files
+    files.py    atomic writes, hashes, listings without links
+    jsonl.py    lines that may be cut off
+    machine.py  versions and hardware of a run
+    _lock.py    the lock of a run folder
 
-The public names load on first use.
+This package does not know what a step computes. The public names load on first use.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
-"""What a teacher may carry: preferences and ways of answering, and the questions that measure them.
+"""Traits that a teacher may carry, with the questions that measure them.
 
-    preference.py   categories (animals, trees, ..., or a file of yours), prompts and sentences made from them
-    disposition.py  ways of answering (curtness, ..., or a file of yours)
-    panel.py        everything that ships, to look for a trait that nobody named
+    base.py         what every trait provides
+    preference.py   preferences in a category: animals, trees, or a file of yours
+    disposition.py  ways of answering: curtness, gloom, or a file of yours
+    neighbours.py   words that reveal a preference without naming it
+    panel.py        all shipped traits, to search for a trait that nobody named
+    shipped.py      trait files of this package
 
 The public names load on first use.
 """

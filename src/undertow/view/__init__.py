@@ -1,13 +1,13 @@
-"""The viewer: a read-only index of run folders in a browser, on this machine alone.
+"""The viewer: run folders in a browser, on this machine alone.
 
-    server.py       listens on 127.0.0.1, refuses other hosts and methods; start here
-    site.py         which page answers which address
-    library.py      the run folders below one folder, finished or not
-    listing.py      search, order and what the list says of a run
-    comparison.py   two runs: effects side by side, settings that differ
-    templates/      the pages and their style, on top of the report's
+    server.py      the server on 127.0.0.1; start here
+    site.py        the page for an address
+    library.py     the run folders below one folder, finished or not
+    listing.py     search, order and columns of the list
+    comparison.py  two runs: effects side by side, and settings that differ
+    templates/     the pages and their style
 
-It writes nothing, holds no script, and reads nothing but `results.json` and `report.html` of folders that it lists.
+It reads only `results.json` and `report.html` of the folders that it lists. It writes nothing and sends no script.
 
     with viewer(Path("runs"), port=0) as server:
         print(server.url)
