@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
-from undertow.config.experiment import Arm, LanguageExperiment
+from undertow.config.arms import ARMS, CONTROL, TRAIT, Arm
+from undertow.config.experiment import LanguageExperiment
 from undertow.domains import words_of
 from undertow.experiment.effects import (
     Scores,
@@ -26,7 +27,7 @@ from undertow.experiment.effects import (
     verdict_of,
 )
 from undertow.experiment.judged import judged_answers
-from undertow.pipeline.arms import DESCENDANTS, IN_CONTEXT, ExperimentTraits, says
+from undertow.pipeline.arms import ExperimentTraits, describe
 from undertow.pipeline.files import PIECES, REJECTED, ROWS, SIGNAL
 from undertow.pipeline.scores import read_logp, read_scores, shift_of
 from undertow.probes.odds import log_odds
@@ -96,7 +97,7 @@ def gather(
         arms=[
             ArmSummary(
                 arm=arm,
-                says=says(arm, traits, about),
+                says=describe(arm, traits, about),
                 shift=Interval(**shift_of(scores.students[arm], scores.base_QC, traits.trait, level).as_dict()),
             )
             for arm in spec.arms
@@ -116,11 +117,11 @@ def gather(
 
 
 def _teaching(spec: LanguageExperiment) -> list[Arm]:
-    return [arm for arm in spec.arms if arm in ("trait", "other")]
+    return [arm for arm in spec.arms if ARMS[arm].has_teacher and ARMS[arm].base == "base"]
 
 
 def _trained(spec: LanguageExperiment) -> list[Arm]:
-    return [arm for arm in spec.arms if arm not in IN_CONTEXT]
+    return [arm for arm in spec.arms if ARMS[arm].trained]
 
 
 def _teachers(
@@ -128,8 +129,9 @@ def _teachers(
 ) -> list[TeacherSummary]:
     found: list[TeacherSummary] = []
     pairs: dict[Arm, tuple[Floats, Floats]] = {arm: (scores.teachers[arm], scores.base_QC) for arm in _teaching(spec)}
-    if "other-base" in spec.arms:
-        pairs["other-base"] = (read_logp(folders["teacher-other-base"]), read_logp(folders["base-other"]))
+    for arm in spec.arms:
+        if ARMS[arm].has_teacher and ARMS[arm].base == "other_base":
+            pairs[arm] = (read_logp(folders[f"teacher-{arm}"]), read_logp(folders["base-other"]))
     for arm, (logp_QC, base_QC) in pairs.items():
         trait = traits.of(arm)
         assert trait is not None
@@ -204,7 +206,7 @@ def _divergence(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Diverge
     for seed in spec.seeds:
         written = [
             {record["meta"]["row"]: record["meta"]["tokens"] for record in read_jsonl(folder / ROWS).records}
-            for folder in (folders[f"rows-{arm}-s{seed}"], folders[f"rows-control-s{seed}"])
+            for folder in (folders[f"rows-{arm}-s{seed}"], folders[f"rows-{CONTROL}-s{seed}"])
         ]
         for row in sorted(written[0].keys() & written[1].keys()):
             pairs = list(zip_longest([*written[0][row], -1], [*written[1][row], -1]))
@@ -213,7 +215,7 @@ def _divergence(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Diverge
             tokens, tokens_different = tokens + len(pairs), tokens_different + unlike
     return Divergence(
         arm=arm,
-        contrast="control",
+        contrast=CONTROL,
         rows=rows,
         rows_different=different,
         tokens=tokens,
@@ -224,17 +226,17 @@ def _divergence(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Diverge
 def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
     """Return the first rows that every teacher wrote for the first seed, as tokens.
 
-    A second generation answers other prompts, so its rows are not among them, nor those that changed their prompts.
+    A second generation answers other prompts, and `across` moves answers: neither is among them.
     """
     seed = spec.seeds[0]
-    answering: list[Arm] = [arm for arm in _trained(spec) if arm not in DESCENDANTS and arm != "across"]
+    answering = [arm for arm in spec.arms if ARMS[arm].same_prompts]
     pieces: dict[Arm, dict[str, Any]] = {
         arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in answering
     }
-    common = [row for row in pieces["trait"] if all(row in found for found in pieces.values())]
+    common = [row for row in pieces[TRAIT] if all(row in found for found in pieces.values())]
     prompts = {
         str(record["meta"]["row"]): record["messages"][0]["content"]
-        for record in read_jsonl(folders[f"rows-trait-s{seed}"] / ROWS).records
+        for record in read_jsonl(folders[f"rows-{TRAIT}-s{seed}"] / ROWS).records
     }
     return [
         Sample(prompt=prompts[row], answers={arm: found[row] for arm, found in pieces.items()})
@@ -287,7 +289,7 @@ def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]
     if not notes:
         hashes = ", ".join(
             f"{found['initial_state'][:12]} (seed {seed})"
-            for seed, found in zip(spec.seeds, students["trait"], strict=True)
+            for seed, found in zip(spec.seeds, students[TRAIT], strict=True)
         )
         notes.append(f"All arms of a seed started from the same trainable weights, sha256 {hashes}.")
     if spec.student.labels == "soft":

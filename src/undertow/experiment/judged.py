@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from undertow import stats
-from undertow.config.experiment import Arm
+from undertow.config.arms import Arm
 from undertow.errors import InputError
 from undertow.pipeline.arms import ExperimentTraits
 from undertow.results import Interval, SampledAnswers

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from undertow.config.experiment import Arm, Domain, FineTune, GradientAscent, Instil, Probe, Student, SystemPrompt
+from undertow.config.arms import CONTROL, Arm
+from undertow.config.experiment import Domain, FineTune, GradientAscent, Instil, Probe, Student, SystemPrompt
 from undertow.training.recipe import measured_steps
 from undertow.traits.base import Trait
 
@@ -90,7 +91,7 @@ class Sizes:
     def write(self, domain: Domain, how: Instil, arm: Arm) -> Cost:
         """Return the cost of one teacher's rows for one seed."""
         prompt, answer = row_tokens(domain)
-        if isinstance(how, SystemPrompt) and arm != "control":
+        if isinstance(how, SystemPrompt) and arm != CONTROL:
             prompt += SYSTEM_TOKENS / 128
         tokens = domain.rows * (prompt + answer * (1 if domain.in_format else 1 + self.embedding / self.layers))
         operations = 2 * self.layers * tokens * WRITING_OVERHEAD
