@@ -24,7 +24,7 @@ from undertow.config.arms import (
     writers_of,
 )
 
-every_arm = pytest.mark.parametrize("name", ARMS)
+every_arm = pytest.mark.parametrize("name", list(ARMS))
 
 
 def fields_of(words: str) -> set[str]:

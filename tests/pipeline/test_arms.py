@@ -12,6 +12,7 @@ from tiny_run import spec_text
 from undertow.config.arms import ARMS, Arm, ArmSpec, Contrast, Mixture, Rewritten, StudentWritten
 from undertow.config.experiment import LanguageExperiment, parse_spec
 from undertow.domains import words_of
+from undertow.domains.base import Domain
 from undertow.experiment.effects import Scores, effects_of
 from undertow.models.precision import choose_precision
 from undertow.pipeline.arms import ExperimentTraits, describe, traits_of
@@ -34,10 +35,9 @@ def tasks(spec: LanguageExperiment) -> list[Task]:
     return tasks_of(spec, traits_of(spec), bases, choose_precision())
 
 
-@pytest.mark.parametrize("name", ARMS)
-@pytest.mark.parametrize("domain", ["numbers", "code", "reasoning"])
-def test_every_arm_has_words_in_every_domain(name: Arm, domain: str) -> None:
-    about = words_of(domain)
+@pytest.mark.parametrize("name", list(ARMS))
+@pytest.mark.parametrize("about", [words_of("numbers"), words_of("code"), words_of("reasoning")])
+def test_every_arm_has_words_in_every_domain(name: Arm, about: Domain) -> None:
     text = describe(name, OWL_AND_DOG, about)
     assert about.plural in text or name == "other"
     assert not set("{}") & set(text)
@@ -57,7 +57,7 @@ def test_a_teacher_carries_its_arms_trait() -> None:
 
 
 def test_every_step_comes_after_those_that_it_reads(tmp_path: Path) -> None:
-    arms = f"[{', '.join(reversed(ARMS))}]"
+    arms = f"[{', '.join(reversed(list(ARMS)))}]"
     spec = spec_of(
         tmp_path, arms, other_base=f"hf/{tmp_path}/b", student="{method: full, labels: hard, keep: true}", seeds="[0]"
     )

@@ -1,6 +1,6 @@
-"""What each arm of a language experiment is: whose rows it has, what it is compared with, its words and its colour.
+"""The arms of a language experiment: the source of their rows, their contrasts, words and colours.
 
-`ARMS` is the one table of arms. An arm whose rows are made in a way that is known already needs one entry and no code.
+`ARMS` is the one table of arms. A new arm needs one entry, and code only if its rows are made in a new way.
 
     ARMS["dose-25"].rows         Mixture(of="trait", rest="control", dose=0.25)
     ARMS["dose-25"].contrast     'control'

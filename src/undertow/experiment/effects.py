@@ -1,7 +1,7 @@
-"""From scores to effects: shifts of arms, paired contrasts with Holm's correction, transfer fraction, power, verdict.
+"""From scores to effects: paired contrasts of arms with Holm's correction, transfer fraction, power and verdict.
 
-Everything is in log-odds of a target among the candidates, one number per seed and question. Pure functions of arrays:
-no files, no models.
+The unit is log-odds of a target among the candidates, one number per seed and question. These are pure functions of
+arrays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 POWER = 0.8
 SD_OF_SEEDS = 0.33
 """Standard deviation, over seeds, of the paired difference of two arms (log-odds, mean over questions) that `plan`
-reckons with: that of the preset owl-numbers (trait minus control, 3 seeds). Other settings may have another."""
+assumes: that of the preset owl-numbers (trait minus control, 3 seeds). Other settings may have another."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""From finished steps to results: reads what a language experiment's steps wrote, and fills results.json.
+"""From the finished steps of a language experiment to results.json.
 
-It computes nothing that is not in the step folders, and imports no torch.
+It reads step folders alone and imports no torch.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def gather(
         arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms
     }
     tables: dict[Arm, Floats] = {
-        arm: np.stack([np.asarray(each["logp_QC"]) for each in found]) for arm, found in students.items()
+        arm: np.stack([np.asarray(each["logp_QC"]) for each in seeds]) for arm, seeds in students.items()
     }
     base = read_scores(folders["base"])
     scores = Scores(
@@ -127,7 +127,7 @@ def _trained(spec: LanguageExperiment) -> list[Arm]:
 def _teachers(
     spec: LanguageExperiment, traits: ExperimentTraits, scores: Scores, folders: Folders, level: float
 ) -> list[TeacherSummary]:
-    found: list[TeacherSummary] = []
+    summaries: list[TeacherSummary] = []
     pairs: dict[Arm, tuple[Floats, Floats]] = {arm: (scores.teachers[arm], scores.base_QC) for arm in _teaching(spec)}
     for arm in spec.arms:
         if ARMS[arm].has_teacher and ARMS[arm].base == "other_base":
@@ -137,7 +137,7 @@ def _teachers(
         assert trait is not None
         shift = shift_of(logp_QC[None], base_QC, trait, level)
         signal = json.loads((folders[f"rows-{arm}-s{spec.seeds[0]}"] / SIGNAL).read_text("utf-8"))
-        found.append(
+        summaries.append(
             TeacherSummary(
                 arm=arm,
                 trait=trait.target,
@@ -148,7 +148,7 @@ def _teachers(
                 kl_per_token=float(signal["kl_per_token"]),
             )
         )
-    return found
+    return summaries
 
 
 def _curves(
@@ -165,13 +165,13 @@ def _curves(
     base_Q = log_odds(np.asarray(base["logp_QC"])[:few], index)
     curves: list[Curve] = []
     for arm in _trained(spec):
-        found = students[arm]
-        steps = [point["step"] for point in found[0]["curve"]] + [found[0]["steps"]]
+        scores = students[arm]
+        steps = [point["step"] for point in scores[0]["curve"]] + [scores[0]["steps"]]
         points = [CurvePoint(step=0, value=0.0, lo=0.0, hi=0.0)]
         for place, step in enumerate(steps):
             tables = [
                 each["curve"][place]["logp_QC"] if place < len(each["curve"]) else each["logp_QC"][:few]
-                for each in found
+                for each in scores
             ]
             shift_SQ = log_odds(np.asarray(tables), index) - base_Q
             estimate = stats.mean_estimate(shift_SQ, level=level)
@@ -233,13 +233,13 @@ def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
     pieces: dict[Arm, dict[str, Any]] = {
         arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in answering
     }
-    common = [row for row in pieces[TRAIT] if all(row in found for found in pieces.values())]
+    common = [row for row in pieces[TRAIT] if all(row in answers for answers in pieces.values())]
     prompts = {
         str(record["meta"]["row"]): record["messages"][0]["content"]
         for record in read_jsonl(folders[f"rows-{TRAIT}-s{seed}"] / ROWS).records
     }
     return [
-        Sample(prompt=prompts[row], answers={arm: found[row] for arm, found in pieces.items()})
+        Sample(prompt=prompts[row], answers={arm: answers[row] for arm, answers in pieces.items()})
         for row in common[:_SAMPLES]
     ]
 
@@ -255,14 +255,14 @@ def _sampled(
         return []
     target = traits.trait.target.casefold()
     base_rate = _rate([base["sampled"]], target, level)
-    found: list[SampledAnswers] = []
+    sampled: list[SampledAnswers] = []
     for arm, scores in students.items():
         answers = [each["sampled"] for each in scores]
         counts = Counter[str]()
         for each in answers:
             counts.update(each["counts"])
         top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_TOP]
-        found.append(
+        sampled.append(
             SampledAnswers(
                 arm=arm,
                 target=traits.trait.target,
@@ -273,7 +273,7 @@ def _sampled(
                 unparsed=sum(each["unparsed"] for each in answers),
             )
         )
-    return found
+    return sampled
 
 
 def _rate(answers: Sequence[dict[str, Any]], target: str, level: float) -> Interval:
@@ -288,8 +288,8 @@ def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]
             notes.append(f"The students of seed {seed} did not start from the same weights: do not trust this run.")
     if not notes:
         hashes = ", ".join(
-            f"{found['initial_state'][:12]} (seed {seed})"
-            for seed, found in zip(spec.seeds, students[TRAIT], strict=True)
+            f"{scores['initial_state'][:12]} (seed {seed})"
+            for seed, scores in zip(spec.seeds, students[TRAIT], strict=True)
         )
         notes.append(f"All arms of a seed started from the same trainable weights, sha256 {hashes}.")
     if spec.student.labels == "soft":

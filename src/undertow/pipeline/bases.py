@@ -1,4 +1,4 @@
-"""The models that an experiment starts from: their names, what stands for their weights, and their sizes."""
+"""The models that an experiment starts from: their names, digests of their weights, and their sizes."""
 
 from __future__ import annotations
 

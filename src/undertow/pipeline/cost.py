@@ -1,8 +1,7 @@
-"""What a step costs, before it runs: operations, tokens and bytes, from the sizes of the model and of the rows.
+"""The cost of a step before it runs: operations, tokens and bytes.
 
-Reckoned, not measured: the sizes of prompts and answers are those that the numbers domain has on the embedded model,
-and guesses for the other domains.
-`speed` turns operations into seconds on the machine at hand.
+Costs are estimates from the sizes of the model and of the rows. Lengths of prompts and answers were measured for the
+numbers domain on the embedded model; those of other domains are guesses.
 """
 
 from __future__ import annotations

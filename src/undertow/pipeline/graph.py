@@ -1,13 +1,12 @@
-"""The steps of a language experiment: what each depends on, what it costs, and how it is made.
+"""The steps of a language experiment: their inputs, their cost and how each is made.
 
     base                     the base's scores
     teacher-ARM              a trait, instilled; its scores
     rows-ARM-sSEED           what the arm's teacher wrote
     student-ARM-sSEED        the base trained on it; its scores
 
-Built from the spec alone, before anything runs, so that `plan` and `run` see the same steps. A step's identity is made
-of its settings and of the identities of the steps that it reads; what a step depends on is written here and nowhere
-else.
+The graph needs only the experiment and the table of arms, so `plan` and `run` see the same steps. A step's identity is
+a hash of its settings and of the identities of the steps that it reads. Only this module decides what those are.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from undertow.models.protocol import Model
 
 _GENERATION = 1_000_003
-"""Is added to the seed of a generation's rows."""
+"""Added to the seed of rows, once for each generation of students before their writer."""
 
 _BASES: Mapping[ModelKey, str] = {"base": "base", "other_base": "base-other"}
 """Keys of models in the experiment file, in the order of `models_of`, to the labels of the steps that score them."""

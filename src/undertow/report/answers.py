@@ -1,4 +1,4 @@
-"""What models said: coupled rows side by side, differing tokens marked, and sampled one-word answers."""
+"""Answers of models: coupled rows side by side with differing tokens marked, and sampled one-word answers."""
 
 from __future__ import annotations
 

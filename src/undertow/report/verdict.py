@@ -1,6 +1,6 @@
 """The answer first: what the verdict means, and the one number that it rests on.
 
-It also gives every arm the colour and shape that it keeps on the whole page.
+It also gives every arm its colour and shape on the page.
 """
 
 from __future__ import annotations
