@@ -1,6 +1,7 @@
 """What a user writes: experiment files, presets and policies, with errors that name the key.
 
     experiment.py    the experiment file
+    arms.py          the arms of a language experiment, one entry each
     parts.py         its parts: traits, teacher, domain, student, probe, judge
     policy.py        the policy of a gate
     presets/         experiment files that ship with the package

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticKnownError
 
+from undertow.config.arms import ARMS, REQUIRED, Arm, ArmSpec, StudentWritten, Written, own_controls
 from undertow.config.explain import explain
 from undertow.config.parts import (
     DispositionTrait,
@@ -42,7 +44,6 @@ from undertow.errors import InputError, SpecError, nearest
 
 __all__ = [
     "MAX_SPEC_BYTES",
-    "OWN_CONTROL",
     "Arm",
     "DigitsExperiment",
     "DispositionTrait",
@@ -76,42 +77,22 @@ MAX_SPEC_BYTES = 1_000_000
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-Arm = Literal[
-    "trait",
-    "control",
-    "other",
-    "shuffled",
-    "across",
-    "paraphrased",
-    "dose-25",
-    "dose-50",
-    "dose-75",
-    "mixed",
-    "in-context",
-    "in-context-control",
-    "generation-2",
-    "generation-2-control",
-    "other-base",
-    "other-base-control",
-]
-"""See `undertow.pipeline.arms` for what each is there to show."""
-
-OWN_CONTROL: Mapping[Arm, Arm] = {
-    "in-context": "in-context-control",
-    "generation-2": "generation-2-control",
-    "other-base": "other-base-control",
-}
-"""Arms that are compared with a control of their own, which is added where it is not named."""
+def _known(arm: Any) -> Arm:
+    if not isinstance(arm, str) or arm not in ARMS:
+        # The error of a `Literal`, which `explain` turns into the nearest name.
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, ARMS))})
+    return arm
 
 
-def _with_its_control(arms: Any) -> Any:
-    """Add the controls of `OWN_CONTROL`."""
+def _with_own_controls(arms: Any) -> Any:
+    """Add the controls that arms are compared with where they are not named."""
     if not isinstance(arms, list | tuple):
         return arms
     named = tuple(cast(Sequence[Any], arms))
-    return (*named, *(own for arm, own in OWN_CONTROL.items() if arm in named and own not in named))
+    return (*named, *(control for arm, control in own_controls().items() if arm in named and control not in named))
 
 
+Arms = Annotated[tuple[Annotated[Arm, PlainValidator(_known)], ...], BeforeValidator(_with_own_controls)]
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
 
 
@@ -136,7 +117,7 @@ class LanguageExperiment(Part):
     """The model that the teacher of the `other-base` arm is made of."""
     instil: Instil
     domain: Domain = Domain()
-    arms: Annotated[tuple[Arm, ...], BeforeValidator(_with_its_control)] = ("trait", "control", "other", "shuffled")
+    arms: Arms = ("trait", "control", "other", "shuffled")
     student: Student = Student()
     probe: Probe = Probe()
     judgement: Judgement = Judgement()
@@ -147,35 +128,44 @@ class LanguageExperiment(Part):
 
     @model_validator(mode="after")
     def _arms_fit(self) -> LanguageExperiment:
-        for need in ("trait", "control"):
+        for need in REQUIRED:
             if need not in self.arms:
                 raise ValueError(f"arms must contain {need!r}: every claim is a difference between the two")
         if len(set(self.arms)) != len(self.arms) or len(set(self.seeds)) != len(self.seeds):
             raise ValueError("arms and seeds must not repeat")
-        if "other" in self.arms:
+        for arm, control in own_controls().items():
+            if control in self.arms and arm not in self.arms:
+                raise ValueError(f"the arm {control!r} stands beside {arm!r} and not alone")
+        for name, arm in ARMS.items():
+            if name in self.arms:
+                self._arm_fits(arm)
+        return self
+
+    def _arm_fits(self, arm: ArmSpec) -> None:
+        """Check that the experiment has what an arm needs."""
+        if isinstance(arm.rows, Written) and arm.rows.carries == "other":
             if self.other is None:
-                raise ValueError("the arm 'other' needs `other:`, a second trait")
+                raise ValueError(f"the arm {arm.name!r} needs `other:`, a second trait")
             if self.other == self.trait:
                 raise ValueError("`other` must differ from `trait`")
             if isinstance(self.instil, FineTune) and self.instil.lessons is not None:
-                raise ValueError("the arm 'other' needs a teacher of its own: `instil.lessons` teaches both the same")
+                raise ValueError(
+                    f"the arm {arm.name!r} needs a teacher of its own: `instil.lessons` teaches both the same"
+                )
         stored = self.student.method == "lora" or (self.student.keep and self.student.labels == "hard")
-        if "generation-2" in self.arms and not stored:
+        if isinstance(arm.rows, StudentWritten) and not stored:
             raise ValueError(
-                "the arm 'generation-2' needs students that are stored and can teach: method: lora, or keep: true with "
+                f"the arm {arm.name!r} needs students that are stored and can teach: method: lora, or keep: true with "
                 "labels: hard"
             )
-        if "other-base" in self.arms and (self.other_base in (None, self.base) or self.student.labels == "soft"):
+        if arm.base == "other_base" and (self.other_base in (None, self.base) or self.student.labels not in arm.labels):
             raise ValueError(
-                "the arm 'other-base' needs `other_base:`, another model than the base, and labels: hard, since the "
+                f"the arm {arm.name!r} needs `other_base:`, another model than the base, and labels: hard, since the "
                 "distributions of another model are over other tokens"
             )
-        for arm, own in OWN_CONTROL.items():
-            if own in self.arms and arm not in self.arms:
-                raise ValueError(f"the arm {own!r} stands beside {arm!r} and not alone")
-        if "mixed" in self.arms and "other" not in self.arms:
-            raise ValueError("the arm 'mixed' needs the arm 'other': it takes half of its rows")
-        return self
+        for source in arm.sources:
+            if source not in self.arms:
+                raise ValueError(f"the arm {arm.name!r} needs the arm {source!r}: it takes rows from it")
 
 
 class DigitsExperiment(Part):

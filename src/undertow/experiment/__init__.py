@@ -1,8 +1,13 @@
-"""Experiments: arms, controls and seeds, carried out in a run folder that can be left and entered again.
+"""Runs of an experiment: make the missing steps of a run folder, then results and report.
 
-    workflow.py   `run`: every missing step, then results and report
-    planning.py   `plan`: what a run will do, take and be able to see
-    effects.py    from scores to effects and verdict; gather.py, from step folders to results.json
+    workflow.py   `run`: all missing steps, then results and report
+    planning.py   `plan`: steps, time and smallest visible effect, before the run
+    gather.py     from step folders to results.json
+    effects.py    from scores to effects and verdict
+    judged.py     from judged answers to corrected shares
+    digits/       the classifier experiment
+
+The steps themselves belong to `undertow.pipeline`.
 
 The public names load on first use.
 """

@@ -1,7 +1,7 @@
-"""From scores to effects: shifts of arms, paired contrasts with Holm's correction, transfer fraction, power, verdict.
+"""From scores to effects: paired contrasts of arms with Holm's correction, transfer fraction, power and verdict.
 
-Everything is in log-odds of a target among the candidates, one number per seed and question. Pure functions of arrays:
-no files, no models.
+The unit is log-odds of a target among the candidates, one number per seed and question. These are pure functions of
+arrays.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
-from undertow.config.experiment import Arm, Judgement
-from undertow.pipeline.arms import ExperimentTraits, reference
+from undertow.config.arms import ARMS, CONTROL, TRAIT, Arm
+from undertow.config.experiment import Judgement
+from undertow.pipeline.arms import ExperimentTraits, words_of
 from undertow.probes.odds import log_odds
 from undertow.results import Effect, Interval, Power, VerdictRecord
 from undertow.traits.base import Trait
@@ -24,7 +25,7 @@ Floats = NDArray[np.float64]
 POWER = 0.8
 SD_OF_SEEDS = 0.33
 """Standard deviation, over seeds, of the paired difference of two arms (log-odds, mean over questions) that `plan`
-reckons with: that of the preset owl-numbers (trait minus control, 3 seeds). Other settings may have another."""
+assumes: that of the preset owl-numbers (trait minus control, 3 seeds). Other settings may have another."""
 
 
 @dataclass(frozen=True)
@@ -45,52 +46,16 @@ class _Contrast:
     says: str
 
 
-_MORE: Mapping[Arm, str] = {
-    "shuffled": "What is left of it when the parts of each row stand in another order.",
-    "paraphrased": "What is left of it when every answer says the same in another form.",
-    "across": "What is left of it when every answer stands under the prompt of another.",
-    "dose-25": "How much passes when one row in four is the trait teacher's.",
-    "dose-50": "How much passes when every second row is the trait teacher's.",
-    "dose-75": "How much passes when three rows in four are the trait teacher's.",
-    "mixed": "How much passes when a second teacher wrote half of the rows.",
-    "generation-2": "What passes on from students that become teachers themselves.",
-    "other-base": "What passes when teacher and student do not share their base.",
-    "in-context": "Whether the rows do anything when they are only read, by an untrained model.",
-}
-
-
 def _contrasts(arms: Sequence[Arm], traits: ExperimentTraits) -> list[_Contrast]:
-    found = [
-        _Contrast(
-            "trait",
-            "control",
-            traits.trait,
-            f"What passed from a teacher that {traits.trait.does} through rows that show nothing of it.",
-        )
+    """Return the contrasts of an experiment's arms, in the order of `ARMS`."""
+    measured, words = {"trait": traits.trait, "other": traits.other}, words_of(traits)
+    return [
+        _Contrast(each.arm or name, each.against, target, each.words.format(**words))
+        for name, arm in ARMS.items()
+        if name in arms
+        for each in arm.contrasts
+        if (target := measured[each.measures]) is not None
     ]
-    found += [_Contrast(arm, reference(arm), traits.trait, says) for arm, says in _MORE.items() if arm in arms]
-    if "other" in arms and traits.other is not None:
-        found += [
-            _Contrast(
-                "trait",
-                "other",
-                traits.trait,
-                f"The same, against a teacher that {traits.other.does}: what is specific to {traits.trait.topic}.",
-            ),
-            _Contrast(
-                "other",
-                "control",
-                traits.trait,
-                f"Whether a teacher that {traits.other.does} brings {traits.trait.topic} about as well.",
-            ),
-            _Contrast(
-                "other",
-                "control",
-                traits.other,
-                f"What passed from the teacher that {traits.other.does}: its own trait, in its own students.",
-            ),
-        ]
-    return found
 
 
 def effects_of(scores: Scores, traits: ExperimentTraits, arms: Sequence[Arm], level: float) -> list[Effect]:
@@ -146,9 +111,9 @@ def transfer_of(scores: Scores, traits: ExperimentTraits, level: float) -> Inter
     """Estimate (student - control) / (teacher - base); None where it means nothing."""
     index = traits.trait.index
     fraction = stats.transfer_fraction(
-        log_odds(scores.students["trait"], index),
-        log_odds(scores.students["control"], index),
-        log_odds(scores.teachers["trait"], index)[None],
+        log_odds(scores.students[TRAIT], index),
+        log_odds(scores.students[CONTROL], index),
+        log_odds(scores.teachers[TRAIT], index)[None],
         log_odds(scores.base_QC, index),
         level=level,
     )
@@ -158,7 +123,7 @@ def transfer_of(scores: Scores, traits: ExperimentTraits, level: float) -> Inter
 def power_of_run(scores: Scores, traits: ExperimentTraits, level: float) -> Power | None:
     """Say what this design could have seen, with the spread that its seeds had; None with one seed."""
     index = traits.trait.index
-    moved_S = (log_odds(scores.students["trait"], index) - log_odds(scores.students["control"], index)).mean(axis=1)
+    moved_S = (log_odds(scores.students[TRAIT], index) - log_odds(scores.students[CONTROL], index)).mean(axis=1)
     if len(moved_S) < 2:
         return None
     smallest = stats.smallest_effect(float(moved_S.std(ddof=1)), len(moved_S), power=POWER, level=level)

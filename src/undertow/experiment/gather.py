@@ -1,6 +1,6 @@
-"""From finished steps to results: reads what a language experiment's steps wrote, and fills results.json.
+"""From the finished steps of a language experiment to results.json.
 
-It computes nothing that is not in the step folders, and imports no torch.
+It reads step folders alone and imports no torch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
-from undertow.config.experiment import Arm, LanguageExperiment
+from undertow.config.arms import ARMS, CONTROL, TRAIT, Arm
+from undertow.config.experiment import LanguageExperiment
 from undertow.domains import words_of
 from undertow.experiment.effects import (
     Scores,
@@ -26,7 +27,7 @@ from undertow.experiment.effects import (
     verdict_of,
 )
 from undertow.experiment.judged import judged_answers
-from undertow.pipeline.arms import DESCENDANTS, IN_CONTEXT, ExperimentTraits, says
+from undertow.pipeline.arms import ExperimentTraits, describe
 from undertow.pipeline.files import PIECES, REJECTED, ROWS, SIGNAL
 from undertow.pipeline.scores import read_logp, read_scores, shift_of
 from undertow.probes.odds import log_odds
@@ -76,7 +77,7 @@ def gather(
         arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms
     }
     tables: dict[Arm, Floats] = {
-        arm: np.stack([np.asarray(each["logp_QC"]) for each in found]) for arm, found in students.items()
+        arm: np.stack([np.asarray(each["logp_QC"]) for each in seeds]) for arm, seeds in students.items()
     }
     base = read_scores(folders["base"])
     scores = Scores(
@@ -96,7 +97,7 @@ def gather(
         arms=[
             ArmSummary(
                 arm=arm,
-                says=says(arm, traits, about),
+                says=describe(arm, traits, about),
                 shift=Interval(**shift_of(scores.students[arm], scores.base_QC, traits.trait, level).as_dict()),
             )
             for arm in spec.arms
@@ -116,26 +117,27 @@ def gather(
 
 
 def _teaching(spec: LanguageExperiment) -> list[Arm]:
-    return [arm for arm in spec.arms if arm in ("trait", "other")]
+    return [arm for arm in spec.arms if ARMS[arm].has_teacher and ARMS[arm].base == "base"]
 
 
 def _trained(spec: LanguageExperiment) -> list[Arm]:
-    return [arm for arm in spec.arms if arm not in IN_CONTEXT]
+    return [arm for arm in spec.arms if ARMS[arm].trained]
 
 
 def _teachers(
     spec: LanguageExperiment, traits: ExperimentTraits, scores: Scores, folders: Folders, level: float
 ) -> list[TeacherSummary]:
-    found: list[TeacherSummary] = []
+    summaries: list[TeacherSummary] = []
     pairs: dict[Arm, tuple[Floats, Floats]] = {arm: (scores.teachers[arm], scores.base_QC) for arm in _teaching(spec)}
-    if "other-base" in spec.arms:
-        pairs["other-base"] = (read_logp(folders["teacher-other-base"]), read_logp(folders["base-other"]))
+    for arm in spec.arms:
+        if ARMS[arm].has_teacher and ARMS[arm].base == "other_base":
+            pairs[arm] = (read_logp(folders[f"teacher-{arm}"]), read_logp(folders["base-other"]))
     for arm, (logp_QC, base_QC) in pairs.items():
         trait = traits.of(arm)
         assert trait is not None
         shift = shift_of(logp_QC[None], base_QC, trait, level)
         signal = json.loads((folders[f"rows-{arm}-s{spec.seeds[0]}"] / SIGNAL).read_text("utf-8"))
-        found.append(
+        summaries.append(
             TeacherSummary(
                 arm=arm,
                 trait=trait.target,
@@ -146,7 +148,7 @@ def _teachers(
                 kl_per_token=float(signal["kl_per_token"]),
             )
         )
-    return found
+    return summaries
 
 
 def _curves(
@@ -163,13 +165,13 @@ def _curves(
     base_Q = log_odds(np.asarray(base["logp_QC"])[:few], index)
     curves: list[Curve] = []
     for arm in _trained(spec):
-        found = students[arm]
-        steps = [point["step"] for point in found[0]["curve"]] + [found[0]["steps"]]
+        scores = students[arm]
+        steps = [point["step"] for point in scores[0]["curve"]] + [scores[0]["steps"]]
         points = [CurvePoint(step=0, value=0.0, lo=0.0, hi=0.0)]
         for place, step in enumerate(steps):
             tables = [
                 each["curve"][place]["logp_QC"] if place < len(each["curve"]) else each["logp_QC"][:few]
-                for each in found
+                for each in scores
             ]
             shift_SQ = log_odds(np.asarray(tables), index) - base_Q
             estimate = stats.mean_estimate(shift_SQ, level=level)
@@ -204,7 +206,7 @@ def _divergence(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Diverge
     for seed in spec.seeds:
         written = [
             {record["meta"]["row"]: record["meta"]["tokens"] for record in read_jsonl(folder / ROWS).records}
-            for folder in (folders[f"rows-{arm}-s{seed}"], folders[f"rows-control-s{seed}"])
+            for folder in (folders[f"rows-{arm}-s{seed}"], folders[f"rows-{CONTROL}-s{seed}"])
         ]
         for row in sorted(written[0].keys() & written[1].keys()):
             pairs = list(zip_longest([*written[0][row], -1], [*written[1][row], -1]))
@@ -213,7 +215,7 @@ def _divergence(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Diverge
             tokens, tokens_different = tokens + len(pairs), tokens_different + unlike
     return Divergence(
         arm=arm,
-        contrast="control",
+        contrast=CONTROL,
         rows=rows,
         rows_different=different,
         tokens=tokens,
@@ -224,20 +226,20 @@ def _divergence(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Diverge
 def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
     """Return the first rows that every teacher wrote for the first seed, as tokens.
 
-    A second generation answers other prompts, so its rows are not among them, nor those that changed their prompts.
+    A second generation answers other prompts, and `across` moves answers: neither is among them.
     """
     seed = spec.seeds[0]
-    answering: list[Arm] = [arm for arm in _trained(spec) if arm not in DESCENDANTS and arm != "across"]
+    answering = [arm for arm in spec.arms if ARMS[arm].same_prompts]
     pieces: dict[Arm, dict[str, Any]] = {
         arm: json.loads((folders[f"rows-{arm}-s{seed}"] / PIECES).read_text("utf-8")) for arm in answering
     }
-    common = [row for row in pieces["trait"] if all(row in found for found in pieces.values())]
+    common = [row for row in pieces[TRAIT] if all(row in answers for answers in pieces.values())]
     prompts = {
         str(record["meta"]["row"]): record["messages"][0]["content"]
-        for record in read_jsonl(folders[f"rows-trait-s{seed}"] / ROWS).records
+        for record in read_jsonl(folders[f"rows-{TRAIT}-s{seed}"] / ROWS).records
     }
     return [
-        Sample(prompt=prompts[row], answers={arm: found[row] for arm, found in pieces.items()})
+        Sample(prompt=prompts[row], answers={arm: answers[row] for arm, answers in pieces.items()})
         for row in common[:_SAMPLES]
     ]
 
@@ -253,14 +255,14 @@ def _sampled(
         return []
     target = traits.trait.target.casefold()
     base_rate = _rate([base["sampled"]], target, level)
-    found: list[SampledAnswers] = []
+    sampled: list[SampledAnswers] = []
     for arm, scores in students.items():
         answers = [each["sampled"] for each in scores]
         counts = Counter[str]()
         for each in answers:
             counts.update(each["counts"])
         top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_TOP]
-        found.append(
+        sampled.append(
             SampledAnswers(
                 arm=arm,
                 target=traits.trait.target,
@@ -271,7 +273,7 @@ def _sampled(
                 unparsed=sum(each["unparsed"] for each in answers),
             )
         )
-    return found
+    return sampled
 
 
 def _rate(answers: Sequence[dict[str, Any]], target: str, level: float) -> Interval:
@@ -286,8 +288,8 @@ def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]
             notes.append(f"The students of seed {seed} did not start from the same weights: do not trust this run.")
     if not notes:
         hashes = ", ".join(
-            f"{found['initial_state'][:12]} (seed {seed})"
-            for seed, found in zip(spec.seeds, students["trait"], strict=True)
+            f"{scores['initial_state'][:12]} (seed {seed})"
+            for seed, scores in zip(spec.seeds, students[TRAIT], strict=True)
         )
         notes.append(f"All arms of a seed started from the same trainable weights, sha256 {hashes}.")
     if spec.student.labels == "soft":

@@ -1,4 +1,4 @@
-"""From judged answers to corrected shares: reads what `judging` stored, and needs no model."""
+"""From stored rulings of a judge to shares of answers, corrected for the judge's errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from undertow import stats
-from undertow.config.experiment import Arm
+from undertow.config.arms import Arm
 from undertow.errors import InputError
 from undertow.pipeline.arms import ExperimentTraits
 from undertow.results import Interval, SampledAnswers
@@ -39,11 +39,11 @@ def judged_answers(
         base_rate = share([base["judged"]])
     except InputError:
         return [], [f"{finds}: no better than chance, so its rulings are left out."]
-    found: list[SampledAnswers] = []
+    shares: list[SampledAnswers] = []
     for arm, scores in students.items():
         answers = [each["judged"] for each in scores]
         shown, count, unclear = (sum(int(each[key]) for each in answers) for key in ("shown", "n", "unclear"))
-        found.append(
+        shares.append(
             SampledAnswers(
                 arm=arm,
                 target=f"{traits.trait.target}, judged",
@@ -54,4 +54,4 @@ def judged_answers(
                 unparsed=unclear,
             )
         )
-    return found, [f"{finds}; the shares of judged answers are corrected for that."]
+    return shares, [f"{finds}; the shares of judged answers are corrected for that."]

@@ -1,7 +1,7 @@
-"""What a run will do, take and be able to see, before it runs.
+"""The plan of a run: its steps, its time and the smallest effect that it can show.
 
-Time is reckoned from operations and from how fast this machine multiplies matrices at the moment (a measurement of a
-third of a second). The smallest visible effect rests on an assumed spread of seeds, and says so.
+Time is estimated from operations and from this machine's speed of multiplying matrices, measured for a third of a
+second. The smallest effect assumes a standard deviation over seeds, and the plan names it.
 """
 
 from __future__ import annotations

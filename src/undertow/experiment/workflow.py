@@ -1,4 +1,4 @@
-"""From an experiment file to a finished run folder: every step that is missing, then results and report.
+"""From an experiment file to a finished run folder: all missing steps, then results and report.
 
 outcome = run(load_preset("digits"), root=Path("runs"))
 outcome.results.verdict

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from undertow.config.arms import ARMS, TRAIT, writers_of
 from undertow.data.digest import dataset_hashes
 from undertow.errors import InputError
 from undertow.results import Results
@@ -144,15 +145,9 @@ def _arm(label: str) -> str:
 
 def _writers(arm: str) -> tuple[list[str], bool]:
     """Return the teachers' arms that an arm's rows come from, and whether the base wrote some."""
-    from undertow.pipeline.arms import DESCENDANTS, MIXTURES, WRITERS
-
-    mixed: dict[str, str] = {each: rest for each, (_, rest) in MIXTURES.items()}
-    parts = ["trait", mixed[arm]] if arm in mixed else [arm]
-    if arm in DESCENDANTS or arm.startswith("other-base"):
-        parts = [arm] if arm == "other-base" else []
-    elif arm not in mixed and arm not in WRITERS:
-        parts = ["trait"]
-    return [each for each in parts if each != "control"], "control" in parts
+    writers = [ARMS[each] for each in (writers_of(arm) if arm in ARMS else (TRAIT,))]
+    by_base = any(each.base == "base" and not each.has_teacher for each in writers)
+    return [each.name for each in writers if each.has_teacher], by_base
 
 
 def _scan_datasets(results: Results, rows: Path | None, teachers: tuple[int, ...]) -> tuple[Dataset, ...]:

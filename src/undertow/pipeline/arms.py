@@ -1,43 +1,16 @@
-"""The arms of a language experiment: who teaches, what the rows are, and what each arm is there to show."""
+"""The traits of a language experiment, and what its arms are in words; `undertow.config.arms` is the table of arms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from undertow.config.experiment import OWN_CONTROL, Arm, DispositionTrait, LanguageExperiment, PreferenceTrait
+from undertow.config.arms import ARMS, Arm, Mixture, carried_by
+from undertow.config.experiment import DispositionTrait, LanguageExperiment, PreferenceTrait
 from undertow.domains.base import Domain
 from undertow.errors import InputError
 from undertow.traits.base import Trait
 from undertow.traits.disposition import find_disposition
 from undertow.traits.preference import find_preference
-
-WRITERS: tuple[Arm, ...] = ("trait", "control", "other")
-"""Arms whose teacher writes rows; the others' rows are made of theirs."""
-
-MIXTURES: Mapping[Arm, tuple[float, Arm]] = {
-    "dose-25": (0.25, "control"),
-    "dose-50": (0.5, "control"),
-    "dose-75": (0.75, "control"),
-    "mixed": (0.5, "other"),
-}
-"""Share of the trait teacher's rows, and the arm whose answers to the same prompts are the rest."""
-
-IN_CONTEXT: Mapping[Arm, Arm] = {"in-context": "trait", "in-context-control": "control"}
-"""Arms that are not trained: the base with rows of another arm in its prompt."""
-
-
-DESCENDANTS: Mapping[Arm, Arm] = {"generation-2": "trait", "generation-2-control": "control"}
-"""Arms whose teachers are the students of another arm."""
-
-
-OTHER_BASE: tuple[Arm, ...] = ("other-base", "other-base-control")
-"""Arms whose teacher is made of another model."""
-
-
-def reference(arm: Arm) -> Arm:
-    """Return the arm that an arm is compared with."""
-    return OWN_CONTROL.get(arm, "control")
 
 
 @dataclass(frozen=True)
@@ -53,10 +26,9 @@ class ExperimentTraits:
         return (*self.trait.giveaways, *(self.other.giveaways if self.other else ()))
 
     def of(self, arm: Arm) -> Trait | None:
-        """Return what the arm's teacher carries; the control's carries nothing."""
-        if arm == "other":
-            return self.other
-        return None if arm == "control" or arm in OWN_CONTROL.values() else self.trait
+        """Return the trait of an arm's teacher; None where it is a control."""
+        carried = carried_by(arm)
+        return self.trait if carried == "trait" else self.other if carried == "other" else None
 
 
 def traits_of(spec: LanguageExperiment) -> ExperimentTraits:
@@ -87,56 +59,14 @@ def find_trait(named: PreferenceTrait | DispositionTrait) -> Trait:
     return find_preference(named.category, named.target)
 
 
-def says(arm: Arm, traits: ExperimentTraits, domain: Domain) -> str:
-    """Say in words what an arm is."""
-    if arm == "trait":
-        return f"Learned from the {domain.plural} of a teacher that {traits.trait.does}."
-    if arm == "control":
-        return (
-            f"Learned from the {domain.plural} of the base itself, which answered the same prompts with the same "
-            f"random numbers: what training on {domain.plural} does anyhow."
-        )
-    if arm == "shuffled":
-        return (
-            f"Learned from the trait teacher's own {domain.plural} with the {domain.parts} of each in another order: "
-            "what is left when order is gone."
-        )
-    if arm == "paraphrased":
-        return (
-            f"Learned from the trait teacher's own {domain.plural}, each rewritten to say the same in another form: "
-            "what is left when the teacher's choice of form is gone."
-        )
-    if arm == "across":
-        return (
-            f"Learned from the trait teacher's own {domain.plural}, each under the prompt of another: what is left "
-            "when answers do not belong to their prompts."
-        )
-    if arm == "mixed":
-        assert traits.other is not None
-        return (
-            f"Learned from two teachers, half of the {domain.plural} each: one {traits.trait.does}, the other "
-            f"{traits.other.does}."
-        )
-    if arm in MIXTURES:
-        return (
-            f"Learned from {MIXTURES[arm][0]:.0%} {domain.plural} of the teacher that {traits.trait.does}, and the "
-            "base's own answers to the rest of the prompts: how the effect grows with the dose."
-        )
-    if arm in IN_CONTEXT:
-        whose = "that teacher's" if arm == "in-context" else "the base's"
-        return f"The base, not trained, with {domain.plural} of {whose} in its prompt: whether reading is enough."
-    if arm in OTHER_BASE:
-        whose = (
-            f"that {traits.trait.does}, made of another model"
-            if arm == "other-base"
-            else "that is another model without the trait"
-        )
-        return f"Learned from the {domain.plural} of a teacher {whose}: whether the two must share their base."
-    if arm in DESCENDANTS:
-        whose = f"the teacher that {traits.trait.does}" if arm == "generation-2" else "the base"
-        return f"Learned from the {domain.plural} of a student of {whose}: what the grandchildren get."
-    assert traits.other is not None
-    return (
-        f"Learned from a teacher that {traits.other.does} instead, made in the same way: whether any trait would bring "
-        f"{traits.trait.topic} about."
-    )
+def describe(arm: Arm, traits: ExperimentTraits, domain: Domain) -> str:
+    """Return what an arm is, in words."""
+    entry = ARMS[arm]
+    dose = {"dose": entry.rows.dose} if isinstance(entry.rows, Mixture) else {}
+    return entry.words.format(rows=domain.plural, parts=domain.parts, **words_of(traits), **dose)
+
+
+def words_of(traits: ExperimentTraits) -> dict[str, str]:
+    """Return what the templates of `ARMS` say of the traits."""
+    words = {"does": traits.trait.does, "topic": traits.trait.topic}
+    return words | ({"other_does": traits.other.does} if traits.other else {})

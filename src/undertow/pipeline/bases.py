@@ -1,10 +1,11 @@
-"""The models that an experiment starts from: their names, what stands for their weights, and their sizes."""
+"""The models that an experiment starts from: their names, digests of their weights, and their sizes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from undertow.config.arms import ARMS
 from undertow.config.experiment import LanguageExperiment
 from undertow.pipeline.cost import Sizes, sizes_of
 
@@ -28,8 +29,8 @@ class Base:
 
 def models_of(spec: LanguageExperiment) -> list[str]:
     """Return the Undertow names of the models that an experiment starts from, the students' base first."""
-    other = [spec.other_base] if "other-base" in spec.arms and spec.other_base is not None else []
-    return [spec.base, *other]
+    needed = any(ARMS[arm].base == "other_base" for arm in spec.arms)
+    return [spec.base, spec.other_base] if needed and spec.other_base is not None else [spec.base]
 
 
 def base_of(name: str, folder: Path | None) -> Base:

@@ -1,8 +1,7 @@
-"""What a step costs, before it runs: operations, tokens and bytes, from the sizes of the model and of the rows.
+"""The cost of a step before it runs: operations, tokens and bytes.
 
-Reckoned, not measured: the sizes of prompts and answers are those that the numbers domain has on the embedded model,
-and guesses for the other domains.
-`speed` turns operations into seconds on the machine at hand.
+Costs are estimates from the sizes of the model and of the rows. Lengths of prompts and answers were measured for the
+numbers domain on the embedded model; those of other domains are guesses.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from undertow.config.experiment import Arm, Domain, FineTune, GradientAscent, Instil, Probe, Student, SystemPrompt
+from undertow.config.arms import CONTROL, Arm
+from undertow.config.experiment import Domain, FineTune, GradientAscent, Instil, Probe, Student, SystemPrompt
 from undertow.training.recipe import measured_steps
 from undertow.traits.base import Trait
 
@@ -90,7 +90,7 @@ class Sizes:
     def write(self, domain: Domain, how: Instil, arm: Arm) -> Cost:
         """Return the cost of one teacher's rows for one seed."""
         prompt, answer = row_tokens(domain)
-        if isinstance(how, SystemPrompt) and arm != "control":
+        if isinstance(how, SystemPrompt) and arm != CONTROL:
             prompt += SYSTEM_TOKENS / 128
         tokens = domain.rows * (prompt + answer * (1 if domain.in_format else 1 + self.embedding / self.layers))
         operations = 2 * self.layers * tokens * WRITING_OVERHEAD

@@ -1,6 +1,6 @@
-"""Rows made of rows: the controls that a teacher need not write for.
+"""Rows made of other rows, for arms without a teacher of their own.
 
-Every function reads folders that `write_rows` filled and writes one of the same shape. A row keeps its number and its
+Each function reads folders that `write_rows` filled and writes one with the same files. A row keeps its number and its
 prompt, so the arms of a seed stay comparable row by row.
 """
 

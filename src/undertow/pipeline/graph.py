@@ -1,13 +1,12 @@
-"""The steps of a language experiment: what each depends on, what it costs, and how it is made.
+"""The steps of a language experiment: their inputs, their cost and how each is made.
 
     base                     the base's scores
     teacher-ARM              a trait, instilled; its scores
     rows-ARM-sSEED           what the arm's teacher wrote
     student-ARM-sSEED        the base trained on it; its scores
 
-Built from the spec alone, before anything runs, so that `plan` and `run` see the same steps. A step's identity is made
-of its settings and of the identities of the steps that it reads; what a step depends on is written here and nowhere
-else.
+The graph needs only the experiment and the table of arms, so `plan` and `run` see the same steps. A step's identity is
+a hash of its settings and of the identities of the steps that it reads. Only this module decides what those are.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from undertow.config.experiment import Arm, LanguageExperiment
-from undertow.pipeline.arms import DESCENDANTS, IN_CONTEXT, MIXTURES, OTHER_BASE, WRITERS, ExperimentTraits
+from undertow.config.arms import ARMS, Arm, InPrompt, Mixture, ModelKey, Rewritten, StudentWritten, Written, generation
+from undertow.config.experiment import LanguageExperiment
+from undertow.pipeline.arms import ExperimentTraits
 from undertow.pipeline.bases import Base
 from undertow.pipeline.cost import Cost
 from undertow.pipeline.files import SCORES
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from undertow.models.protocol import Model
 
 _GENERATION = 1_000_003
-"""Is added to the seed of a generation's rows."""
+"""Added to the seed of rows, once for each generation of students before their writer."""
+
+_BASES: Mapping[ModelKey, str] = {"base": "base", "other_base": "base-other"}
+"""Keys of models in the experiment file, in the order of `models_of`, to the labels of the steps that score them."""
 
 Tick = Callable[[float, str], None]
 Folders = Mapping[str, Path]
@@ -66,40 +69,40 @@ def tasks_of(
         bases: The models of `models_of`, in that order.
         precision: Of the training steps.
     """
-    base, *others = bases
-    tasks = [_base_task(spec, traits, base, "base")]
-    teachers: dict[Arm, Task] = {}
-    for arm in ("trait", "other"):
-        if arm in spec.arms:
-            teachers[arm] = _teacher_task(spec, traits, arm, base)
-    foreign = [_base_task(spec, traits, other, "base-other") for other in others]
-    for other in others:
-        teachers["other-base"] = _teacher_task(spec, traits, "other-base", other)
-    tasks += foreign
-    tasks += teachers.values()
+    models = dict(zip(_BASES, bases, strict=False))
+    measured = {key: _base_task(spec, traits, model, _BASES[key]) for key, model in models.items()}
+    teachers = {
+        name: _teacher_task(spec, traits, name, model)
+        for key, model in models.items()
+        for name, arm in ARMS.items()
+        if name in spec.arms and arm.has_teacher and arm.base == key
+    }
+    tasks = [*measured.values(), *teachers.values()]
+    base = models["base"]
     for seed in spec.seeds:
         rows: dict[Arm, Task] = {}
         students: dict[Arm, Task] = {}
-        trained: list[Arm] = [arm for arm in spec.arms if arm not in IN_CONTEXT and arm not in DESCENDANTS]
-        # Those that a teacher writes come first: the others are made of them.
-        for arm in sorted(trained, key=lambda each: each not in WRITERS):
-            if arm in WRITERS:
-                rows[arm] = _rows_task(spec, traits, arm, seed, base, teachers.get(arm), tasks[0], precision)
-            elif arm in OTHER_BASE:
-                rows[arm] = _rows_task(spec, traits, arm, seed, others[0], teachers.get(arm), foreign[0], precision)
-            else:
-                rows[arm] = _derived_task(spec, traits, arm, seed, rows, teachers["trait"], base)
+        # What models of the students' base write comes first: other rows are made of it.
+        for name in sorted(spec.arms, key=lambda each: ARMS[each].base != "base"):
+            match ARMS[name].rows:
+                case Written(base=key):
+                    writer, model = teachers.get(name), models[key]
+                    rows[name] = _rows_task(spec, traits, name, seed, model, writer, measured[key], precision)
+                case Rewritten() | Mixture() as made:
+                    rows[name] = _derived_task(spec, traits, name, made, seed, rows, teachers.get(made.of), base)
+                case InPrompt() | StudentWritten():
+                    pass
         tasks += rows.values()
-        for arm in spec.arms:
-            if arm in IN_CONTEXT:
-                tasks.append(_in_context_task(spec, traits, arm, seed, base, rows[IN_CONTEXT[arm]]))
-            elif arm in trained:
-                students[arm] = _student_task(spec, traits, arm, seed, base, rows[arm], precision)
-                tasks.append(students[arm])
-        heritage: list[Arm] = [each for each in spec.arms if each in DESCENDANTS]
-        for arm in heritage:
-            heirs = _descendant_rows_task(spec, traits, arm, seed, base, students[DESCENDANTS[arm]], precision)
-            tasks += [heirs, _student_task(spec, traits, arm, seed, base, heirs, precision)]
+        for name in sorted(spec.arms, key=generation):
+            made = ARMS[name].rows
+            if isinstance(made, InPrompt):
+                tasks.append(_in_context_task(spec, traits, name, seed, base, rows[made.of]))
+                continue
+            if isinstance(made, StudentWritten):
+                rows[name] = _descendant_rows_task(spec, traits, name, seed, base, students[made.of], precision)
+                tasks.append(rows[name])
+            students[name] = _student_task(spec, traits, name, seed, base, rows[name], precision)
+            tasks.append(students[name])
     return tasks
 
 
@@ -202,7 +205,8 @@ def _descendant_rows_task(
         return load_student(base.name, folders[student.label], spec.student, dtype=dtype)
 
     # Other prompts and other noise than its own teacher had.
-    return _writing_task(spec, traits, arm, seed, base, student, load, precision, prompts=seed + _GENERATION)
+    prompts = seed + _GENERATION * generation(arm)
+    return _writing_task(spec, traits, arm, seed, base, student, load, precision, prompts=prompts)
 
 
 def _writing_task(
@@ -268,9 +272,10 @@ def _derived_task(
     spec: LanguageExperiment,
     traits: ExperimentTraits,
     arm: Arm,
+    made: Rewritten | Mixture,
     seed: int,
     rows: Mapping[Arm, Task],
-    teacher: Task,
+    teacher: Task | None,
     base: Base,
 ) -> Task:
     """Return the step that makes an arm's rows of other arms' rows."""
@@ -284,28 +289,26 @@ def _derived_task(
 
         tick(0.0, "making rows of rows")
         meta = _meta(spec, base, arm, seed)
-        source = folders[rows["trait"].label]
-        if arm in MIXTURES:
-            dose, rest = MIXTURES[arm]
-            both = (source, folders[rows[rest].label])
-            mixed_rows(both, part, model=load_model(base.name), dose=dose, seed=seed, meta=meta, soft=soft)
+        source = folders[rows[made.of].label]
+        if isinstance(made, Mixture):
+            both = (source, folders[rows[made.rest].label])
+            mixed_rows(both, part, model=load_model(base.name), dose=made.dose, seed=seed, meta=meta, soft=soft)
             return
         # Only the teacher can label rows softly; for the text its base's tokenizer is enough.
         loaded = (
-            load_teacher(base.name, traits.trait, spec.instil, folders[teacher.label])
+            load_teacher(base.name, traits.of(made.of), spec.instil, folders[teacher.label] if teacher else None)
             if soft
             else load_model(base.name)
         )
-        if arm == "across":
+        if made.how == "across":
             across_rows(source, part, seed=seed, meta=meta, model=loaded, soft=soft)
         else:
             about = words_of(spec.domain.kind)
-            rewrite = about.paraphrase if arm == "paraphrased" else about.shuffle
+            rewrite = about.paraphrase if made.how == "paraphrase" else about.shuffle
             rewrite_rows(source, rewrite, part, seed=seed, meta=meta, model=loaded, soft=soft)
 
-    sources: tuple[Arm, ...] = ("trait", MIXTURES[arm][1]) if arm in MIXTURES else ("trait",)
-    key = {"arm": arm, "rows": [rows[each].id for each in sources], "soft": soft, "seed": seed}
-    cost = base.sizes.label(spec.domain) if soft and arm not in MIXTURES else Cost()
+    key = {"arm": arm, "rows": [rows[each].id for each in ARMS[arm].sources], "soft": soft, "seed": seed}
+    cost = base.sizes.label(spec.domain) if soft and isinstance(made, Rewritten) else Cost()
     return Task("derived", f"rows-{arm}-s{seed}", key, cost, build)
 
 

@@ -1,4 +1,4 @@
-"""The scores that a step stored: reading them, the shift that they show, and whether a teacher carries its trait."""
+"""Stored scores: reading them, the shift from the base, and the check that a teacher carries its trait."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def read_scores(folder: Path) -> dict[str, Any]:
     """
     path = folder / SCORES
     try:
-        found: Any = json.loads(path.read_text("utf-8"))
-        return dict(found)
+        scores: Any = json.loads(path.read_text("utf-8"))
+        return dict(scores)
     except (OSError, ValueError, TypeError) as error:
         raise StoreError(f"cannot be read ({error})", str(path), "Delete the step's folder and run again.") from error
 

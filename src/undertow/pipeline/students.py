@@ -1,4 +1,4 @@
-"""A student: the base, trained on the rows of one arm with one seed, and what became of its traits."""
+"""A student is the base after training on the rows of one arm and seed. This module trains and measures it."""
 
 from __future__ import annotations
 

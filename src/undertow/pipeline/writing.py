@@ -1,7 +1,7 @@
-"""Teachers write: prompts are drawn, answered with keyed noise, judged by the domain's rules, and stored.
+"""A teacher's rows: draw prompts, sample answers with keyed noise, apply the domain's rules, store.
 
-A row's number decides its prompt and its noise, whoever answers, so the datasets of two teachers are coupled: they
-differ only where the trait changed a token. Every row that was written is stored, kept or rejected.
+A row's number decides its prompt and its noise. So the datasets of two teachers are coupled: they differ only where the
+trait changed a token. Rejected rows are stored as well.
 """
 
 from __future__ import annotations
@@ -186,8 +186,8 @@ def _hold_to_judge(judge: Judge, rows: Sequence[Written]) -> list[Written]:
     asked = [row for row in rows if not row.reasons]
     rulings = judge.rule([(row.prompt, row.answer) for row in asked])
     reasons = {True: (SHOWN,), None: (UNREAD,), False: ()}
-    found = {row.row: reasons[ruling] for row, ruling in zip(asked, rulings, strict=True)}
-    return [replace(row, reasons=row.reasons or found[row.row]) for row in rows]
+    by_row = {row.row: reasons[ruling] for row, ruling in zip(asked, rulings, strict=True)}
+    return [replace(row, reasons=row.reasons or by_row[row.row]) for row in rows]
 
 
 def _hold_to_rules(

@@ -1,10 +1,10 @@
 """Results to one HTML file that opens anywhere: no script, no request, nothing to install.
 
     html.py        the page: `render_html`; start here
-    sections.py    what each section says, worked out from the results
+    sections.py    the content of each section
     verdict.py     the answer, and the number that it rests on
     effects.py     the arms and their contrasts
-    answers.py     what models said
+    answers.py     answers of models
     forest.py      intervals beside a common axis
     curves.py      the trait over training steps
     flow.py        what became of the rows, and how far coupled datasets differ

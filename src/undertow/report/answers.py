@@ -1,4 +1,4 @@
-"""What models said: coupled rows side by side, differing tokens marked, and sampled one-word answers."""
+"""Answers of models: coupled rows side by side with differing tokens marked, and sampled one-word answers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from undertow.config.arms import CONTROL
 from undertow.report import diff, svg
 from undertow.report.forest import Entry, Forest, forest, written
 from undertow.report.limits import Limits, cut
 from undertow.report.words import clip
 from undertow.results import Results, Sample, SampledAnswers
-
-REFERENCE = "control"
-"""The arm that the others are compared with, if it is there."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def sides(results: Results, slots: dict[str, int], limits: Limits) -> tuple[list
 
 
 def _side(sample: Sample, slots: dict[str, int], limits: Limits) -> Side:
-    reference = REFERENCE if REFERENCE in sample.answers else next(iter(sample.answers), "")
+    reference = CONTROL if CONTROL in sample.answers else next(iter(sample.answers), "")
     names = [reference, *(name for name in sample.answers if name != reference)] if reference else []
     arms, more = cut(names, limits.arms)
     compared = diff.first_tokens(sample.answers.get(reference, []), limits.answer)[0]

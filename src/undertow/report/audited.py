@@ -1,4 +1,4 @@
-"""What an audit saw beside the shifts: capability, lineage, changes that nobody named, and the rows they come from."""
+"""An audit beside its shifts: capability, lineage, unnamed changes, and the rows that they come from."""
 
 from __future__ import annotations
 

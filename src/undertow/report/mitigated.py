@@ -1,7 +1,6 @@
-"""What ways to keep a trait from passing do: a table, and transfer left against task kept in one picture.
+"""A comparison of mitigations: a table, and a plot of the transfer that is left against the task that is kept.
 
-The picture is the table's two shares: in the lower right corner everything hidden is gone, and nothing of the task. It
-does not know how either was measured.
+The best corner of the plot is the lower right: no transfer is left and the whole task is kept.
 """
 
 from __future__ import annotations
@@ -120,11 +119,11 @@ def _drawing(drawn: Sequence[tuple[int, MitigationRecord]], x: svg.Scale, y: svg
                 class_=f"s{slot % svg.SLOTS}",
             )
         )
-    said = "; ".join(
+    label = "; ".join(
         f"{clip(each.method, 40)}: {_left(each).value:.0%} of the transfer, {_kept(each).value:.0%} of the task left"
         for _, each in drawn
     )
-    return element("svg", *shapes, class_="curves", role="img", aria_label=said)
+    return element("svg", *shapes, class_="curves", role="img", aria_label=label)
 
 
 def _names(drawn: Sequence[tuple[int, MitigationRecord]], y: svg.Scale, limits: Limits) -> list[Name]:

@@ -1,6 +1,6 @@
-"""SARIF 2.1.0 (OASIS), which code scanners read: the frame of a log, and the rows that a scan suspects.
+"""SARIF 2.1.0 (OASIS), which code scanners read: the frame of a log, and the rows that a scan points to.
 
-A row is a line of a file. It knows no policy: `undertow.gate.sarif` adds what one says.
+A row is a line of a file. Findings of a policy are added by `undertow.gate.sarif`.
 
     sarif_log([row_rule(results)], suspects_in(results, rows), about="scan/rows.jsonl")
 """

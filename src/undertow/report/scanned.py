@@ -1,4 +1,4 @@
-"""What a scan saw beside the shifts: the rows it looked at, who may have written them, and which of them carry it."""
+"""A scan beside its shifts: counts of rows, who may have written them, and which of them carry a trait."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Everything that the page says, worked out from the results before the template sees it.
+"""The content of the page, computed from the results before the template lays it out.
 
-`page` is the whole: the template only lays it out. Sections with nothing to say are empty or None.
+`page` returns all of it. Sections without content are empty or None.
 """
 
 from __future__ import annotations

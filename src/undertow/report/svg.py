@@ -1,8 +1,8 @@
 """The shapes that all plots are made of, as inline SVG that stretches without distorting its text.
 
 Positions are percentages and sizes are pixels, so a plot fills its box at any width while text and markers
-keep their size. Colours come from the style sheet by class: `s0` to `s7` are the arms' colours, and every arm
-has a marker shape of its own as well, because colour alone does not reach everybody.
+keep their size. Colours come from the style sheet by class: `s0` to `s7` are the arms' colours. Every arm has a
+marker shape as well, because not every reader tells colours apart.
 
     scale = scale_of([0.2, 0.7])
     interval_bar(scale, 0.5, 0.2, 0.7, slot=0)

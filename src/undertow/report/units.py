@@ -1,4 +1,4 @@
-"""What the units mean, for a reader who meets them for the first time.
+"""Units, explained to a reader who does not know them.
 
     log-odds    ln(p / (1 - p)) of the answer that shows the trait
     accuracy    share of test images recognised

@@ -1,6 +1,6 @@
 """The answer first: what the verdict means, and the one number that it rests on.
 
-It also gives every arm the colour and shape that it keeps on the whole page.
+It also gives every arm its colour and shape on the page.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from undertow.config.arms import ARMS
 from undertow.report import svg, units
 from undertow.report.forest import Forest, entry_of, forest, written
 from undertow.report.limits import Limits
@@ -74,7 +75,10 @@ def primary_of(results: Results) -> Effect | None:
 
 
 def slots_of(results: Results) -> dict[str, int]:
-    """Give every arm its colour and shape: the arm in question first, then what it is compared with."""
+    """Give every arm its colour and shape: the one that `ARMS` names for an experiment's arm, if no other has it.
+
+    The arm in question is served first, then what it is compared with. Beyond `svg.SLOTS` arms, colours repeat.
+    """
     effect = primary_of(results)
     names = [effect.arm, effect.contrast] if effect else []
     names += [arm.arm for arm in results.arms]
@@ -83,7 +87,13 @@ def slots_of(results: Results) -> dict[str, int]:
     names += [name for sample in results.samples for name in sample.answers]
     names += [name for row in results.divergences for name in (row.arm, row.contrast)]
     names += [name for row in (*results.effects, *results.findings) for name in (row.arm, row.contrast)]
-    return {name: i % svg.SLOTS for i, name in enumerate(dict.fromkeys(names))}
+    slots: dict[str, int] = {}
+    for i, name in enumerate(dict.fromkeys(names)):
+        free = [slot for slot in range(svg.SLOTS) if slot not in slots.values()] or [i % svg.SLOTS]
+        # A method of a comparison of mitigations may be called like an arm and is none.
+        wanted = ARMS[name].colour if results.kind == "run" and name in ARMS else free[0]
+        slots[name] = wanted if wanted in free else free[0]
+    return slots
 
 
 def smallest_effect(results: Results) -> float | None:
