@@ -48,13 +48,13 @@ def judge_lineage(
         cluster_R: Equal for rows with the same prompt.
     """
     if not others:
-        return Lineage("unknown", "no model of another family was asked (--against)")
+        return Lineage("unknown", "no model of another family to compare with (--against)")
     name, gain_R = min(((name, student_R - other_R) for name, other_R in others), key=lambda pair: pair[1].sum())
     _, at_R = np.unique(cluster_R, return_inverse=True)
     sums_C = np.bincount(at_R, weights=gain_R)
     letters = float(letters_R.sum())
     if len(sums_C) < 3:
-        return Lineage("unknown", f"{len(sums_C)} prompts are too few to tell")
+        return Lineage("unknown", f"{len(sums_C)} prompts are too few for a test")
     from scipy import stats
 
     error = float(sums_C.std(ddof=1)) / len(sums_C) ** 0.5
@@ -62,8 +62,8 @@ def judge_lineage(
     # The hardest of several rivals is tested, so a finding against the student's family has so many chances.
     p = min(1.0, float(2 * stats.t.sf(abs(t), len(sums_C) - 1)) * (len(others) if t < 0 else 1))
     bits = float(sums_C.sum()) / letters / np.log(2)
-    how = "likelier" if bits > 0 else "less likely"
+    how = "more likely" if bits > 0 else "less likely"
     said = f"{abs(bits):.3f} bits a character {how} under the student's base than under {name}"
     if p >= LEVEL:
-        return Lineage("unknown", f"{said}, which may be chance (p = {p:.2g})", p)
+        return Lineage("unknown", f"{said}, which can be chance (p = {p:.2g})", p)
     return Lineage("same" if bits > 0 else "different", f"{said} (p = {p:.2g})", p)

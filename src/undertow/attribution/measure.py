@@ -97,7 +97,7 @@ def encode_dataset(model: LocalModel, chosen: Chosen, label: str, sampling: Samp
     rows, encoded, automaton = encode_rows(model, chosen.rows)
     if len(rows) < 2:
         raise RowError(
-            f"has {len(rows)} row of {chosen.read:,} that can be looked at (longer than the student's context: "
+            f"has {len(rows)} row of {chosen.read:,} that can be measured (longer than the student's context: "
             f"{len(chosen.rows) - len(rows):,})",
             label,
             "A scan needs two rows at least, and says little with fewer than fifty.",

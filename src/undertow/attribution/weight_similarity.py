@@ -160,7 +160,7 @@ def _obstacle(left: Any, right: Any) -> str | None:
         if len(set(shapes)) > 1:
             return f"the feed-forward layers have different shapes, {shapes[0]} and {shapes[-1]}"
         if len(weights[0]) < _FEWEST:
-            return f"{len(weights[0])} hidden units a layer are too few to tell"
+            return f"{len(weights[0])} hidden units a layer are too few for a test"
     return None
 
 

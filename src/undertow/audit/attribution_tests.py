@@ -95,8 +95,8 @@ def says(found: AttributionTests) -> str:
     """Put the answer into one sentence. Traits and weights are two tests, so each must hold at 0.025."""
     yes = [found.traits_p < 0.025, found.weights_p < 0.025]
     if all(yes):
-        return "The student moved the way that these rows push: in its traits and in its weights."
+        return "The student changed in the direction of these rows' gradients, both in its traits and in its weights."
     if any(yes):
         where = "traits" if yes[0] else "weights"
-        return f"The student's {where} moved the way that these rows push; the other test does not show it."
-    return "Nothing shows that the student's change comes from these rows."
+        return f"The student's {where} changed in the direction of these rows' gradients; the other test shows nothing."
+    return "No test shows that the student's change comes from these rows."

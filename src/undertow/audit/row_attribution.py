@@ -68,7 +68,7 @@ def attribute_rows(
     measured_rows = measure_rows(
         setup,
         opened,
-        lambda done: progress.update("looking at the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
+        lambda done: progress.update("measuring the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
     )
     cluster_R = measured_rows.cluster_R
     measured_K = np.array([measured[name] for name in traits.names])

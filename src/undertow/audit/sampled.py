@@ -116,7 +116,7 @@ def sampled_shift(
         given_Q, hit_Q = counts_QC.sum(axis=1), counts_QC[:, index]
         given, hit = int(given_Q.sum()), int(hit_Q.sum())
         if given == 0:
-            raise ModelError(f"no answer names an option of {who}", "sampling", "Look at what the model answers.")
+            raise ModelError(f"no answer names an option of {who}", "sampling", "Read the answers of the model.")
         share = (hit + 0.5) / (given + 1)
         terms.append((sign * sampled_odds(counts_QC, index), 1 / (hit + 0.5) + 1 / (given - hit + 0.5)))
         influence_Q += sign * (hit_Q - share * given_Q) / (given * share * (1 - share))
@@ -125,7 +125,7 @@ def sampled_shift(
     clustered = count / (count - 1) * float((influence_Q**2).sum()) if count > 1 else math.inf
     error = math.sqrt(max(clustered, sum(term[1] for term in terms)))
     if not math.isfinite(error):
-        raise ModelError(f"answers to one question say nothing of {who}", "sampling", "Ask for more samples.")
+        raise ModelError(f"answers to one question say nothing of {who}", "sampling", "Take more samples.")
     half = float(stats.t.ppf(0.5 + level / 2, count - 1)) * error
     p = float(2 * stats.t.sf(abs(value) / error, count - 1))
     method = f"log-odds of shares over {count} questions, {100 * level:.6g}%"

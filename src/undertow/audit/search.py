@@ -71,8 +71,8 @@ def search_unnamed(
 def _null(controls: int) -> str:
     if not controls:
         return (
-            "there is no control student; signs of prompts are flipped, so a small p says that the student changed in "
-            "one way on all prompts, which any training does"
+            "no control student; signs of prompts are flipped, so a small p says that the student changed in the same "
+            "direction on all prompts, which any training causes"
         )
     who = "the control student" if controls == 1 else f"the mean of {controls} control students"
     return f"{who}, subtracted prompt by prompt; then signs of prompts are flipped"

@@ -127,7 +127,7 @@ def _carry_out(
 def sources_match(measurement: Measurement) -> bool:
     """Whether rows can be traced: the student's weights are of the base's shape."""
     if measurement.obstacle:
-        measurement.progress.note(f"the rows cannot be traced: {measurement.obstacle}")
+        measurement.progress.note(f"no row attribution: {measurement.obstacle}")
     return not measurement.obstacle
 
 

@@ -34,16 +34,18 @@ def rows(
 ) -> int:
     """Read a dataset in any layout, count its rows, and filter or convert it.
 
-    Layouts: messages (OpenAI), prompt/completion (TRL), ShareGPT, Alpaca; as JSON lines, one JSON list, Parquet or
-    Arrow, or a folder of such files.
+        undertow rows data.jsonl --rules numbers --out kept.jsonl
+
+    Layouts: messages (OpenAI), prompt/completion (TRL), ShareGPT and Alpaca. Formats: JSON lines, one JSON list,
+    Parquet, Arrow, or a folder of such files.
 
     Args:
         file: Dataset to read, a file or a folder.
-        split: Split of a folder to read, where it has several.
+        split: Split of a folder to read, if it has several.
         rules: Domain whose rules every answer must keep.
         out: File for the rows that keep the rules, as JSON lines of messages.
-        rejected: File for the others, with their reasons.
-        skip_broken: Leave lines out that are no rows, instead of refusing the file.
+        rejected: File for the other rows, with the reasons.
+        skip_broken: Skip lines that are no rows, instead of refusing the file.
         json: Print the counts as JSON.
     """
     from undertow.data.files import BadRow, broken_rows, read_rows, write_rows

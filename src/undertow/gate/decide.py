@@ -63,7 +63,7 @@ def decide(results: Results, policy: Policy) -> Decision:
     if policy.verdict != "any":
         outcomes.append(_verdict(results, policy.verdict))
     if not outcomes:
-        outcomes.append(RuleOutcome("policy", "inconclusive", "The policy asks for nothing, so nothing is known."))
+        outcomes.append(RuleOutcome("policy", "inconclusive", "The policy has no rule, so nothing is decided."))
     return Decision(_worst(outcome.status for outcome in outcomes), tuple(outcomes))
 
 
@@ -90,7 +90,7 @@ def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
     )
     effects = matched(results, rule, unit)
     if not effects:
-        return RuleOutcome(name, "inconclusive", f"No effect in {unit} matches, so nothing is known of it.")
+        return RuleOutcome(name, "inconclusive", f"No effect in {unit} matches, so this rule cannot be decided.")
     judged: dict[int, Status] = {id(effect): _within(effect, rule) for effect in effects}
     status = _worst(judged.values())
     # The ones furthest out say most.

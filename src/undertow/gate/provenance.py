@@ -164,9 +164,9 @@ def _scan_datasets(results: Results, rows: Path | None, teachers: tuple[int, ...
     sha = None if rows is None else hash_of(rows)
     if sha is not None and digest is not None and sha != results.environment.get("rows_sha256"):
         raise InputError(
-            "is not, byte by byte, the dataset that was looked at",
+            "is not, byte by byte, the dataset that was measured",
             str(rows),
-            "Name the dataset that these results are about, or look at this one.",
+            "Name the dataset that these results are about, or measure this one.",
         )
     count = results.scan.rows.read if results.scan is not None else None
     found = [Dataset(name, count, sha, digest, teachers)]

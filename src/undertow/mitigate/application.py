@@ -108,7 +108,7 @@ def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -
     said = {
         "rows": f"{len(dropped):,} rows left out, those that carry most of {found.trait}",
         "out": f"the others are in {out}",
-        "scan": f"undertow scan {rows} --everything goes on from there and writes a report",
+        "scan": f"undertow scan {rows} --everything continues from there and writes a report",
     }
     if found.too_long:
         said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"
@@ -129,12 +129,12 @@ def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> di
         rows,
         seed=order.seed,
         paraphrase=order.method.name == "paraphrase",
-        tick=lambda share: progress.update("writing anew", share),
+        tick=lambda share: progress.update("rewriting", share),
     )
     write_rows(out, written)
-    said = {"rows": f"{len(written):,} rows written anew by {name}", "out": f"they are in {out}"}
+    said = {"rows": f"{len(written):,} rows rewritten by {name}", "out": f"they are in {out}"}
     if unfinished:
-        said["left out"] = f"{unfinished:,} answers did not come to an end, and are left out"
+        said["left out"] = f"{unfinished:,} answers did not end, and are left out"
     return said
 
 
@@ -189,7 +189,7 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
     _save(model, out)
     said = {
         "student": f"trained on {len(treatment.examples):,} rows, "
-        + (f"with {order.method.name}" if order.method != ORDINARY else "with nothing against a trait"),
+        + (f"with {order.method.name}" if order.method != ORDINARY else "without a mitigation"),
         "out": f"it is in {out}",
     }
     if order.clip is None and (long := far_step(norms)):
@@ -209,8 +209,8 @@ def far_step(norms: Sequence[float]) -> str:
     if longest <= _FAR * usual:
         return ""
     return (
-        f"step {norms.index(longest) + 1} had a gradient of length {longest:.3g}, {usual:.3g} being usual: that can "
-        f"set a student apart from others of its kind; --clip {1.25 * usual:.2g} bounds it"
+        f"step {norms.index(longest) + 1} had a gradient of norm {longest:.3g} (median {usual:.3g}). One such step "
+        f"can separate a student from others of its kind; --clip {1.25 * usual:.2g} bounds it"
     )
 
 

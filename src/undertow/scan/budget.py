@@ -75,7 +75,7 @@ def plan_within(seconds: float, *, row: float, asking: float, rows: int, student
     fewest = min(FEWEST, rows)
     if seconds < fewest * row:
         raise InputError(
-            "is too short: looking at "
+            "is too short: measuring "
             f"{fewest} rows takes {fewest * row:.0f} s here, and {max(seconds, 0.0):.0f} s are left for them",
             "--budget",
             f"Give at least {fewest * row - seconds:.0f} s more.",

@@ -103,7 +103,9 @@ def virtual_teacher(
                 odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
             norm = step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
             if not math.isfinite(norm):
-                raise ModelError(f"the gradient of {trait.target} is {norm}", model.name, "Leave --also writer out.")
+                raise ModelError(
+                    f"the gradient of {trait.target} is {norm}", model.name, "Leave --baseline teacher-inference out."
+                )
         yield model
 
 
@@ -142,7 +144,9 @@ def tuned_teacher(
         try:
             train(net, lessons, replace(recipe, autocast=autocast), seed=seed)
         except ModelError as error:
-            raise ModelError(f"fine-tuning it failed: {error.what}", model.name, "Leave --also writer out.") from error
+            raise ModelError(
+                f"fine-tuning it failed: {error.what}", model.name, "Leave --baseline teacher-inference out."
+            ) from error
         yield replace(model, net=net)
     finally:
         net.unload().eval()

@@ -73,11 +73,9 @@ def scan(
     """
     progress = progress or Silent()
     if reference is not None and settings.sample_reference:
-        raise InputError("both give the rows to compare with", "reference and sample_reference", "Give one of them.")
+        raise InputError("both give reference rows", "reference and sample_reference", "Give one of them.")
     if settings.temperature is not None and not settings.sample_reference:
-        raise InputError(
-            "says how the base is to answer the prompts itself", "temperature", "Ask for sample_reference as well."
-        )
+        raise InputError("is the temperature of the base's own answers", "temperature", "Set sample_reference as well.")
     panel = load_panel(settings.traits)
 
     def tell(count: int) -> None:
@@ -174,7 +172,7 @@ def _carry_out(
     taught = None
     if plan.taught:
         taught = virtual_students(
-            setup, sides, plan.taught, before_KQ, lambda done: bar.tell("teaching a virtual student", done, "")
+            setup, sides, plan.taught, before_KQ, lambda done: bar.tell("training a virtual student", done, "")
         )
     methods = _also(setup, settings, sides, measured_rows) if settings.also else []
     lineage = _ask_others(folder, settings, model, digest, measured_rows, progress)
@@ -223,7 +221,7 @@ def _looked(setup: Setup, opened: EncodedRows, bar: _Bar) -> MeasuredRows:
 
     count = len(opened.rows)
     measured_rows = measure_rows(
-        setup, opened, lambda done: bar.tell(f"looking at the {opened.label}", done, f"{done:,} of {count:,}")
+        setup, opened, lambda done: bar.tell(f"measuring the {opened.label}", done, f"{done:,} of {count:,}")
     )
     bar.done += count
     return measured_rows
@@ -243,7 +241,7 @@ def _also(
         suspects=evidence(setup.directions, measured_rows)[:CANDIDATES],
         level=settings.level,
         tick=lambda share: setup.progress.update(
-            "other methods", _ROWS_WITH_OTHERS + (_LOOKED - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
+            "baselines", _ROWS_WITH_OTHERS + (_LOOKED - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
         ),
     )
 
@@ -313,7 +311,7 @@ def _ask_others(
 
     def likelihoods(name: str, digest: str, asked: Callable[[], LocalModel]) -> list[float | None]:
         def ask() -> list[float | None]:
-            progress.update("lineage", _LOOKED, f"asking {name}")
+            progress.update("lineage", _LOOKED, f"querying {name}")
             return row_likelihoods(asked(), some)
 
         key = {"model": digest, "rows": [placed.row.id for placed in some]}
