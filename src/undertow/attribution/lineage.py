@@ -1,12 +1,12 @@
-"""Did a model of the student's family write the rows? From the text alone, by asking another family too.
+"""Did a model of the student's family write the rows? A test on the text alone, with another family to compare.
 
-Of all models, the one that wrote a text finds it likeliest on average (Gibbs' inequality: E log p >= E log q under p).
-So the student's base and a base of another family are both asked how likely the rows are, each at the temperature and
-in the format that suit it best, and the difference is tested over prompts. A teacher that was changed a little stays
-closer to its base than to any other family: its rows cost the base a few hundredths of a nat per token.
+A text is on average most likely under the model that wrote it (Gibbs' inequality: E log p >= E log q under p). So the
+log-likelihood of the rows is measured under the student's base and under a base of another family. Each has the
+temperature and the format that fit it best. The difference is tested over prompts. A teacher that was changed a little
+stays closer to its base than to any other family: its rows cost the base a few hundredths of a nat per token.
 
-What it does not know: families that nobody asked. `same` means that the student's base is likelier to have written the
-rows than the others that were asked, and with none to ask the answer is `unknown`.
+The limit is families that were not compared. `same` means that the rows are more likely under the student's base than
+under the other models given. Without another model the answer is `unknown`.
 """
 
 from __future__ import annotations

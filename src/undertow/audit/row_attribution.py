@@ -1,7 +1,7 @@
-"""From a dataset and two models to the three answers of `attribution`: the scan's pass over the rows, once more.
+"""From a dataset and two models to the three tests of `attribution_tests`, with the same pass over the rows as a scan.
 
-The way that the weights went is put beside the traits' directions, in the same projected coordinates, so one backward
-pass over each row gives its inner products with all of them.
+The change of the weights is added to the traits' directions, in the same projected coordinates. So one backward pass
+over each row gives its inner products with all of them.
 """
 
 from __future__ import annotations

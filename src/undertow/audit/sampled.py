@@ -1,13 +1,13 @@
-"""The panel by sampling: what to ask, how often, and from counted answers to shifts.
+"""The panel by sampling: the questions, their number, and the step from counted answers to shifts.
 
-A preference is asked for in one word. A way of answering is a choice between two replies, whose order is turned in
-every other round, so that a liking for the first cancels. Answers that name no option are counted apart: a shift is in
-the log-odds among the options, like that of the log-probability probes, but not to be compared with it as a number.
+A preference is one word. A way of answering is a choice between two replies. Their order is swapped in every other
+round, so that a preference for the first one cancels. Answers that name no option are counted apart. A shift is in the
+log-odds among the options, like that of the log-probability probes, but the two numbers are not comparable.
 
-How many answers: those of two models have a difference of log-odds with variance 2 / (n p (1 - p)) in the large, where
-p is the share of the trait; n is chosen so that the smallest effect that matters is seen with the wanted power at the
-level that a correction for the whole panel leaves (Bonferroni's, as the worst case of the one applied). Chance, one in
-the number of options, stands for p.
+The number of answers comes from a power analysis. The difference of log-odds of two models has variance 2 / (n p (1 -
+p)) for large n, where p is the share of the trait. The smallest effect that matters must be detected with the wanted
+power. The level is the one left after Bonferroni's correction for the panel, the worst case of the correction that is
+applied. For p the chance level is used: one in the number of options.
 
 Pure functions.
 """

@@ -1,13 +1,20 @@
-"""Say before training what a dataset will do to a student. Start at `workflow`.
+"""Predict what a dataset would do to a student, before training. Start at `workflow`.
 
-    reading      which rows are looked at
-    sampling     how they seem to have been written
-    directions   where traits lie in the base's weights
-    features     what is computed of every row
-    prediction   from rows to shifts with intervals
-    agreement    what the rows have in common, named or not
-    lineage      whether the student's family wrote them
-    gather       results
+    settings.py              what a user sets
+    budget.py                rows and virtual students for a budget of time
+    virtual.py               one virtual student
+    virtual_students.py      the virtual students of a scan
+    calibration.py           constants of the predictions, fitted on the benchmark
+    baselines.py             other methods, run on request
+    baseline_scores.py       their scores of rows
+    baseline_statistics.py   from their scores to intervals and p-values
+    teacher_inference.py     which trait's teacher wrote the rows
+    gather.py                results and the verdict
+    drop.py                  a dataset without its strongest rows
+    sarif.py                 findings for code scanners
+
+`attribution` holds what a scan shares with an audit: the sampling of rows, gradients, directions, lineage and
+predictions.
 
 The names load on first use, so that importing this package does not import torch.
 """

@@ -1,7 +1,7 @@
-"""How many rows a scan looks at and teaches a virtual student, when it has a budget of time.
+"""How many rows a scan measures, and how many a virtual student is trained on, for a budget of time.
 
-A budget is turned into rows by what a few rows took on this machine. The plan is made once and kept in the run folder,
-so a scan that goes on after a stop goes on with the same rows.
+A budget is turned into rows by the time of a few rows on this machine. The plan is made once and kept in the run
+folder, so a scan that was interrupted resumes with the same rows.
 
 Pure functions of numbers.
 """
@@ -70,7 +70,7 @@ def plan_within(seconds: float, *, row: float, asking: float, rows: int, student
         students: Virtual ones that are taught with them.
 
     Raises:
-        InputError: not even a few rows can be looked at.
+        InputError: the time is too short for even a few rows.
     """
     fewest = min(FEWEST, rows)
     if seconds < fewest * row:

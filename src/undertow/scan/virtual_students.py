@@ -1,7 +1,8 @@
-"""The virtual students of a scan: which ones are taught, and what they predict together; each a step of the folder.
+"""The virtual students of a scan: which ones are trained, and what they predict together. Each is a step of the folder.
 
-Of the rows alone there is one. Beside lists of the base there are three: what the format leaves open, the rows' whole
-loss, and what the base would have written at its own lists, which is taken off the second.
+Rows alone need one student. With base samples there are three. The first learns what the format leaves open, and the
+second the rows' whole loss. The third learns the base's own distribution on the base samples, and its shift is
+subtracted from the second's.
 
     taught = taught_by(eyes, [rows, reference], 128, before_KQ, tick)
     taught.shift_K

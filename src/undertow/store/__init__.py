@@ -1,12 +1,13 @@
-"""Run folders: steps that are made once, kept intact, and made again when they are not. Whose steps, it does not know.
+"""Run folders: steps that are made once, checked by hashes, and made again when they are damaged.
 
     folder.py       `RunFolder`: locks, order, what is left of a run that was killed; `check`
-    borrow.py       steps of other run folders, taken over
+    reuse.py        steps of other run folders, copied
     record.py       `stored`: a step that holds one value
     step.py         the identity of a step, and the list of its files
     files.py        atomic writes, hashes, listings without links
     jsonl.py        lines that may be cut off
-    machine.py      what a run ran on
+    machine.py      the environment of a run: versions, processor, threads
+    _lock.py        one process at a time
 
 The public names load on first use.
 """
