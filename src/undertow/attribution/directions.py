@@ -49,7 +49,7 @@ def find_directions(
         model: The base.
         panel: Whose traits.
         questions: Per trait, spread over its probe; all of them where it has fewer.
-        on_progress: Is told the share of the work that is done.
+        on_progress: Called with the share of the work that is done.
     """
     names = trait_names(panel)
     found: list[Tensor] = []

@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 LEVEL = 0.01
 """p-value below which rows are said to come from one family or the other."""
 ASKED = 64
-"""Rows that models are asked about, at most."""
+"""Largest number of rows that are scored."""
 
 
 @dataclass(frozen=True)

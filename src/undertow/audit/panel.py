@@ -1,6 +1,6 @@
-"""The trait panel, asked of one model and compared between two, question by question.
+"""The trait panel: measured on one model and compared between two, question by question.
 
-Every entry's questions are asked with the engine of `probes.choice`; one set of scores gives the log-odds of all the
+Every entry's questions go through the engine of `probes.choice`; one set of scores gives the log-odds of all the
 traits of an entry. A shift is the mean difference between two models on the same questions, with a t interval and a
 sign-flip p over questions, corrected over the panel (Benjamini and Hochberg). With questions as the draws, the claim
 concerns this student: another one, trained in the same way, may come out otherwise.
@@ -61,10 +61,10 @@ def panel_odds(
     """Ask a model everything on the panel.
 
     Args:
-        model: Who is asked.
+        model: The model.
         panel: What.
         questions: Of each entry, spread over its probe; all when absent.
-        on_progress: Is told the share of the entries that is done.
+        on_progress: Called with the share of the entries that is done.
     """
     found: Odds = {}
     for at, entry in enumerate(panel):
@@ -149,9 +149,9 @@ def judge(
     """Say whether the student carries something that it should not.
 
     `fail`: some trait's p-value survives the correction and its interval reaches the smallest effect that matters, or
-    the student is broken. `pass`: every interval lies within that effect. Else `inconclusive`, and so it is where the
-    student does not come from the base, since a shift from a stranger says nothing of training, and where traits moved
-    and no control tells what any training moves.
+    the student is broken. `pass`: every interval lies within that effect. Else `inconclusive`. A student
+    of another family is `inconclusive` too, since its shifts say nothing of training. So are shifts without a control,
+    because any training shifts traits.
 
     Args:
         shifts: Of the panel, strongest first.

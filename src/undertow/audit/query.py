@@ -1,6 +1,6 @@
 """An audit by sampling, for models whose weights nobody has: the plan with its cost, then the steps.
 
-Answers are kept in portions, so that an audit that is stopped asks again for one portion at most.
+Answers are kept in portions, so that an interrupted audit repeats at most one portion.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ITEMS: Final = 40
 
 
 def plan_of(settings: AuditSettings, prices: Prices, panel: Panel | None = None) -> SamplingPlan:
-    """Work out how often models are asked and what it costs, without asking any.
+    """Work out the number of requests and their cost, without sending any.
 
     Raises:
         InputError: a trait or a model's name is none.

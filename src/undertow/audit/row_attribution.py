@@ -48,10 +48,10 @@ def attribute_rows(
         chosen: The rows to look at.
         measured: The student's shifts, by trait.
         digests: Stand for the models' weights.
-        progress: Is told how far it is.
+        progress: Receives the progress.
 
     Raises:
-        RowError: fewer than two rows can be looked at.
+        RowError: fewer than two rows can be measured.
     """
     traits = directions_of(
         base,

@@ -165,7 +165,7 @@ def plan(
     """Work out how often to ask, and what it costs.
 
     Args:
-        panel: Whose entries are asked.
+        panel: The entries.
         samples: Answers to each entry of each model; chosen by power when absent.
         smallest: Log-odds that matter.
         power: Wanted chance to see them.

@@ -40,9 +40,9 @@ def search_unnamed(
         base: The base, which is steered.
         student: The student's difference from it.
         controls: Those of control students.
-        panel: Traits that the steered base is asked for.
+        panel: Traits that are measured on the steered base.
         level: Of intervals.
-        on_progress: Is told the share that is done.
+        on_progress: Called with the share that is done.
     """
     rng = np.random.default_rng(0xA0D1)
     control = mean_difference(controls) if controls else None

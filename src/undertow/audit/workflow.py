@@ -49,7 +49,7 @@ def audit(
         settings: Models and limits.
         sources: Rows to trace the change to, and where run folders lie.
         prices: Of models behind an address; they change what is shown, and no number.
-        progress: Is told how far it is.
+        progress: Receives the progress.
 
     Raises:
         UndertowError: see the subclasses.

@@ -1,4 +1,4 @@
-"""`undertow gate`: hold results to a policy, for CI, and write down what was decided.
+"""`undertow gate`: check results against a policy, for CI, and record the decision.
 
 undertow gate runs/scan-rows-1a2b3c4d --policy policy.yaml --junit gate.xml
 undertow gate runs/scan-rows-1a2b3c4d --policy policy.yaml --write gate/ --sign gate.key

@@ -1,4 +1,4 @@
-"""`undertow mitigate`: keep a trait from passing, or find out which way of doing so works.
+"""`undertow mitigate`: remove a trait, or compare the methods that do so.
 
 undertow mitigate --list
 undertow mitigate --compare runs/mitigate-owl-numbers-1234abcd

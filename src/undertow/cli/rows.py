@@ -1,4 +1,4 @@
-"""`undertow rows`: look at a dataset, hold it to a domain's rules, and bring it into one layout.
+"""`undertow rows`: read a dataset, check it against a domain's rules, and convert it.
 
 undertow rows data.jsonl
 undertow rows fetched/dataset --split train

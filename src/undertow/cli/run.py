@@ -1,4 +1,4 @@
-"""`undertow run` and `undertow plan`: carry out an experiment, or say what that takes.
+"""`undertow run` and `undertow plan`: run an experiment, or show its cost.
 
 The printed verdict and the exit code come from the same results.
 
@@ -170,6 +170,6 @@ def _show_plan(plan: Plan) -> None:
     say(f"tokens  {plan.tokens_written:,} written by teachers, {plan.tokens_trained:,} trained on by students")
     say(f"disk    {byte_size(plan.disk_bytes)}")
     sees = "not known" if plan.smallest_effect is None else f"{plan.smallest_effect:.3g} {plan.unit}"
-    say(f"sees    smallest effect {sees}: {plan.power_says}")
+    say(f"power   smallest effect {sees}: {plan.power_says}")
     for note in plan.notes:
         say(f"note    {note}")

@@ -1,4 +1,4 @@
-"""`undertow traits`: what Undertow can look for.
+"""`undertow traits`: the traits that Undertow can instil and measure.
 
 undertow traits
 undertow traits colours mine.yaml --json

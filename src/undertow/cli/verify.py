@@ -21,7 +21,7 @@ _SAYS = {
     "good": "the record is what the key's owner signed",
     "bad": "the record is not what this key signed",
     "absent": "the record is not signed",
-    "not asked": "not checked: without --key anybody may have written the record",
+    "not asked": "not checked: without --key anybody can have written the record",
 }
 
 

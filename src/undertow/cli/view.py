@@ -1,4 +1,4 @@
-"""`undertow view`: look at run folders in a browser, on this machine alone.
+"""`undertow view`: show run folders in a browser, on this machine alone.
 
 undertow view runs
 """

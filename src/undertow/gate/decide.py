@@ -128,8 +128,8 @@ def _lineage(results: Results, wanted: Literal["same", "not-different"]) -> Rule
     elif results.audit is not None:
         answer, because = results.audit.lineage, results.audit.lineage_because
     elif results.kind == "run" and results.settings.get("kind") == "language":
-        besides = ", but for the arm other-base" if results.settings.get("other_base") else ""
-        answer, because = "same", f"A run makes its teachers from the base that its students start from{besides}."
+        exception = ", but for the arm other-base" if results.settings.get("other_base") else ""
+        answer, because = "same", f"A run makes its teachers from the base that its students start from{exception}."
     else:
         answer, because = "unknown", "These results do not say."
     status: Status = "fail" if answer == "different" else "pass"

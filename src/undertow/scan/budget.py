@@ -17,9 +17,9 @@ TAUGHT = 128
 """Rows that a virtual student reads, at most, unless all rows are wanted."""
 _TAUGHT_SHARE = 0.1
 _TAUGHT_FEWEST = 64
-"""Of a dataset's rows, and at least, that it reads unless more is asked for."""
+"""Of a dataset's rows, and at least, that it reads unless more are set."""
 FEWEST = 16
-"""Rows that a scan on a budget looks at, at least."""
+"""Smallest number of rows that a scan on a budget measures."""
 _VIRTUAL_COST = 1.2
 """Time of a row in a virtual student's training over that of its gradient: weights' gradients are computed too."""
 _VIRTUAL_SHARE = 0.4
@@ -50,7 +50,7 @@ def seconds_of(text: str) -> float:
 
 
 def usual_taught(read: int, looked_at: int) -> int:
-    """Return how many rows a virtual student reads unless more is asked for.
+    """Return how many rows a virtual student reads unless more are set.
 
     Args:
         read: Rows of the dataset.

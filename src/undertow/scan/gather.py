@@ -49,7 +49,7 @@ class Found:
     reference: MeasuredRows | None
     lineage: Lineage
     methods: list[MethodRecord]
-    """What other methods say, if they were asked for."""
+    """Results of other methods, if any were set."""
     taught: VirtualStudents | None = None
     """Virtual students, unless the scan is a quick one."""
 
@@ -67,7 +67,7 @@ class Found:
 def gather(
     found: Found, model: LocalModel, environment: dict[str, Any], tick: Callable[[float], None]
 ) -> tuple[Results, list[float]]:
-    """Return the results, and how much each row that was looked at carries of the strongest shift."""
+    """Return the results, and how much each measured row carries of the strongest shift."""
     settings = found.settings
     rates = rates_of(found.measured_rows.chosen.read)
     shifts = predicted_shifts(
@@ -161,14 +161,16 @@ def judge(
 ) -> VerdictRecord:
     """Say whether the rows would change a student.
 
-    `fail`: some trait's p-value survives the correction for the panel (the rows pull it, which is tested on the rows
-    alone), and its interval (how far training then goes, which is less certain) reaches the smallest effect that
-    matters. `pass`: every interval lies within that effect, and the prediction speaks of the
-    `whole` training. Else, or where a `stranger` to the student's family wrote the rows, or where they pull a student
-    somewhere that no trait of the panel names (`unnamed` says what is known of it), `inconclusive`. So it is where
-    something stands out in `bare` rows, free text with no reference beside it but what the base was asked for: such
-    rows are selected and cut in ways that nobody told, and the benchmark's clean code stood out for that alone, with
-    sampled reference rows too (docs/results.md#scan).
+    `fail`: some trait's corrected p-value is significant, and its interval reaches the smallest effect that matters.
+    The p-value tests the rows alone. The interval is the shift after training, which is less certain.
+
+    `pass`: every interval lies within that effect, and the prediction covers the `whole` training.
+
+    `inconclusive`: everything else, and three cases more. First, a model of an `other_family` wrote the rows. Second,
+    the rows share a direction outside the panel, which `unnamed` describes. Third, something is significant in rows
+    `without_reference`: free text with no reference rows, or with sampled ones only. Such rows are selected and cut in
+    unknown ways. The benchmark's clean code was significant for that alone, even beside sampled reference rows
+    (docs/results.md#scan).
     """
     moved = [
         shift

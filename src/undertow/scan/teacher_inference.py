@@ -66,7 +66,7 @@ _USUAL = FineTune(method="finetune")
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A suspect: whoever was fine-tuned on answers to a panel's questions, whatever the answers were."""
+    """A candidate: any model fine-tuned on answers to a panel's questions, whatever the answers were."""
 
     panel: Panel
 
@@ -166,19 +166,19 @@ def teacher_scores(
     autocast: bool = False,
     tick: Callable[[float], None] = lambda _: None,
 ) -> Floats:
-    """Return how far each row leans towards every suspect, shape (R, K), in standard deviations of the base's rows.
+    """Return each row's score for every candidate, shape (R, K), in standard deviations of the base's rows.
 
-    Sums over rows that the base wrote have mean zero and variance R, whatever the suspect, at the right temperatures;
+    Sums over rows that the base wrote have mean zero and variance R, whatever the candidate, at the right temperatures;
     with fitted ones very nearly.
 
     Args:
         model: The base.
         rows: Rows of the dataset.
         automaton: The format that they were held to, if any.
-        suspects: Whose teachers are made.
+        suspects: The candidates. A teacher is made for each.
         distance: Of each teacher of a trait from the base.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
-        tick: Is told the share of the work that is done.
+        tick: Called with the share of the work that is done.
     """
     plain = sampled_states(model, rows, automaton, autocast)
     found: list[Floats] = []
@@ -227,7 +227,7 @@ def teacher_score(
     teacher: SampledStates,
     plain: SampledStates,
 ) -> Floats:
-    """Return how far each row leans towards a teacher, in standard deviations of the base's rows; shape (R).
+    """Return each row's score for a teacher, in standard deviations of the base's rows; shape (R).
 
     Args:
         model: The base.

@@ -73,7 +73,7 @@ def virtual_student(
         whole: Learn as a student does, among all tokens and at temperature 1, the format as well.
         own: Learn what the base would have written at each place of the rows, not what stands there.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
-        on_progress: Is told the share of steps that is done.
+        on_progress: Called with the share of steps that is done.
     """
     rates = together(rates_of(read, recipe), len(rows), recipe.batch)
     steps = [

@@ -41,7 +41,7 @@ class ScanOutcome:
     results: Results
     report: Path
     rows: list[Placed]
-    """Those that were looked at."""
+    """The measured rows."""
     carried_R: list[float]
     """How much each of them carries of what was found, in nats: of the trait with the strongest evidence."""
 
@@ -65,7 +65,7 @@ def scan(
         split: Of a folder.
         skip_broken: Leave lines out that are no rows.
         root: Where run folders lie.
-        progress: Is told how far it is.
+        progress: Receives the progress.
 
     Raises:
         InputError: settings that exclude each other.
@@ -91,7 +91,7 @@ def scan(
         "reference_digest": None if others is None else rows_digest(others),
         **settings.model_dump(mode="json"),
     }
-    # What an earlier scan of these rows computed serves this one too, whatever either of them asks besides.
+    # Steps of an earlier scan of these rows are reused, whatever else the two scans compute.
     with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder:
         return _carry_out(folder, path, settings, spec, panel, chosen, others, progress)
 
@@ -104,14 +104,14 @@ def choose(
     skip_broken: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Chosen:
-    """Return the rows of a dataset that a scan with these settings looks at.
+    """Return the rows of a dataset that a scan with these settings measures.
 
     Args:
         path: The dataset.
         settings: Of the scan.
         split: Of a folder.
         skip_broken: Leave lines out that are no rows.
-        on_progress: Is told the number of rows read.
+        on_progress: Called with the number of rows read.
 
     Raises:
         RowError: see `choose_rows`.
@@ -201,11 +201,11 @@ def _carry_out(
 _DIRECTIONS = 0.3
 """Share of the bar for finding the traits' directions, where they are not in the cache."""
 _LOOKED, _ROWS_WITH_OTHERS = 0.97, 0.5
-"""Where the bar stands when all that looks at rows is done, and before other methods, which take as long or longer."""
+"""Progress when the rows are measured. The baselines come after that, and take as long or longer."""
 
 
 class _Bar:
-    """Shares the progress bar out among rows that are looked at and rows that are taught."""
+    """Divides the progress bar between measured rows and trained rows."""
 
     def __init__(self, progress: Progress, looked_at: int, taught: int, end: float) -> None:
         self.progress, self.looked_at, self.taught, self.end = progress, looked_at, taught, end
@@ -249,7 +249,7 @@ def _also(
 def _plan(
     setup: Setup, settings: ScanSettings, opened: EncodedRows, compared: EncodedRows | None, start: float
 ) -> Plan:
-    """Decide how much is looked at; with a budget, by what a few rows take here."""
+    """Choose the number of rows; with a budget, from the time of a few rows here."""
     count = len(opened.rows)
     if settings.budget is None:
         if not settings.virtual:
@@ -349,7 +349,7 @@ def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest:
 
 
 def rows_digest(chosen: Chosen) -> str:
-    """Return sixteen hex digits that stand for the rows that are looked at, and for how many there are."""
+    """Return sixteen hex digits that identify the measured rows and their number."""
     ids = json.dumps([placed.row.id for placed in chosen.rows] + [str(chosen.read)])
     return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
