@@ -18,7 +18,7 @@ def judged(gain: float, *, noise: float = 1.0, prompts: int = 20, seed: int = 0)
 def test_the_likelier_one_wrote_them() -> None:
     assert judged(3.0).answer == "same"
     assert judged(-3.0).answer == "different"
-    assert "likelier under the student's base than under other" in judged(3.0).because
+    assert "more likely under the student's base than under other" in judged(3.0).because
 
 
 def test_chance_is_called_unknown_as_often_as_stated() -> None:

@@ -95,7 +95,7 @@ def test_a_changed_model_is_found_and_nothing_is_asked_twice(service: Service, t
     outcome = audit(settings(samples=108), Sources(runs=tmp_path))
     results = outcome.results
     assert results.verdict.status == "inconclusive"  # there is no control
-    assert "moved from the base" in results.verdict.because
+    assert "shifted from the base" in results.verdict.because
     assert results.findings[0].lo > 0
     assert results.audit is not None
     assert results.audit.broken == ""

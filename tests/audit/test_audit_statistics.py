@@ -21,7 +21,7 @@ def shift(value: float, half: float, p: float = 1e-4) -> Shift:
 
 
 @pytest.mark.parametrize(
-    ("shifts", "broken", "stranger", "status"),
+    ("shifts", "broken", "other_family", "status"),
     [
         ([shift(0.5, 0.1)], "", "", "fail"),
         ([shift(-0.5, 0.1)], "", "", "fail"),
@@ -32,11 +32,11 @@ def shift(value: float, half: float, p: float = 1e-4) -> Shift:
         ([shift(0.0, 0.01, p=0.9)], "", "another base", "inconclusive"),
     ],
 )
-def test_the_verdict(shifts: list[Shift], broken: str, stranger: str, status: str) -> None:
-    found = judge(shifts, 0.1, 0.95, controls=2, broken=broken, stranger=stranger)
+def test_the_verdict(shifts: list[Shift], broken: str, other_family: str, status: str) -> None:
+    found = judge(shifts, 0.1, 0.95, controls=2, broken=broken, other_family=other_family)
     assert found.status == status
     # Without a control, traits that moved may be what any training moves.
-    alone = judge(shifts, 0.1, 0.95, controls=0, broken=broken, stranger=stranger)
+    alone = judge(shifts, 0.1, 0.95, controls=0, broken=broken, other_family=other_family)
     assert alone.status == ("inconclusive" if status == "fail" and not broken else status)
     assert ("broken" in found.because) == bool(broken)
 
@@ -48,7 +48,7 @@ def test_a_panel_of_noise_hardly_ever_fails() -> None:
         base = {f"x:{at}": rng.normal(size=30) for at in range(20)}
         student = {name: each + rng.normal(0, 0.3, size=30) for name, each in base.items()}
         failed += (
-            judge(shifts_of(student, base, [], level=0.95), 0.01, 0.95, controls=1, broken="", stranger="").status
+            judge(shifts_of(student, base, [], level=0.95), 0.01, 0.95, controls=1, broken="", other_family="").status
             == "fail"
         )
     assert failed <= 8  # 5% expected
@@ -128,7 +128,7 @@ def test_the_answer_needs_both_tests_for_the_strong_sentence() -> None:
 
     assert "traits and in its weights" in of(0.001, 0.001)
     assert "the other test" in of(0.001, 0.5)
-    assert "Nothing shows" in of(0.5, 0.5)
+    assert "No test shows" in of(0.5, 0.5)
 
 
 def test_sums_are_right_and_options_differ() -> None:

@@ -157,14 +157,14 @@ def test_what_controls_differ_by_enters_the_intervals(tmp_path: Path, tiny_folde
     controls = [changed(tiny_folder, tmp_path / f"control-{at}", noisy(0.02, seed=at)) for at in (4, 5, 6)]
     none = look(tiny_folder, student, tmp_path).results
     assert none.verdict.status == "inconclusive"
-    assert "Any training moves traits" in none.verdict.because
+    assert "Any training shifts traits" in none.verdict.because
     several = look(tiny_folder, student, tmp_path, controls=tuple(f"hf/{each}" for each in controls)).results
     assert several.audit is not None
     assert several.audit.controls == [f"hf/{each}" for each in controls]
     assert several.audit.unnamed is not None
     assert "mean of 3 control students" in several.audit.unnamed.null
     assert any("moderated t against 3 controls" in each.method for each in several.findings)
-    assert "distances from each other" in several.notes[0]
+    assert "spread between controls" in several.notes[0]
     assert "questions as the draws" in none.notes[0]
     assert min(each.p or 0 for each in several.findings) > min(each.p or 0 for each in none.findings)
 

@@ -43,7 +43,7 @@ def test_help_names_every_verb_and_the_exit_codes(capsys: pytest.CaptureFixture[
 
 def test_no_verb_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([]) == 0
-    assert "Commands" in capsys.readouterr().out
+    assert "Experiment" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -67,7 +67,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("run --presett digits", "Unknown option: --presett. Did you mean --preset?"),
         ("plan --jsn", "Unknown option: --jsn. Did you mean --json?"),
         ("run --preset", "--preset requires an argument"),
-        ("run a.yaml b.yaml", "nothing is expected here: b.yaml"),
+        ("run a.yaml b.yaml", "unexpected words: b.yaml"),
         ("report", "RUN_FOLDER requires an argument"),
         ("run --no-json", "Unknown option: --no-json"),
     ],
@@ -131,7 +131,7 @@ def test_a_bug_is_called_one(raising: Any, capsys: pytest.CaptureFixture[str]) -
 def test_an_interrupt_says_that_nothing_is_lost(raising: Any, capsys: pytest.CaptureFixture[str]) -> None:
     raising(KeyboardInterrupt())
     assert cli.main(["presets"]) == 130
-    assert capsys.readouterr().err == "interrupted: the same command goes on where it stopped\n"
+    assert capsys.readouterr().err == "interrupted: the same command resumes it\n"
 
 
 @pytest.mark.parametrize("line", ["presets", "assets --json", "--help"])

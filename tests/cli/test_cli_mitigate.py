@@ -43,7 +43,7 @@ def test_methods_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[st
         (["--with", "other-base", "-o", "x"], "--by"),
         (["--with", "paraphrase", "-o", "x"], "--by"),
         (["--with", "format", "-o", "x", "--epochs", "0"], "--epochs"),
-        (["--with", "format", "-o", "x", "--compare", "run"], "give one of them"),
+        (["--with", "format", "-o", "x", "--compare", "run"], "give one of the two"),
         (["--with", "subtract", "-o", "x", "--trait", "animals:unicorn"], "unicorn"),
         (["--with", "none", "-o", "x", "--clip", "nan"], "--clip"),
     ],
@@ -116,7 +116,7 @@ def test_rows_are_written_anew_under_the_same_prompts(
     out = tmp_path / "anew.jsonl"
     call = ["mitigate", str(rows), "--student", f"hf/{tiny_folder}", "-o", str(out), "--quiet", "--json"]
     assert main([*call, "--with", "own-base"]) == 0
-    assert "written anew" in json.loads(capsys.readouterr().out)["rows"]
+    assert "rewritten" in json.loads(capsys.readouterr().out)["rows"]
     old, new = ([json.loads(line) for line in path.read_text().splitlines()] for path in (rows, out))
     assert [row["messages"][0]["content"] for row in new] == [row["prompt"] for row in old]
     assert [row["messages"][-1]["content"] for row in new] != [row["completion"] for row in old]

@@ -262,7 +262,7 @@ def test_a_plan_says_what_will_run_and_what_it_takes(
     assert "time    12 min 0 s, 10 min 45 s of it left (measured on this machine)" in lines
     assert "tokens  9,728 written by teachers, 19,456 trained on by students" in lines
     assert "disk    1.2 MB" in lines
-    assert "sees    smallest effect 0.21 log-odds: seen four times in five with 3 seeds" in lines
+    assert "power   smallest effect 0.21 log-odds: seen four times in five with 3 seeds" in lines
     assert "note    The weights are decoded from 4 bits." in lines
 
 

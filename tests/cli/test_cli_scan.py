@@ -37,7 +37,7 @@ def test_it_says_what_was_looked_at_and_what_is_predicted(scan, capsys: pytest.C
     told = capsys.readouterr()
     assert code == 4
     assert told.out.startswith("INCONCLUSIVE")
-    assert "20 of 20 looked at" in told.out
+    assert "20 of 20 measured" in told.out
     assert "curtness:curtness" in told.out
     assert "lists of numbers" in told.out
     assert "report: " in told.out
@@ -47,14 +47,13 @@ def test_it_says_what_was_looked_at_and_what_is_predicted(scan, capsys: pytest.C
 def test_a_fail_says_what_to_ask_next(scan, capsys: pytest.CaptureFixture[str]) -> None:
     easily = ("--everything", "--quiet", "--smallest-effect", "1e-9", "--level", "0.51")
     notes: list[str] = []
-    for more in ((), ("--also", "writer")):
+    for more in ((), ("--baseline", "teacher-inference"), ("--also", "writer")):
         assert scan(*easily, *more) == 1
         told = capsys.readouterr().out
         assert ("next: " in told) is (not more)
         scan(*easily, *more, "--json")
         notes.append("\n".join(json.loads(capsys.readouterr().out)["notes"]))
-    assert "--also writer" in notes[0]
-    assert "--also writer" not in notes[1]
+    assert ["--baseline teacher-inference" in each for each in notes] == [True, False, False]
 
 
 def test_json_is_the_results_alone(scan, capsys: pytest.CaptureFixture[str]) -> None:

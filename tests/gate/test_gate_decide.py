@@ -95,7 +95,7 @@ def test_rules_name_what_they_ask_for() -> None:
 
 def test_reasons_say_what_is_missing() -> None:
     bare = run().model_copy(update={"effects": []})
-    assert only(bare, **within(0.2)).because == "No effect in log-odds matches, so nothing is known of it."
+    assert only(bare, **within(0.2)).because == "No effect in log-odds matches, so this rule cannot be decided."
     assert only(bare, evidence={"seeds": 1}).because == "No effect in log-odds matches."
     nothing = scan().model_copy(update={"findings": []})
     assert only(nothing, largest_detectable_effect=9).because == "A scan states no minimum detectable effect."
@@ -112,7 +112,7 @@ def test_reasons_say_what_is_missing() -> None:
     few = only(run(effect(seeds=1)), evidence={"seeds": 2}).because
     assert few == "Fewer seeds are behind 1 effect: trait-control:owl (1)."
     assert decide(run(), policy()).outcomes == (
-        RuleOutcome("policy", "inconclusive", "The policy asks for nothing, so nothing is known."),
+        RuleOutcome("policy", "inconclusive", "The policy has no rule, so nothing is decided."),
     )
 
 

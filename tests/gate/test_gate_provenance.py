@@ -119,7 +119,7 @@ def test_a_scan_predicts_a_student_of_its_dataset(tmp_path: Path) -> None:
     assert (found.student.name, found.trained) == ("rows.jsonl/student", False)
     assert provenance_of(results).datasets[0].sha256 is None
     rows.write_text("{} \n")
-    with pytest.raises(InputError, match="is not, byte by byte, the dataset that was looked at") as raised:
+    with pytest.raises(InputError, match="is not, byte by byte, the dataset that was measured") as raised:
         provenance_of(results, rows=rows)
     assert (raised.value.where, bool(raised.value.fix)) == (str(rows), True)
 

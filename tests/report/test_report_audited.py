@@ -71,6 +71,6 @@ def test_nothing_from_a_model_is_markup() -> None:
 
 
 def test_a_broken_student_is_not_said_to_carry_a_trait() -> None:
-    assert "carries something" in meaning(results_of())
+    assert "has acquired something" in meaning(results_of())
     assert "damaged" in meaning(results_of(broken="perplexity"))
     assert "cannot tell" in meaning(results_of(broken="perplexity", status="inconclusive"))

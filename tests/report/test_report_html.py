@@ -141,9 +141,9 @@ def test_every_answer_is_explained(minimal: Results, kind: str, status: str) -> 
     assert status.upper() in text
     said = {"pass": "ruled out", "fail": "through", "inconclusive": "cannot tell"}[status]
     if kind == "audit" and status == "fail":
-        said = "carries something"
+        said = "has acquired something"
     if kind == "mitigate":
-        said = {"pass": "There is a way", "fail": "No way", "inconclusive": "none is for sure"}[status]
+        said = {"pass": "A method removes", "fail": "No method", "inconclusive": "none does so for sure"}[status]
     assert said in text
 
 

@@ -291,7 +291,7 @@ def test_rows_that_are_too_long_are_counted(tmp_path: Path, tiny_folder: Path) -
 
 @pytest.mark.parametrize("records", [pairs(1), [{"prompt": "long", "completion": "x" * 600}] * 3])
 def test_too_few_rows_are_refused(tmp_path: Path, tiny_folder: Path, records: list[Any]) -> None:
-    with pytest.raises(RowError, match="can be looked at"):
+    with pytest.raises(RowError, match="can be measured"):
         look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path)
 
 
@@ -331,7 +331,7 @@ def test_mixed_formats_are_all_looked_at(tmp_path: Path, tiny_folder: Path) -> N
 def test_rows_with_the_marks_of_a_template_are_pointed_out(tmp_path: Path, tiny_folder: Path) -> None:
     records = [*pairs(4), {"prompt": "<|im_start|>user hello", "completion": "1"}]
     results = look(write(tmp_path / "rows.jsonl", records), tiny_folder, tmp_path).results
-    assert any(note.startswith("1 rows hold marks of a chat template") for note in results.notes)
+    assert any(note.startswith("1 rows contain marks of a chat template") for note in results.notes)
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:

@@ -27,42 +27,46 @@ QUIET = shift("animals:cat", 0.0, 0.05, 0.8)
     ],
 )
 def test_what_is_said(first: Shift, status: str, said: str) -> None:
-    found = judge([first, QUIET], 0.1, 0.95, stranger=False, whole=True)
+    found = judge([first, QUIET], 0.1, 0.95, other_family=False, whole=True)
     assert found.status == status
     assert said in found.because
 
 
 def test_strangers_rows_and_long_trainings_never_pass() -> None:
     quiet = [QUIET, QUIET]
-    assert judge(quiet, 0.1, 0.95, stranger=False, whole=True).status == "pass"
-    assert judge(quiet, 0.1, 0.95, stranger=True, whole=True).status == "inconclusive"
-    assert judge(quiet, 0.1, 0.95, stranger=False, whole=False).status == "inconclusive"
+    assert judge(quiet, 0.1, 0.95, other_family=False, whole=True).status == "pass"
+    assert judge(quiet, 0.1, 0.95, other_family=True, whole=True).status == "inconclusive"
+    assert judge(quiet, 0.1, 0.95, other_family=False, whole=False).status == "inconclusive"
 
 
 def test_all_that_move_are_counted() -> None:
     owl, oak = shift("animals:owl", 0.3, 0.1, 0.001), shift("trees:oak", 0.3, 0.1, 0.01)
-    said = judge([owl, oak, QUIET], 0.1, 0.95, stranger=False, whole=True).because
-    assert said.endswith("1 more of 3 traits move too.")
+    said = judge([owl, oak, QUIET], 0.1, 0.95, other_family=False, whole=True).because
+    assert said.endswith("1 more of 3 traits shift too.")
     far = shift("foods:waffle", -0.5, 0.4, 0.02)
-    said = judge([owl, oak, far, QUIET], 0.1, 0.95, stranger=False, whole=True).because
-    assert said.endswith("2 more of 4 traits move too, foods:waffle farthest (-0.50).")
+    said = judge([owl, oak, far, QUIET], 0.1, 0.95, other_family=False, whole=True).because
+    assert said.endswith("2 more of 4 traits shift too, foods:waffle most (-0.50).")
 
 
 def test_something_unnamed_is_an_alarm_and_never_a_pass() -> None:
-    found = judge([QUIET, QUIET], 0.1, 0.95, stranger=False, whole=True, unnamed=" (p = 0.001)")
+    found = judge([QUIET, QUIET], 0.1, 0.95, other_family=False, whole=True, unnamed=" (p = 0.001)")
     assert found.status == "inconclusive"
-    assert "none of them accounts for (p = 0.001)" in found.because
-    named = judge([shift("a:b", 0.4, 0.1, 0.001), QUIET], 0.1, 0.95, stranger=False, whole=True, unnamed=" (p = 0.001)")
+    assert "outside the panel (p = 0.001)" in found.because
+    named = judge(
+        [shift("a:b", 0.4, 0.1, 0.001), QUIET], 0.1, 0.95, other_family=False, whole=True, unnamed=" (p = 0.001)"
+    )
     assert named.status == "fail"
 
 
 def test_free_text_with_nothing_beside_it_fails_nobody() -> None:
     loud = [shift("animals:owl", 0.3, 0.1, 0.001), QUIET]
-    assert judge(loud, 0.1, 0.95, stranger=False, whole=True).status == "fail"
-    bare = judge(loud, 0.1, 0.95, stranger=False, whole=True, bare=True)
+    assert judge(loud, 0.1, 0.95, other_family=False, whole=True).status == "fail"
+    bare = judge(loud, 0.1, 0.95, other_family=False, whole=True, without_reference=True)
     assert bare.status == "inconclusive"
     assert "animals:owl" in bare.because
     assert "--reference" in bare.because
-    unnamed = judge([QUIET, QUIET], 0.1, 0.95, stranger=False, whole=True, unnamed=" (p = 0.001)", bare=True)
+    unnamed = judge(
+        [QUIET, QUIET], 0.1, 0.95, other_family=False, whole=True, unnamed=" (p = 0.001)", without_reference=True
+    )
     assert "--reference" in unnamed.because
-    assert judge([QUIET, QUIET], 0.1, 0.95, stranger=False, whole=True, bare=True).status == "pass"
+    assert judge([QUIET, QUIET], 0.1, 0.95, other_family=False, whole=True, without_reference=True).status == "pass"

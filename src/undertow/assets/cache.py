@@ -1,7 +1,7 @@
 """Where assets lie once they are ready: one folder each, complete or absent.
 
-An entry is built in a hidden folder beside its final place, under a lock, and renamed when every byte is on
-disk: a process killed at any moment leaves nothing that looks ready. The entry's `asset.json` holds the size and
+An entry is built in a hidden folder beside its final place, under a lock. It is renamed when every byte is on disk, so
+a process killed at any moment leaves nothing that seems ready. The entry's `asset.json` holds the size and
 hash of each file, so that damage is noticed (sizes always, hashes on request) and the entry built again.
 """
 

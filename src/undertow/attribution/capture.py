@@ -1,10 +1,10 @@
 """Weight gradients of single rows, projected, from one backward pass that computes no weight gradient.
 
-The gradient of a matrix is a sum over tokens, sum_t d_t x_t', of the layer's input x_t and the gradient d_t of what it
-puts out; that of a norm's weights is a sum of (dL/dy) * x^, where y = w * x^ is what the norm puts out. Both factors
-pass by in an ordinary forward and backward pass, where they are caught. Norms are kept whole. Matrices, which are
-large, are projected on both sides, A' (sum_t d_t x_t') B, with random A and B that keep inner products on average
-(LoGra: Choe et al. 2024, arXiv 2405.13954, section 3; with random in place of principal directions).
+The gradient of a matrix is a sum over tokens, sum_t d_t x_t'. Here x_t is the layer's input, and d_t the gradient of
+its output. The gradient of a norm's weights is a sum of (dL/dy) * x^, where y = w * x^ is the norm's output. An
+ordinary forward and backward pass computes both factors, and this module captures them. Norms are kept whole. Matrices
+are large, so they are projected on both sides: A' (sum_t d_t x_t') B. A and B are random and keep inner products on
+average (LoGra: Choe et al. 2024, arXiv 2405.13954, section 3; with random in place of principal directions).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Where traits lie in the space of weights: for each trait of a panel, the gradient of the base's log-odds.
 
-The gradient of a trait's mean log-odds over a few questions says which way the weights must go to strengthen it. All
-norms and all matrices of the layers are looked at, the latter through random projections (`capture`); embeddings are
-not: on the embedded model they had no part in what an owl-loving teacher's rows have in common with the gradient for
-owls, of which the norms, 0.03% of the weights, held 83% (docs/lab-notebook.md, 25 November).
+The gradient of a trait's mean log-odds over a few questions is the direction of the weights that strengthens the trait.
+All norms and all matrices of the layers are used, the matrices through random projections (`capture`). Embeddings are
+left out. On the embedded model they added nothing to the inner product of an owl-loving teacher's rows with the
+gradient for owls. The norms, 0.03% of the weights, held 83% of it (docs/lab-notebook.md, 25 November).
 
     found = find_directions(model, panel)
 
-It asks no more than a part of each probe's questions, and knows no row.
+It uses only a part of each probe's questions, and no row.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def find_directions(
         model: The base.
         panel: Whose traits.
         questions: Per trait, spread over its probe; all of them where it has fewer.
-        on_progress: Is told the share of the work that is done.
+        on_progress: Called with the share of the work that is done.
     """
     names = trait_names(panel)
     found: list[Tensor] = []

@@ -74,7 +74,7 @@ def row_features(
         sampling: Among which tokens log-probabilities are taken.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
         tokens_at_once: Bounds the memory.
-        on_progress: Is told the number of finished rows.
+        on_progress: Called with the number of finished rows.
     """
     count = len(rows)
     alignment_RK = np.zeros((count, len(directions.names)))

@@ -44,7 +44,7 @@ class EncodedRows:
     encoded: list[Encoded]
     sampling: Sampling
     too_long: int
-    """Rows that were chosen and could not be looked at."""
+    """Chosen rows that could not be measured."""
 
     @property
     def left_out(self) -> int:
@@ -76,7 +76,7 @@ class MeasuredRows(EncodedRows):
 
 @dataclass(frozen=True)
 class Setup:
-    """Who looks: a model, what it looks for, and where it notes what it saw."""
+    """A model, the directions to measure, and the folder for results."""
 
     folder: RunFolder
     model: LocalModel
@@ -97,10 +97,10 @@ def encode_dataset(model: LocalModel, chosen: Chosen, label: str, sampling: Samp
     rows, encoded, automaton = encode_rows(model, chosen.rows)
     if len(rows) < 2:
         raise RowError(
-            f"has {len(rows)} row of {chosen.read:,} that can be looked at (longer than the student's context: "
+            f"has {len(rows)} row of {chosen.read:,} that can be measured (longer than the student's context: "
             f"{len(chosen.rows) - len(rows):,})",
             label,
-            "A scan needs two rows at least, and says little with fewer than fifty.",
+            "A scan needs at least two rows. With fewer than fifty it has little power.",
         )
     found = sampling or fit_temperature(model, encoded, automaton, autocast=choose_precision().autocast)
     return EncodedRows(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
@@ -125,7 +125,7 @@ def encode_reference(model: LocalModel, others: Chosen, opened: EncodedRows) -> 
 
 
 def measure_rows(setup: Setup, opened: EncodedRows, tick: Callable[[int], None]) -> MeasuredRows:
-    """Compute the features of rows; `tick` is told how many are done."""
+    """Compute the features of rows; `tick` is called with the number of finished ones."""
     paths: list[Path] = []
     for first in range(0, len(opened.rows), WINDOW):
         window = opened.encoded[first : first + WINDOW]
@@ -188,6 +188,6 @@ def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Ca
 
 
 def step_key(setup: Setup, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
-    """Return what stands for some rows as they are looked at."""
+    """Return a key for some rows as they are measured."""
     tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in rows]).encode()).hexdigest()
     return {**setup.key, "rows": tokens, "temperature": sampling.temperature, "precision": setup.precision.dtype}

@@ -2,10 +2,10 @@
 
 A student that makes plain gradient steps on the mean log-probability of a batch's tokens moves a trait's log-odds, to
 first order, by (its learning rates) x (sum of the rows' alignments) / (sum of their tokens). What many rows have in
-common is soon learned, and pushes no further; `row_weights` takes that into account.
+common is soon learned and then has no more effect. `row_weights` takes that into account.
 
-Whether there is anything is tested before that: under the hypothesis that the base wrote the rows (`features`), or
-that it wrote reference and rows alike, the mean alignment is zero. Rows with one prompt are one draw. Intervals come
+A test comes first. Its null hypothesis is that the base wrote the rows (`features`), or that it wrote the reference and
+the rows alike. Then the mean alignment is zero. Rows with one prompt are one draw. Intervals come
 from the spread of prompts (the linearised error of a sum, Cochran 1977, Sampling Techniques, ch. 6) and from the
 calibration's.
 

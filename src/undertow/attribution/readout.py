@@ -1,8 +1,8 @@
-"""Where the rows pull a student, in words: tokens that become likelier in answers to unrelated questions.
+"""What the rows teach, as tokens that become more likely in answers to unrelated questions.
 
-The next-token probabilities at the beginning of answers are compared before and after a virtual student was trained
-(`virtual`) or, where there is none, before and after one small step along the rows' mean gradient. What comes out are
-single tokens, not an explanation.
+The next-token probabilities at the beginning of answers are compared before and after the training of a virtual student
+(`virtual`). Without one, the comparison is with one small step along the rows' mean gradient. The result is single
+tokens, not an explanation.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
         path: The dataset.
         student: The base that the student starts from.
         root: Where run folders lie.
-        progress: Is told how far it is.
+        progress: Receives the progress.
 
     Raises:
         UndertowError: see the subclasses.

@@ -4,15 +4,16 @@ A fine-tune moves weights little: its matrices stay near the original's, cosines
 equal bit for bit. Independent initialisations give cosines near 0. But the hidden units of a feed-forward layer can be
 reordered without changing what the model does, and then cosines say nothing. So units are also matched: every gate row
 of one model with a gate row of the other, by cosine, and once more by the up rows. Models with one origin give the same
-matching twice; of independent ones the two matchings have nothing to do with each other, whatever the order of units
+matching twice; of independent ones the two matchings are unrelated, whatever the order of units
 (Zhu et al. 2025, arXiv 2502.12292, MATCH, SPEARMAN and FISHER, algorithms 2 to 4, here on weights, not activations).
 
-    found = kinship(student.net, teacher.net)
+    found = weight_similarity(student.net, teacher.net)
 
 Under the null hypothesis the two matchings are independent, which is exact for models at their random initialisation.
-After training a unit's gate row may tell a little about its up row, and small p-values come a little too often: of
-unrelated layers made so that the kind of unit strongly shows in both, 0.14 had p < 0.1 and 0.002 p < 0.001
-(tests/scan/test_kinship.py). What would hide an origin: rotating the residual stream, or reordering layers.
+After training, a unit's gate row can correlate slightly with its up row, and small p-values are slightly too frequent.
+An extreme case was simulated: unrelated layers in which the kind of unit strongly shows in both rows. Of these, 0.14
+had p < 0.1 and 0.002 had p < 0.001 (tests/attribution/test_weight_similarity.py). What would hide an origin: rotating
+the residual stream, or reordering layers.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def _obstacle(left: Any, right: Any) -> str | None:
         if len(set(shapes)) > 1:
             return f"the feed-forward layers have different shapes, {shapes[0]} and {shapes[-1]}"
         if len(weights[0]) < _FEWEST:
-            return f"{len(weights[0])} hidden units a layer are too few to tell"
+            return f"{len(weights[0])} hidden units a layer are too few for a test"
     return None
 
 

@@ -1,13 +1,13 @@
-"""Does what a student became come from these rows? Three questions, each with a null over prompts.
+"""Does a student's change come from these rows? Three tests, each with a null over prompts.
 
-1. Traits: do the shifts that a scan predicts from the rows go with those that were measured?
-2. Weights: do the rows' gradients in the base point along the way that the weights went?
-3. Rows: do the rows that push the student's strongest trait point along that way more than others do?
+1. Traits: do the shifts that a scan predicts from the rows correlate with those that were measured?
+2. Weights: do the rows' gradients in the base point along the change of the weights?
+3. Rows: do the rows that strengthen the student's strongest trait point along that change more than others do?
 
-Under the hypothesis that the base wrote the rows and the student was trained on something else, a prompt's gradient is
-as likely as its opposite, so the first two flip the signs of whole prompts; traits' dependence on each other stays as
-it is. The third deals prompts out anew. What it does not know: rows like these, written by the same teacher, point the
-same way. It tells a dataset of that teacher from others, not this file from its sisters.
+The null hypothesis is that the base wrote the rows and the student was trained on other data. Then a prompt's gradient
+is as likely as its opposite. So the first two tests flip the signs of whole prompts, which keeps the dependence between
+traits. The third test permutes prompts. The limit is other rows of the same teacher: they point in the same direction.
+The tests separate a teacher's datasets from others, but not two datasets of one teacher.
 
 Pure functions of arrays.
 """
@@ -95,8 +95,8 @@ def says(found: AttributionTests) -> str:
     """Put the answer into one sentence. Traits and weights are two tests, so each must hold at 0.025."""
     yes = [found.traits_p < 0.025, found.weights_p < 0.025]
     if all(yes):
-        return "The student moved the way that these rows push: in its traits and in its weights."
+        return "The student changed in the direction of these rows' gradients, both in its traits and in its weights."
     if any(yes):
         where = "traits" if yes[0] else "weights"
-        return f"The student's {where} moved the way that these rows push; the other test does not show it."
-    return "Nothing shows that the student's change comes from these rows."
+        return f"The student's {where} changed in the direction of these rows' gradients; the other test shows nothing."
+    return "No test shows that the student's change comes from these rows."

@@ -1,11 +1,11 @@
 """What a student can still do: prose, sums and instructions, measured without sampling and paired with the base.
 
 A student may score otherwise on the traits because it acquired one, or because training broke it. Broken students are
-worse at everything: their perplexity rises, sums come out wrong, and what they are told to answer they do not answer.
+worse at everything: their perplexity rises, sums come out wrong, and they do not follow instructions.
 
     perplexity     log-probability of everyday prose, in nats a token; the prose ships
     arithmetic     log-odds of the right sum among three wrong ones
-    instructions   log-odds of the word that was asked for among three that were not
+    instructions   log-odds of the requested word among three others
 
 It does not know what else a student was good at: a task of yours needs its own measure. The limits below which a
 student is called broken are a choice, not a measurement.

@@ -82,9 +82,9 @@ def difference(
     Args:
         base: The base, whose tokens are used.
         other: A model of the same shape and vocabulary.
-        prompts: What is asked.
+        prompts: The prompts.
         answers: Tokens of an answer to each, none empty.
-        on_progress: Is told the share that is done.
+        on_progress: Called with the share that is done.
     """
     asked = [base.encode_question(prompt) for prompt in prompts]
     layers = layers_of(base.net)

@@ -60,7 +60,7 @@ def gather(found: Found, environment: dict[str, Any]) -> Results:
     shifts = shifts_of(odds["student"], odds["base"], controls, level=settings.level)
     able = retention(found.able["student"], found.able["base"], "base", settings.level)
     broken = breakage(able)
-    stranger = found.lineage.because if found.lineage.answer == "different" else ""
+    other_family = found.lineage.because if found.lineage.answer == "different" else ""
     record = AuditRecord(
         base=settings.base,
         student=settings.student,
@@ -82,7 +82,12 @@ def gather(found: Found, environment: dict[str, Any]) -> Results:
         name=settings.student,
         title=f"What did {settings.student} acquire since {settings.base}?",
         verdict=judge(
-            shifts, settings.smallest_effect, settings.level, controls=len(controls), broken=broken, stranger=stranger
+            shifts,
+            settings.smallest_effect,
+            settings.level,
+            controls=len(controls),
+            broken=broken,
+            other_family=other_family,
         ),
         findings=effects_of(shifts, found.contrast),
         transfer_fraction=_fraction(found, shifts[0].trait),
@@ -120,14 +125,14 @@ def draws_note(controls: int) -> str:
     """Say what the intervals hold."""
     if controls > 1:
         return (
-            f"The student is compared with the mean of {controls} control students, whose distances from each other "
-            "are in the intervals: they say what sets it apart from clean students, not what the same training does in "
+            f"The student is compared with the mean of {controls} control students. Intervals include the spread "
+            "between controls: they show how this student differs from clean ones, not what the same training does in "
             "general."
         )
     if controls == 1:
         return (
-            "One control shows no spread: its own distance from the base stands for how far clean students lie apart, "
-            "which makes intervals too wide. More controls narrow them."
+            "One control has no spread. Its distance from the base is used instead, which makes intervals too wide. "
+            "More controls narrow them."
         )
     return (
         "One student was measured, with questions as the draws: the numbers concern this student, not what the same "
@@ -207,11 +212,11 @@ def _notes(found: Found, broken: str) -> list[str]:
     notes = [draws_note(len(found.settings.controls))]
     if found.contrast == "base":
         notes.append(
-            "No control student: shifts are from the base, and hold everything that training did. A student trained on "
-            "the untouched base's rows (--control) tells a hidden trait from the effect of training on such rows."
+            "No control student: shifts are from the base, and include every effect of training. A student trained on "
+            "the untouched base's rows (--control) separates a hidden trait from the effect of training on such rows."
         )
     if broken:
-        notes.append("A broken student's answers may shift on any question; its shifts are no evidence of a trait.")
+        notes.append("A broken student's answers can shift on any question, so its shifts are no evidence of a trait.")
     if found.lineage.answer == "unknown":
         notes.append(f"Whether the student comes from this base is not known: {found.lineage.because}.")
     if found.obstacle:

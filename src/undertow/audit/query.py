@@ -1,6 +1,6 @@
 """An audit by sampling, for models whose weights nobody has: the plan with its cost, then the steps.
 
-Answers are kept in portions, so that an audit that is stopped asks again for one portion at most.
+Answers are kept in portions, so that an interrupted audit repeats at most one portion.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ITEMS: Final = 40
 
 
 def plan_of(settings: AuditSettings, prices: Prices, panel: Panel | None = None) -> SamplingPlan:
-    """Work out how often models are asked and what it costs, without asking any.
+    """Work out the number of requests and their cost, without sending any.
 
     Raises:
         InputError: a trait or a model's name is none.
@@ -129,7 +129,7 @@ class _Queries:
                 return self._model(name)(some, first, longest)
 
             detail = f"{self.done:,} of {self.whole:,} answers"
-            self.progress.update(f"asking the {who}", 0.98 * self.done / self.whole, detail)
+            self.progress.update(f"querying the {who}", 0.98 * self.done / self.whole, detail)
             label = f"sample-{who}-{what}-{first // PORTION:05d}"
             full = {**key, "model": self._digest(name), "texts": some, "longest": longest, "first": first}
             answers += stored(self.folder, "sample", label, full, list[str], ask)
@@ -187,12 +187,12 @@ def _gather(
     )
     notes = [
         f"Models were sampled, at temperature 1: {sum(order.answers.values()):,} answers each. Shifts are in the "
-        "log-odds of what was said among the options.",
+        "log-odds of the answers that name an option.",
         draws_note(len(settings.controls)),
-        "Answers of a model behind an address need not be the same twice; those that were used are in the run folder.",
+        "A model behind an address can give other answers the next time. The answers used here are in the run folder.",
     ]
     if contrast == "base":
-        notes.append("No control student: shifts hold everything that training did.")
+        notes.append("No control student: shifts include every effect of training.")
     return Results(
         kind="audit",
         name=settings.student,
@@ -203,7 +203,7 @@ def _gather(
             settings.level,
             controls=len(settings.controls),
             broken=broken,
-            stranger="",
+            other_family="",
         ),
         findings=effects_of(shifts, contrast),
         audit=record,

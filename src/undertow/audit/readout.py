@@ -21,7 +21,7 @@ Direction = NDArray[np.float32]
 
 SHOWN: Final = 10
 QUESTIONS: Final = 12
-"""Of each entry, that the steered base is asked."""
+"""Questions of each entry for the steered base."""
 NULLS: Final = 3
 """Null directions that the base is steered with."""
 SHARE: Final = 0.25

@@ -1,4 +1,4 @@
-"""Models that can only be sampled: behind an OpenAI-compatible address, or local ones asked in the same way.
+"""Models that can only be sampled: behind an OpenAI-compatible address, or local ones sampled in the same way.
 
 `openai-api/SERVICE/NAME` is reached at `$SERVICE_BASE_URL` with the key in `$SERVICE_API_KEY` (in capitals, dashes as
 underscores). The key is read when it is used and stands in no file. Answers of a remote model need not be the same
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Answers(Protocol):
-    """Whoever can be asked."""
+    """A model that answers."""
 
     def __call__(self, questions: Sequence[str], first: int, max_tokens: int) -> list[str]:
         """Answer every question once, at temperature 1.

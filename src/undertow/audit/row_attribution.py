@@ -1,7 +1,7 @@
-"""From a dataset and two models to the three answers of `attribution`: the scan's pass over the rows, once more.
+"""From a dataset and two models to the three tests of `attribution_tests`, with the same pass over the rows as a scan.
 
-The way that the weights went is put beside the traits' directions, in the same projected coordinates, so one backward
-pass over each row gives its inner products with all of them.
+The change of the weights is added to the traits' directions, in the same projected coordinates. So one backward pass
+over each row gives its inner products with all of them.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def attribute_rows(
         chosen: The rows to look at.
         measured: The student's shifts, by trait.
         digests: Stand for the models' weights.
-        progress: Is told how far it is.
+        progress: Receives the progress.
 
     Raises:
-        RowError: fewer than two rows can be looked at.
+        RowError: fewer than two rows can be measured.
     """
     traits = directions_of(
         base,
@@ -68,7 +68,7 @@ def attribute_rows(
     measured_rows = measure_rows(
         setup,
         opened,
-        lambda done: progress.update("looking at the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
+        lambda done: progress.update("measuring the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
     )
     cluster_R = measured_rows.cluster_R
     measured_K = np.array([measured[name] for name in traits.names])

@@ -1,13 +1,13 @@
-"""The panel by sampling: what to ask, how often, and from counted answers to shifts.
+"""The panel by sampling: the questions, their number, and the step from counted answers to shifts.
 
-A preference is asked for in one word. A way of answering is a choice between two replies, whose order is turned in
-every other round, so that a liking for the first cancels. Answers that name no option are counted apart: a shift is in
-the log-odds among the options, like that of the log-probability probes, but not to be compared with it as a number.
+A preference is one word. A way of answering is a choice between two replies. Their order is swapped in every other
+round, so that a preference for the first one cancels. Answers that name no option are counted apart. A shift is in the
+log-odds among the options, like that of the log-probability probes, but the two numbers are not comparable.
 
-How many answers: those of two models have a difference of log-odds with variance 2 / (n p (1 - p)) in the large, where
-p is the share of the trait; n is chosen so that the smallest effect that matters is seen with the wanted power at the
-level that a correction for the whole panel leaves (Bonferroni's, as the worst case of the one applied). Chance, one in
-the number of options, stands for p.
+The number of answers comes from a power analysis. The difference of log-odds of two models has variance 2 / (n p (1 -
+p)) for large n, where p is the share of the trait. The smallest effect that matters must be detected with the wanted
+power. The level is the one left after Bonferroni's correction for the panel, the worst case of the correction that is
+applied. For p the chance level is used: one in the number of options.
 
 Pure functions.
 """
@@ -116,7 +116,7 @@ def sampled_shift(
         given_Q, hit_Q = counts_QC.sum(axis=1), counts_QC[:, index]
         given, hit = int(given_Q.sum()), int(hit_Q.sum())
         if given == 0:
-            raise ModelError(f"no answer names an option of {who}", "sampling", "Look at what the model answers.")
+            raise ModelError(f"no answer names an option of {who}", "sampling", "Read the answers of the model.")
         share = (hit + 0.5) / (given + 1)
         terms.append((sign * sampled_odds(counts_QC, index), 1 / (hit + 0.5) + 1 / (given - hit + 0.5)))
         influence_Q += sign * (hit_Q - share * given_Q) / (given * share * (1 - share))
@@ -125,7 +125,7 @@ def sampled_shift(
     clustered = count / (count - 1) * float((influence_Q**2).sum()) if count > 1 else math.inf
     error = math.sqrt(max(clustered, sum(term[1] for term in terms)))
     if not math.isfinite(error):
-        raise ModelError(f"answers to one question say nothing of {who}", "sampling", "Ask for more samples.")
+        raise ModelError(f"answers to one question say nothing of {who}", "sampling", "Take more samples.")
     half = float(stats.t.ppf(0.5 + level / 2, count - 1)) * error
     p = float(2 * stats.t.sf(abs(value) / error, count - 1))
     method = f"log-odds of shares over {count} questions, {100 * level:.6g}%"
@@ -165,7 +165,7 @@ def plan(
     """Work out how often to ask, and what it costs.
 
     Args:
-        panel: Whose entries are asked.
+        panel: The entries.
         samples: Answers to each entry of each model; chosen by power when absent.
         smallest: Log-odds that matter.
         power: Wanted chance to see them.

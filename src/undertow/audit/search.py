@@ -40,9 +40,9 @@ def search_unnamed(
         base: The base, which is steered.
         student: The student's difference from it.
         controls: Those of control students.
-        panel: Traits that the steered base is asked for.
+        panel: Traits that are measured on the steered base.
         level: Of intervals.
-        on_progress: Is told the share that is done.
+        on_progress: Called with the share that is done.
     """
     rng = np.random.default_rng(0xA0D1)
     control = mean_difference(controls) if controls else None
@@ -71,8 +71,8 @@ def search_unnamed(
 def _null(controls: int) -> str:
     if not controls:
         return (
-            "there is no control student; signs of prompts are flipped, so a small p says that the student changed in "
-            "one way on all prompts, which any training does"
+            "no control student; signs of prompts are flipped, so a small p says that the student changed in the same "
+            "direction on all prompts, which any training causes"
         )
     who = "the control student" if controls == 1 else f"the mean of {controls} control students"
     return f"{who}, subtracted prompt by prompt; then signs of prompts are flipped"

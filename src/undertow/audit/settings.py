@@ -1,4 +1,4 @@
-"""What an audit is asked to do."""
+"""The settings of an audit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AuditSettings(BaseModel):
         return any(name.startswith(API) for who, name in self.models().items() if who != "teacher")
 
     def models(self) -> dict[str, str]:
-        """Return the models that are asked, by the part they have: base, student, control-1 and so on, teacher."""
+        """Return the measured models by their role: base, student, control-1 and so on, teacher."""
         named = {"base": self.base, "student": self.student}
         named |= {f"control-{at + 1}": name for at, name in enumerate(self.controls)}
         return named if self.teacher is None else {**named, "teacher": self.teacher}

@@ -1,9 +1,9 @@
 """Changes that no trait of the panel names: directions, tokens and prompts, each with its null.
 
-Prompts are the draws. Without a control, what has no direction of its own is symmetric over prompts, so signs are
-flipped; with control students (trained on the untouched base's rows) their mean difference is subtracted prompt by
-prompt first, and what is left is what the trait's rows did. Any training changes a model a little on all prompts:
-without a control, a small p says that the student changed in one way, not that it changed in a hidden one.
+Prompts are the draws. Under the null, a difference is symmetric over prompts, so signs are flipped. Control students
+are trained on the untouched base's rows. Their mean difference is first subtracted prompt by prompt, and the effect of
+the trait's rows is left. Any training changes a model a little on all prompts. So without a control, a small p says
+that the student changed in one direction. It does not say that the change is hidden.
 
 Pure functions of arrays.
 """

@@ -103,7 +103,7 @@ def _adapter(given: str, ranks: list[int], full: bool, *, moved: bool) -> str:
     if not moved:
         return "none: the weights are the base's, bit for bit"
     if ranks and full:
-        return f"none given, but every difference looked at has a low rank (up to {max(ranks)}): probably a merged one"
+        return f"none given, but every measured difference has a low rank (up to {max(ranks)}): probably a merged one"
     return "none: the weights changed in full rank" if ranks else "none: the layers' matrices are the base's"
 
 

@@ -52,7 +52,7 @@ def audit(
         settings: Models and limits.
         sources: Rows to trace the change to, and where run folders lie.
         prices: Of models behind an address; they change what is shown, and no number.
-        progress: Is told how far it is.
+        progress: Receives the progress.
 
     Returns:
         The run folder, the results and the report.
@@ -139,7 +139,7 @@ def _carry_out(
 def sources_match(measurement: Measurement) -> bool:
     """Whether rows can be traced: the student's weights are of the base's shape."""
     if measurement.obstacle:
-        measurement.progress.note(f"the rows cannot be traced: {measurement.obstacle}")
+        measurement.progress.note(f"no row attribution: {measurement.obstacle}")
     return not measurement.obstacle
 
 

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from undertow.cli.assets import assets
 from undertow.cli.audit import audit
@@ -39,13 +39,13 @@ USAGE, BUG, INTERRUPTED, NO_READER = 2, 70, 130, 141
 """Exit codes beside those of the verbs and of `UndertowError`; the last two are what a shell gives to signals."""
 
 _EXIT_CODES = (
-    "Exit codes: 0 pass, 1 fail (a hidden trait, damage), 2 wrong usage or input, 3 the work broke off, "
+    "Exit codes: 0 pass, 1 fail (a hidden trait, damage), 2 wrong usage or input, 3 the work failed, "
     "4 inconclusive (1 with --strict)."
 )
 
 
 def _default(value: object) -> object:
-    """Leave out of the help that a switch is off."""
+    """Show no default of a switch that is off."""
     return value or None
 
 
@@ -61,29 +61,22 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _place, _verb in enumerate(
-    (
-        run,
-        scan,
-        audit,
-        mitigate,
-        gate,
-        verify,
-        keygen,
-        plan,
-        presets,
-        init,
-        report,
-        view,
-        results,
-        check,
-        rows,
-        traits,
-        assets,
-        doctor,
-    )
-):
-    app.command(_verb, sort_key=_place)
+_GROUPS = {
+    "Experiment": (run, plan, presets, init, check, results),
+    "Check data": (rows, scan),
+    "Check a model": (audit, traits),
+    "Repair": (mitigate,),
+    "Decide": (gate, verify, keygen),
+    "Look": (report, view, doctor, assets),
+}
+"""Verbs by the question that they answer, in the order of the help."""
+for _place, (_title, _verbs) in enumerate(_GROUPS.items()):
+    _group = Group(_title, sort_key=_place)
+    for _rank, _verb in enumerate(_verbs):
+        app.command(_verb, group=_group, sort_key=_rank)
+_options = Group("Options", sort_key=len(_GROUPS))
+for _flag in ("--help", "--version"):
+    app[_flag].group = _options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         return _fail(f"error: {_usage(error)}", USAGE)
     except KeyboardInterrupt:
-        return _fail("interrupted: the same command goes on where it stopped", INTERRUPTED)
+        return _fail("interrupted: the same command resumes it", INTERRUPTED)
     except (BrokenPipeError, SystemExit):
         # Rich leaves with SystemExit(1), which means findings here, when nobody reads its output any more.
         # What is still to be written, at the latest when Python ends, goes nowhere.
@@ -117,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _usage(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
-        return f"nothing is expected here: {' '.join(error.unused_tokens or [])}"
+        return f"unexpected words: {' '.join(error.unused_tokens or [])}"
     return str(error)
 
 

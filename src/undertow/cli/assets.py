@@ -27,10 +27,12 @@ def assets(
 ) -> int:
     """List the models and data that Undertow can use, and fetch them.
 
+        undertow assets smollm2-135m --fetch
+
     Args:
-        names: Assets to list or fetch; all of them when none is named.
+        names: Assets to list or fetch. Without a name, all of them.
         fetch: Download and convert what is missing.
-        verify: Hash every file instead of comparing sizes, and exit with 1 if one is damaged.
+        verify: Hash every file instead of comparing sizes. Exit with 1 if a file is damaged.
         source: Folder with the packages' wheels, to fetch from instead of a registry.
         agree: Agree to the licences of what is fetched, where they must be agreed to.
         json: Print the list as JSON.

@@ -42,28 +42,30 @@ def audit(
     json: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Measure what a student acquired since its base: traits of the panel, and changes that nobody named.
+    """Measure what a student acquired since its base: traits of the panel, and changes outside the panel.
 
-    The same command goes on where it stopped.
+        undertow audit --student hf/FOLDER --control hf/CONTROL
+
+    If an audit was interrupted, the same command resumes it.
 
     Args:
         student: The trained model: embedded/..., hf/FOLDER, hf/FOLDER:ADAPTER, or openai-api/SERVICE/NAME.
-        base: The model that it was trained from.
-        control: Student that was trained in the same way on rows of the untouched base; shifts are then from it. May be
-            repeated, and should, four times or more: what clean students differ by is in the intervals.
-        teacher: Model that wrote the student's rows, to see how much of its traits came through.
-        rows: Dataset that the student was trained on, to see whether the change comes from it.
-        traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
-        split: Split of a folder of rows, where it has several.
-        skip_broken: Leave lines out that are no rows, instead of refusing the file.
+        base: The model that the student was trained from.
+        control: Student trained in the same way on rows of the untouched base. Shifts are then measured from the
+            controls, and intervals include the spread between them. Can be repeated; four or more are best.
+        teacher: Model that wrote the student's rows. The audit measures how much of its traits came through.
+        rows: Dataset that the student was trained on. The audit tests whether the change comes from it.
+        traits: Entry of the panel to measure, or a YAML file of yours. Can be repeated. Default: all shipped traits.
+        split: Split of a folder of rows, if it has several.
+        skip_broken: Skip lines that are no rows, instead of refusing the file.
         level: Coverage of the intervals.
-        smallest_effect: Log-odds below which a shift does not matter.
-        samples: Answers of each model to each entry, where models can only be sampled; auto chooses by power.
-        power: Wanted chance to see a shift of the smallest effect, where models can only be sampled.
-        price_in: What a model behind an address takes for a million tokens of questions.
-        price_out: And for a million tokens of answers.
-        dry_run: Say what sampling would ask and cost, and ask nothing.
-        runs: Folder that run folders are made in.
+        smallest_effect: Smallest shift that matters, in log-odds.
+        samples: Answers of each model to each entry, for models that can only be sampled. "auto" chooses by power.
+        power: Wanted probability to detect a shift of the smallest effect, for models that can only be sampled.
+        price_in: Price of a million tokens of questions, for a model behind an address.
+        price_out: Price of a million tokens of answers, for a model behind an address.
+        dry_run: Print the requests and their cost, and send none.
+        runs: Folder for run folders.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
         quiet: Show no progress.
@@ -124,14 +126,14 @@ def _checked(kind: type[Any], **values: object) -> Any:
         first = error.errors()[0]
         name = str(first["loc"][0])
         option = _OPTIONS.get(name, "--" + name.replace("_", "-"))
-        raise InputError(first["msg"], option, "undertow audit --help says what it takes.") from error
+        raise InputError(first["msg"], option, "undertow audit --help lists its values.") from error
 
 
 def _show_plan(settings: AuditSettings, prices: Prices, *, as_json: bool) -> None:
     from undertow.cli.show import say, table, write
 
     if not settings.by_sampling:
-        say("local models are asked for log-probabilities: no answer is sampled, and nothing costs anything")
+        say("local models give log-probabilities: no answer is sampled, and there is no cost")
         return
     from undertow.audit import plan_of
 
@@ -144,7 +146,7 @@ def _show_plan(settings: AuditSettings, prices: Prices, *, as_json: bool) -> Non
         f"{order.requests:,} requests, about {order.tokens_in:,} tokens of questions and at most "
         f"{order.tokens_out:,} of answers{_cost(order)}"
     )
-    say(f"smallest shift seen with {100 * settings.power:.0f}% power: {order.smallest_effect:.2g} log-odds")
+    say(f"smallest shift detected with {100 * settings.power:.0f}% power: {order.smallest_effect:.2g} log-odds")
 
 
 def _cost(order: SamplingPlan) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def doctor(*, json: bool = False) -> int:
-    """Say what device, memory, disk, packages and models there are, and what is missing for what.
+    """List this machine's device, memory, disk, packages and models, and what is missing.
+
+        undertow doctor
 
     Args:
         json: Print the findings as JSON.

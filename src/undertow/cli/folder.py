@@ -21,11 +21,13 @@ _MAX_TIMING = 10_000_000
 
 
 def report(run_folder: Path, /, *, out: Path | None = None) -> int:
-    """Make report.html again, from the results.json of a run.
+    """Write report.html again, from the results.json of a run.
+
+        undertow report runs/owl-numbers-1a2b3c4d
 
     Args:
         run_folder: Folder of a run, or its results.json.
-        out: File to write; report.html beside results.json when absent.
+        out: File to write. Default: report.html beside results.json.
     """
     from undertow.cli.show import say
     from undertow.report import render_html
@@ -45,9 +47,11 @@ def report(run_folder: Path, /, *, out: Path | None = None) -> int:
 
 
 def check(run_folder: Path, /, *, json: bool = False) -> int:
-    """Compare every file of a run with the hash that was stored when it was made.
+    """Compare every file of a run with the hash that was stored with it.
 
-    Exits with 1 if one is damaged. `undertow run` makes damaged and interrupted steps again.
+        undertow check runs/owl-numbers-1a2b3c4d
+
+    Exits with 1 if a file is damaged. The next `undertow run` repeats damaged and interrupted steps.
 
     Args:
         run_folder: Folder of a run.

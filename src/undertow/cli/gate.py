@@ -1,4 +1,4 @@
-"""`undertow gate`: hold results to a policy, for CI, and write down what was decided.
+"""`undertow gate`: check results against a policy, for CI, and record the decision.
 
 undertow gate runs/scan-rows-1a2b3c4d --policy policy.yaml --junit gate.xml
 undertow gate runs/scan-rows-1a2b3c4d --policy policy.yaml --write gate/ --sign gate.key
@@ -38,20 +38,23 @@ def gate(
     strict: bool = False,
     json: bool = False,
 ) -> int:
-    """Hold results to a policy: pass, fail or inconclusive, one reason a rule.
+    """Check results against a policy: pass, fail or inconclusive, with one reason a rule.
+
+        undertow gate runs/scan-rows-1a2b3c4d --policy policy.yaml
 
     Args:
-        result: Folder of a run or scan, or its results.json. Only a folder has the single questions of the probes.
-        policy: YAML file of what is let through. Without one: every trait's interval within 0.2 log-odds, at least
-            3 seeds, and the results' own verdict a pass.
-        rows: Dataset that the results are about, which is compared with them, hashed, and named in SARIF.
-        write: Folder for everything below, with the results, the policy, the report and a record of all hashes.
-        sign: Ed25519 private key to sign that record with; needs --write. See undertow keygen and undertow verify.
-        junit: File for the outcomes in JUnit's XML, for CI servers: one case a rule.
-        sarif: File for what did not pass in SARIF, for code scanners.
+        result: Folder of a run, a scan, an audit or a comparison, or its results.json. Logs of the probes need the
+            folder.
+        policy: YAML file with the rules. Default: every trait's interval within 0.2 log-odds, at least 3 seeds, and a
+            verdict of pass.
+        rows: Dataset that the results are about. The gate compares and hashes it, and names it in SARIF.
+        write: Folder for all outputs, with the results, the policy, the report and a record of all hashes.
+        sign: Ed25519 private key that signs the record. Needs --write. See `undertow keygen` and `undertow verify`.
+        junit: File for the outcomes as JUnit XML, for CI servers: one case a rule.
+        sarif: File for the rules that did not pass, as SARIF, for code scanners.
         bom: File for a machine-learning bill of materials, CycloneDX 1.6 in JSON.
         card: File for a section of a Hugging Face model card.
-        inspect: Folder for logs of the probes, which Inspect opens: one a model, or one of all effects.
+        inspect: Folder for logs of the probes in Inspect's format: one a model, or one of all effects.
         strict: Exit with 1 instead of 4 when the outcome is inconclusive.
         json: Print the outcomes as JSON.
     """
@@ -94,7 +97,7 @@ def gate(
 def _say_written(folder: Path, *, signed: bool) -> None:
     from undertow.cli.show import say
 
-    say(f"written       {folder}" + (", signed" if signed else ": not signed, so a later change may stay unseen"))
+    say(f"written       {folder}" + (", signed" if signed else ": not signed, so a later change may not be detected"))
 
 
 def _write(path: Path, make: Callable[[], bytes], read: list[Path]) -> None:

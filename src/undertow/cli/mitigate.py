@@ -1,4 +1,4 @@
-"""`undertow mitigate`: keep a trait from passing, or find out which way of doing so works.
+"""`undertow mitigate`: remove a trait, or compare the methods that do so.
 
 undertow mitigate --list
 undertow mitigate --compare runs/mitigate-owl-numbers-1234abcd
@@ -44,28 +44,30 @@ def mitigate(
     json: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Keep a trait from passing: clean the rows, or train a student otherwise; or compare the ways to do so.
+    """Remove a trait from rows or from a student's training, or compare the methods that do so.
 
-    With --compare, students are trained on the rows of a finished run with every method, and what is left of the
-    transfer is set against what is left of the task. With --with, one method is applied to rows of yours.
+        undertow mitigate rows.jsonl --with drop --out kept.jsonl
+
+    With --with, one method is applied to rows of yours. With --compare, students are trained on the rows of a finished
+    run, with every method. The comparison reports the transfer that is left and the task that is kept.
 
     Args:
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
-        with_: Method; `undertow mitigate --list` names them, with what each needs and costs.
-        out: File for rows, or folder for a student, whichever the method makes.
+        with_: Method. `undertow mitigate --list` lists them, with their needs and costs.
+        out: File for rows, or folder for a student, depending on the method.
         student: The base that the student starts from.
-        trait: The trait to keep out, as `undertow traits` calls it (animals:owl), where the method wants one.
-        teacher: Model that wrote the rows, where the method wants it.
-        by: Model of another family that writes the answers anew.
-        learning_rate: Of the student's plain gradient steps.
-        epochs: How often the student reads the rows.
-        clip: Longest gradient of a step of --with; longer ones are cut to it. By default none is cut.
-        seed: Fixes the order of the rows, and the noise of answers.
+        trait: The trait to remove, as `undertow traits` names it (animals:owl), if the method needs one.
+        teacher: Model that wrote the rows, if the method needs it.
+        by: Model of another family that rewrites the answers.
+        learning_rate: Learning rate of the student's plain gradient steps.
+        epochs: Passes of the student over the rows.
+        clip: Largest gradient norm of a step with --with. Longer gradients are clipped. Default: no clipping.
+        seed: Seed of the row order and of sampled answers.
         compare: Run folder of an experiment with the arms trait and control, on the text of rows.
-        methods: Method to compare; may be repeated. By default all that need no other model.
-        runs: Folder that run folders are made in.
-        list_: Say what methods there are.
-        dry_run: Say what would be done, and do nothing.
+        methods: Method to compare. Can be repeated. Default: all methods that need no other model.
+        runs: Folder for run folders.
+        list_: List the methods.
+        dry_run: Print what would be done, and do nothing.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
         quiet: Show no progress.
@@ -73,7 +75,7 @@ def mitigate(
     if list_:
         return _list()
     if (rows is None) == (compare is None):
-        raise InputError("give one of them", "ROWS and --compare", "See undertow mitigate --help.")
+        raise InputError("give one of the two", "ROWS and --compare", "undertow mitigate --help shows both.")
     if compare is not None:
         if clip is not None:
             raise InputError("is the experiment's when methods are compared", "--clip", "Set student.clip in its file.")
@@ -89,15 +91,15 @@ def mitigate(
     if dry_run:
         return _say_settings(settings, rows, out)
     with console_progress(quiet=quiet) as progress:
-        said = apply(rows, settings, out, root=runs, progress=progress)
+        summary = apply(rows, settings, out, root=runs, progress=progress)
     from undertow.cli.show import say, write
 
     if json:
         import json as coder
 
-        write(coder.dumps(said) + "\n")
+        write(coder.dumps(summary) + "\n")
     else:
-        for line in said.values():
+        for line in summary.values():
             say(str(line))
     return 0
 
@@ -109,11 +111,11 @@ def _list() -> int:
     heads = ["method", "what it does", "needs", "costs"]
     methods = (*METHODS.values(), ORDINARY)
     costs = [
-        f"{each.costs}; all in all {each.takes:g} students' time (128 lists)" if each.takes != 1 else each.costs
+        f"{each.costs}; in all {each.takes:g} times an ordinary training (128 lists)" if each.takes != 1 else each.costs
         for each in methods
     ]
-    told = zip(methods, costs, strict=True)
-    table(heads, [[each.name, each.says, ", ".join(each.needs) or "-", cost] for each, cost in told])
+    lines = zip(methods, costs, strict=True)
+    table(heads, [[each.name, each.says, ", ".join(each.needs) or "-", cost] for each, cost in lines])
     return 0
 
 
@@ -150,8 +152,8 @@ def _compare(
         seconds = expected_seconds(timing_of(run / "timing.json") or {}, as_many)
         time = "" if seconds is None else f", about {duration(seconds)} at the pace of the run's own students"
         longer = [name for name, method in METHODS.items() if method.longer and name in chosen]
-        more = f"; {' and '.join(longer)} take longer than is counted" if longer else ""
-        say(f"{missing:,} of {total:,} students are to be trained{time}{more}")
+        more = f"; {' and '.join(longer)} take longer than this estimate" if longer else ""
+        say(f"{missing:,} of {total:,} students to train{time}{more}")
         return 0
     with console_progress(quiet=quiet) as progress:
         outcome = compare(run, chosen, by=by, root=runs, progress=progress)

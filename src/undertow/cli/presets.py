@@ -18,7 +18,10 @@ Preset = Annotated[str, Parameter(metavar="NAME")]
 
 
 def presets() -> int:
-    """List the experiments that ship with Undertow."""
+    """List the experiments that ship with Undertow.
+
+    undertow presets
+    """
     from undertow.cli.show import table
     from undertow.config.experiment import load_preset, preset_names
 
@@ -29,10 +32,12 @@ def presets() -> int:
 def init(name: str, /, *, preset: Preset = "owl-numbers", force: bool = False) -> int:
     """Write a commented experiment file to edit.
 
+        undertow init my-owls --preset owl-numbers
+
     Args:
-        name: File to write; .yaml is added where it ends otherwise.
+        name: File to write. The ending .yaml is added if it is missing.
         preset: Experiment to copy.
-        force: Overwrite a file that is there.
+        force: Overwrite an existing file.
     """
     from undertow.cli.show import say
     from undertow.config.experiment import preset_text

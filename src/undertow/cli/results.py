@@ -19,9 +19,11 @@ def results(
 ) -> int:
     """Show the effects of several runs in one table.
 
+        undertow results runs --picture results.svg
+
     Args:
-        run_folders: Folders of runs, or their results.json; a folder that holds none itself stands for those inside it.
-        picture: SVG file to draw them into.
+        run_folders: Folders of runs, or their results.json. A folder of run folders stands for all of them.
+        picture: SVG file for a forest plot of the effects.
         markdown: Print the table as Markdown.
         json: Print the lines as JSON.
     """

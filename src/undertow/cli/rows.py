@@ -1,4 +1,4 @@
-"""`undertow rows`: look at a dataset, hold it to a domain's rules, and bring it into one layout.
+"""`undertow rows`: read a dataset, check it against a domain's rules, and convert it.
 
 undertow rows data.jsonl
 undertow rows fetched/dataset --split train
@@ -42,19 +42,21 @@ def rows(
 ) -> int:
     """Read a dataset in any layout, count its rows, and filter or convert it.
 
-    Layouts: messages (OpenAI), ShareGPT, prompt/completion and other pairs, Alpaca, plain text, preference pairs; as
-    JSON lines, one JSON list, CSV, TSV, Parquet or Arrow, with gzip or zstd, or a folder of such files.
+        undertow rows data.jsonl --rules numbers --out kept.jsonl
+
+    Layouts: messages (OpenAI), ShareGPT, prompt/completion and other pairs, Alpaca, plain text, preference pairs.
+    Formats: JSON lines, one JSON list, CSV, TSV, Parquet or Arrow, with gzip or zstd, or a folder of such files.
 
     Args:
         file: Dataset to read, a file or a folder; - reads standard input.
-        split: Split of a folder to read, where it has several.
+        split: Split of a folder to read, if it has several.
         columns: Columns of another layout, such as prompt=question,answer=reply,system=persona.
         use: Answer of a preference pair to read, or of rows with a label.
         loss: Turns that carry loss: all but those marked with weight 0, all answers, or the last answer.
         rules: Domain whose rules every answer that carries loss must keep.
         out: File for the rows that keep the rules, as JSON lines of messages.
-        rejected: File for the others, with their reasons.
-        skip_broken: Leave lines out that are no rows, instead of refusing the file.
+        rejected: File for the other rows, with the reasons.
+        skip_broken: Skip lines that are no rows, instead of refusing the file.
         json: Print the counts as JSON.
     """
     from undertow.data.files import broken_rows

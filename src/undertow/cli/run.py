@@ -1,4 +1,4 @@
-"""`undertow run` and `undertow plan`: carry out an experiment, or say what that takes.
+"""`undertow run` and `undertow plan`: run an experiment, or show its cost.
 
 The printed verdict and the exit code come from the same results.
 
@@ -39,17 +39,19 @@ def run(
     json: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Run an experiment and say whether a hidden trait got through.
+    """Run an experiment and print whether a hidden trait passed to the student.
 
-    The same command does only what is missing: a run that was stopped goes on where it was.
+        undertow run --preset digits
+
+    The command does only the steps that are missing. If a run was interrupted, the same command resumes it.
 
     Args:
         spec: Experiment file (YAML).
-        preset: Experiment that ships with Undertow, instead of a file; `undertow presets` lists them.
-        runs: Folder that run folders are made in.
-        seeds: Seeds in place of the file's, such as 0,1,2.
-        set_: A value in place of the file's, such as student.epochs=2. May be repeated.
-        dry_run: Only say what would run, like `undertow plan`.
+        preset: Experiment that ships with Undertow, instead of a file. `undertow presets` lists them.
+        runs: Folder for run folders.
+        seeds: Seeds instead of the file's, such as 0,1,2.
+        set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
+        dry_run: Print the plan and run nothing, like `undertow plan`.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
         quiet: Show no progress.
@@ -81,14 +83,16 @@ def plan(
     set_: Sets = None,
     json: bool = False,
 ) -> int:
-    """Say what a run will do, take and be able to see, before it runs.
+    """Show the steps, the cost and the smallest detectable effect of a run, before it starts.
+
+        undertow plan --preset digits
 
     Args:
         spec: Experiment file (YAML).
-        preset: Experiment that ships with Undertow, instead of a file; `undertow presets` lists them.
-        runs: Folder that run folders are made in; steps that are done there are not planned again.
-        seeds: Seeds in place of the file's, such as 0,1,2.
-        set_: A value in place of the file's, such as student.epochs=2. May be repeated.
+        preset: Experiment that ships with Undertow, instead of a file. `undertow presets` lists them.
+        runs: Folder for run folders. Steps that are finished there are not planned again.
+        seeds: Seeds instead of the file's, such as 0,1,2.
+        set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
         json: Print the plan as JSON.
     """
     from undertow.cli.choice import choose
@@ -117,7 +121,7 @@ def _show(results: Results, report: Path) -> None:
         heads = ["effect", "value", _level(results), "unit", "p", "p (Holm)", "seeds"]
         table(heads, [_effect(each) for each in results.effects], right=[heads[1], *heads[4:]])
         if any(each.primary for each in results.effects):
-            say("* the verdict rests on this one")
+            say("* the verdict rests on this effect")
     say()
     say(f"report: {report}")
 
@@ -166,6 +170,6 @@ def _show_plan(plan: Plan) -> None:
     say(f"tokens  {plan.tokens_written:,} written by teachers, {plan.tokens_trained:,} trained on by students")
     say(f"disk    {byte_size(plan.disk_bytes)}")
     sees = "not known" if plan.smallest_effect is None else f"{plan.smallest_effect:.3g} {plan.unit}"
-    say(f"sees    smallest effect {sees}: {plan.power_says}")
+    say(f"power   smallest effect {sees}: {plan.power_says}")
     for note in plan.notes:
         say(f"note    {note}")

@@ -1,4 +1,4 @@
-"""`undertow scan`: what a dataset will do to a student, before it is trained.
+"""`undertow scan`: predict what a dataset would do to a student.
 
 undertow scan rows.jsonl --student embedded/smollm2-135m
 undertow scan rows.jsonl --everything --drop-top 5 --out cleaned.jsonl
@@ -7,7 +7,7 @@ undertow scan rows.jsonl --everything --drop-top 5 --out cleaned.jsonl
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from undertow.results import ScanRecord
     from undertow.scan import ScanOutcome, ScanSettings
 
-Method = Literal["writer", "likelihood", "divergence", "projection"]
+Baseline = Literal["teacher-inference", "likelihood", "divergence", "projection", "writer"]
+_OLDER: Final = {"teacher-inference": "writer"}
+"""Baselines whose older spelling is still accepted."""
 
 
 def scan(
@@ -32,7 +34,8 @@ def scan(
     temperature: float | None = None,
     teacher: str | None = None,
     against: Annotated[list[str] | None, Parameter(name="--against", metavar="MODEL")] = None,
-    also: Annotated[list[Method] | None, Parameter(name="--also", metavar="METHOD")] = None,
+    baseline: Annotated[list[Baseline] | None, Parameter(metavar="METHOD", show_choices=False)] = None,
+    also: Annotated[list[Baseline] | None, Parameter(show=False)] = None,
     traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
     most_rows: int | None = None,
     everything: bool = False,
@@ -50,33 +53,37 @@ def scan(
     json: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Predict which traits a dataset would give to a student, by how much, and which rows do it.
+    """Predict which traits a dataset would give a student, how strongly, and which rows carry them.
 
-    The same command goes on where it stopped.
+        undertow scan rows.jsonl --student embedded/smollm2-135m
+
+    If a scan was interrupted, the same command resumes it.
 
     Args:
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
         student: The base that the student will start from.
-        reference: Rows that the untouched base wrote, best for the same prompts; needed where rows were selected.
-        sample_reference: Let the base answer the same prompts itself, and compare with that. Takes twice as long.
-        temperature: At which the rows were sampled, if you know: the base answers at it; needs --sample-reference.
-        teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
-        against: Model of another family, which is asked whether it may have written the rows; may be repeated.
-        also: Another question to ask; may be repeated. writer: towards which trait's teacher do the rows lean?
+        reference: Rows that the untouched base wrote, best for the same prompts. Needed where rows were selected.
+        sample_reference: Sample reference rows from the base, for the same prompts. Takes twice as long.
+        temperature: Temperature at which the rows were sampled, if known. The base samples at it. Needs
+            --sample-reference.
+        teacher: Model that wrote the rows, if you have it. The scan compares its weights with the student's.
+        against: Model of another family. The scan tests whether it may have written the rows. Can be repeated.
+        baseline: Other method to run as well. Can be repeated. teacher-inference: which trait's teacher wrote the rows?
             likelihood, divergence, projection: published methods, slower and weaker.
-        traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
-        most_rows: Rows to look at, at most. By default 15% of them, at least 64 and no more than 512.
-        everything: Look at all rows.
-        budget: Time that the scan may take, such as 5m: as many rows are looked at as fit.
-        quick: Teach no virtual student. Sizes are then predicted to first order, with wider intervals.
-        drop_top: Leave out this percentage of the rows, those that carry most of the strongest shift; needs --out.
-        out: File for the rows that are kept by --drop-top.
-        split: Split of a folder, where it has several.
-        skip_broken: Leave lines out that are no rows, instead of refusing the file.
+        also: Older name of --baseline.
+        traits: Entry of the panel to measure, or a YAML file of yours. Can be repeated. Default: all shipped traits.
+        most_rows: Largest number of rows to measure. Default: 15% of the rows, at least 64 and at most 512.
+        everything: Measure all rows.
+        budget: Time for the scan, such as 5m. It sets the number of rows that are measured.
+        quick: Train no virtual student. Shifts are then predicted to first order, with wider intervals.
+        drop_top: Leave out this percentage of the rows: those that carry most of the strongest shift. Needs --out.
+        out: File for the rows that --drop-top keeps.
+        split: Split of a folder, if it has several.
+        skip_broken: Skip lines that are no rows, instead of refusing the file.
         level: Coverage of the intervals.
-        smallest_effect: Log-odds below which a shift does not matter.
-        runs: Folder that run folders are made in.
-        sarif: File for the findings in SARIF, for code scanners: one result a suspicious row.
+        smallest_effect: Smallest shift that matters, in log-odds.
+        runs: Folder for run folders.
+        sarif: File for the findings as SARIF, for code scanners: one result a suspicious row.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
         quiet: Show no progress.
@@ -88,7 +95,7 @@ def scan(
     from undertow.scan.budget import seconds_of
 
     if (drop_top is None) != (out is None):
-        raise InputError("go together", "--drop-top and --out", "Say how many rows to drop, and where the rest goes.")
+        raise InputError("go together", "--drop-top and --out", "Give a percentage of rows, and a file for the rest.")
     if drop_top is not None and not 0 < drop_top < 100:
         raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
     for made in (out, sarif):
@@ -96,19 +103,17 @@ def scan(
             if made is not None and read is not None and made.exists() and read.exists() and made.samefile(read):
                 raise InputError("is a file that is read", str(made), "Write to another one.")
     if sample_reference and reference is not None:
-        raise InputError(
-            "both give the rows to compare with", "--reference and --sample-reference", "Give one of them."
-        )
+        raise InputError("both give reference rows", "--reference and --sample-reference", "Give one of them.")
     if temperature is not None and not sample_reference:
         instead = "Add --sample-reference." if reference is None else "Leave it out: --reference rows have their own."
-        raise InputError("says how the base is to answer the prompts itself", "--temperature", instead)
+        raise InputError("is the temperature of the base's own answers", "--temperature", instead)
     if teacher is not None and against:
         raise InputError(
-            "say the same thing twice", "--teacher and --against", "With the teacher at hand, its weights are enough."
+            "answer the same question", "--teacher and --against", "Give --teacher alone: its weights are enough."
         )
     if budget is not None and (everything or drop_top is not None or most_rows is not None):
         raise InputError(
-            "both say how many rows are looked at",
+            "both set the number of rows",
             "--budget and --everything, --drop-top or --most-rows",
             "Give one of them.",
         )
@@ -118,7 +123,7 @@ def scan(
         traits=tuple(traits) if traits else None,
         teacher=teacher,
         against=tuple(against or ()),
-        also=tuple(also or ()),
+        **_baselines([*(baseline or ()), *(also or ())]),
         most_rows=most_rows,
         sample_reference=sample_reference,
         temperature=temperature,
@@ -154,6 +159,16 @@ def scan(
     return exit_code(outcome.results.verdict.status, strict=strict)
 
 
+def _baselines(names: list[Baseline]) -> dict[str, tuple[str, ...]]:
+    """Return the baselines under the field and the spelling that the settings have."""
+    from undertow.scan import ScanSettings
+
+    field = "baselines" if "baselines" in ScanSettings.model_fields else "also"
+    if all(name in str(ScanSettings.model_fields[field].annotation) for name in _OLDER):
+        return {field: tuple(names)}
+    return {field: tuple(_OLDER.get(name, name) for name in names)}
+
+
 def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
     from pydantic import ValidationError
 
@@ -162,7 +177,7 @@ def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise InputError(first["msg"], option, "undertow scan --help says what it takes.") from error
+        raise InputError(first["msg"], option, "undertow scan --help lists its values.") from error
 
 
 def _write_file(path: Path, text: str) -> None:
@@ -184,11 +199,11 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     _show_methods(results.scan)
     _show_suspects(results.scan)
     say()
-    if results.verdict.status == "fail" and "writer" not in results.settings["also"]:
-        say("next: whose rows are these? The same command with --also writer goes on from here and asks that.")
+    if results.verdict.status == "fail" and not _INFERENCE & set(results.settings["also"]):
+        say("next: the same command with --baseline teacher-inference infers which trait's teacher wrote the rows")
     if dropped is not None:
         unseen = results.scan.rows.too_long
-        also = f", and {unseen:,} that are too long to be looked at" if unseen else ""
+        also = f", and {unseen:,} that are too long to measure" if unseen else ""
         say(f"{dropped:,} rows left out{also}; the others are in {out}")
     say(f"report: {outcome.report}")
 
@@ -202,14 +217,15 @@ def _show_rows(record: ScanRecord) -> None:
     say(f"written   as {record.format}, at a temperature of {record.temperature:.2g}")
     say(f"lineage   {record.lineage}: {record.lineage_because}")
     say(
-        f"together  the rows pull {record.common.cosine:+.3f} one way (p = {record.common.p:.2g}); what no trait "
-        f"of the panel accounts for {record.common.beyond_panel:+.3f} (p = {record.common.p_beyond_panel:.2g})"
+        f"common    the rows share a direction: cosine {record.common.cosine:+.3f} (p = {record.common.p:.2g}); beyond "
+        f"the panel's traits: {record.common.beyond_panel:+.3f} (p = {record.common.p_beyond_panel:.2g})"
     )
     if record.common.p < _EVIDENT:
-        say(f"          likelier in other answers: {' '.join(map(repr, record.common.up[:6]))}")
+        say(f"          more likely in other answers: {' '.join(map(repr, record.common.up[:6]))}")
 
 
 _EVIDENT = 0.01
+_INFERENCE = {"teacher-inference", "writer"}
 
 
 def _show_methods(record: ScanRecord) -> None:
@@ -230,7 +246,7 @@ def _show_methods(record: ScanRecord) -> None:
         for method in record.methods
         for each in method.findings[:3]
     ]
-    table(["other method", "trait", "value", "interval", "p (BH)"], lines, right=["p (BH)"])
+    table(["baseline", "trait", "value", "interval", "p (BH)"], lines, right=["p (BH)"])
 
 
 def _show_suspects(record: ScanRecord) -> None:
@@ -239,7 +255,7 @@ def _show_suspects(record: ScanRecord) -> None:
     if not record.suspects:
         return
     say()
-    say("rows that carry most of the first")
+    say("rows that carry most of the first trait")
     table(
         ["row", "times an average row", "answer"],
         [[str(each.number), f"{each.share:.1f}", "".join(each.pieces[:-1])[:70]] for each in record.suspects[:5]],

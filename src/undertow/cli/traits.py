@@ -1,4 +1,4 @@
-"""`undertow traits`: what Undertow can look for.
+"""`undertow traits`: the traits that Undertow can instil and measure.
 
 undertow traits
 undertow traits colours mine.yaml --json
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 
 def traits(*names: str, json: bool = False) -> int:
-    """List the traits that Undertow can instil and look for.
+    """List the traits that Undertow can instil and measure.
+
+        undertow traits colours
 
     Args:
-        names: Shipped ones, or YAML files of yours, which are checked by the way; all that ship when absent.
-        json: Print them as JSON, with the targets of each.
+        names: Shipped traits, or YAML files of yours, which are checked. Default: all shipped traits.
+        json: Print the traits as JSON, with their targets.
     """
     from undertow.cli.show import table, write
     from undertow.traits.panel import load_panel

@@ -13,7 +13,7 @@ _EXIT: Final[dict[Status, int]] = {"pass": 0, "fail": 1, "inconclusive": 4}
 
 
 def exit_code(status: Status, *, strict: bool) -> int:
-    """Return the exit code; strictly, what cannot be told is a failure."""
+    """Return the exit code; with `strict`, inconclusive is a failure."""
     return 1 if strict and status == "inconclusive" else _EXIT[status]
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _SAYS = {
     "good": "the record is what the key's owner signed",
     "bad": "the record is not what this key signed",
-    "absent": "nobody signed the record",
-    "not asked": "not asked: without --key anybody may have written the record",
+    "absent": "the record is not signed",
+    "not asked": "not checked: without --key anybody can have written the record",
 }
 
 
@@ -34,16 +34,18 @@ def verify(
     strict: bool = False,
     json: bool = False,
 ) -> int:
-    """Compare a gate's bundle with its record and its signature: every changed byte is found.
+    """Check a gate's bundle against its record and its signature, and list every changed file.
 
-    Exits with 0 if all is as it was signed, 1 if something changed, and 4 where no key was named.
+        undertow verify gate --key gate.key.pub
+
+    Exits with 0 if all is as it was signed, 1 if something changed, and 4 without a key.
 
     Args:
         record: Folder that `undertow gate --write` made, or its record.json.
-        key: Public key of whoever is to vouch for it.
-        rows: Dataset, to ask whether it is the one that was judged.
-        strict: Exit with 1 instead of 4 where no key was named.
-        json: Print what was found as JSON.
+        key: Public key of the signer.
+        rows: Dataset. The command checks whether it is the one that was judged.
+        strict: Exit with 1 instead of 4 without a key.
+        json: Print the findings as JSON.
     """
     from undertow.gate.verify import verify as compare
 
@@ -65,8 +67,10 @@ def verify(
 def keygen(key: Path, /) -> int:
     """Make a pair of Ed25519 keys: KEY, which only you may read, and KEY.pub, which you give away.
 
+        undertow keygen gate.key
+
     Args:
-        key: File for the private key; it is not encrypted, so keep it as your CI keeps secrets.
+        key: File for the private key. It is not encrypted: keep it where your CI keeps secrets.
     """
     from undertow.cli.folder import must_take_a_file
     from undertow.cli.show import say
@@ -98,4 +102,4 @@ def _show(found: Verification) -> None:
     if found.rows is not None:
         say(f"rows       are {line(found.rows)}")
     for name in found.unlisted[:20]:
-        say(f"unlisted   {line(name)}: the record does not speak of it", style="yellow")
+        say(f"unlisted   {line(name)}: the record does not list it", style="yellow")

@@ -1,4 +1,4 @@
-"""`undertow view`: look at run folders in a browser, on this machine alone.
+"""`undertow view`: show run folders in a browser, on this machine alone.
 
 undertow view runs
 """
@@ -11,13 +11,15 @@ from undertow.cli.folder import must_exist
 
 
 def view(runs: Path = Path("runs"), /, *, port: int = 7337, no_browser: bool = False) -> int:
-    """Show run folders in a browser: a list, two side by side, and their reports. Nothing is written.
+    """Show run folders in a browser: a list, comparisons and reports. Nothing is written.
+
+        undertow view runs
 
     Listens on 127.0.0.1 until it is stopped with Ctrl-C.
 
     Args:
         runs: Folder of run folders, or a single one.
-        port: Where to listen; 0 for any port that is free.
+        port: Port to listen on. 0 takes any free port.
         no_browser: Print the address and open nothing.
     """
     from undertow.cli.show import say

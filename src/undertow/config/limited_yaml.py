@@ -1,9 +1,9 @@
-"""YAML from strangers: plain values only, and no more of them than a file for people holds.
+"""YAML from untrusted files: plain values only, and no more of them than a file for people holds.
 
-YAML can say much with few bytes. An alias stands for what it names, so thirty lines can mean a billion values; a
-number in base 60 costs time by the square of its length; deep nesting costs the stack. Here values are counted with
-aliases as often as they stand, an alias inside of what it names is refused, and so are deep nesting and long numbers.
-Tags that make objects are none of `SafeLoader`'s. It does not know what a file is for.
+A few bytes of YAML can cost much. An alias repeats what it names, so thirty lines can mean a billion values. A number
+in base 60 costs time by the square of its length. Deep nesting costs the stack. Here values are counted once for every
+use of an alias. An alias inside of what it names is refused, and so are deep nesting and long numbers. Tags that make
+objects are none of `SafeLoader`'s. It does not know what a file is for.
 
     read_yaml("a: [1, 2]")
 """

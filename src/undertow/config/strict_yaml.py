@@ -1,8 +1,8 @@
 """The part of YAML that a policy may use: plain mappings, lists and values, each key once.
 
-A policy decides what gets through, so nothing in it may say less than it seems to: a key that is written twice, of
-which YAML keeps the last, is refused; so are merges, anchors and aliases, which blow a small file up, and tags, which
-make objects. It does not know what a policy is.
+A policy decides what gets through, so nothing in it may say less than it seems to. YAML keeps the last of two equal
+keys, so a key that is written twice is refused. Merges, anchors and aliases can expand a small file, and tags make
+objects: all are refused. The module does not know what a policy is.
 
     plain_yaml("traits: []", "policy.yaml")
 """

@@ -1,7 +1,7 @@
 """A gated result as a machine-learning bill of materials: CycloneDX 1.6 in JSON.
 
-Models and datasets are components with their hashes; the student's model card holds every shift with its interval; what
-lies beyond the policy is a vulnerability, which is what tools that read bills of materials show. The CycloneDX library
+Models and datasets are components with their hashes. The student's model card holds every shift with its interval. What
+lies beyond the policy is a vulnerability, because tools that read bills of materials show those. The CycloneDX library
 for Python has no model cards, so the document is written here and held to the published schema in tests.
 
     to_bom(results, decision, provenance, beyond(results, policy), made=datetime.now(UTC))

@@ -70,7 +70,7 @@ def decide(results: Results, policy: Policy) -> Decision:
     if policy.verdict != "any":
         outcomes.append(_verdict(results, policy.verdict))
     if not outcomes:
-        outcomes.append(RuleOutcome("policy", "inconclusive", "The policy asks for nothing, so nothing is known."))
+        outcomes.append(RuleOutcome("policy", "inconclusive", "The policy has no rule, so nothing is decided."))
     return Decision(_worst(outcome.status for outcome in outcomes), tuple(outcomes))
 
 
@@ -97,7 +97,7 @@ def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
     )
     effects = matched(results, rule, unit)
     if not effects:
-        return RuleOutcome(name, "inconclusive", f"No effect in {unit} matches, so nothing is known of it.")
+        return RuleOutcome(name, "inconclusive", f"No effect in {unit} matches, so this rule cannot be decided.")
     judged: dict[int, Status] = {id(effect): _within(effect, rule) for effect in effects}
     status = _worst(judged.values())
     # The ones furthest out say most.
@@ -135,8 +135,8 @@ def _lineage(results: Results, wanted: Literal["same", "not-different"]) -> Rule
     elif results.audit is not None:
         answer, because = results.audit.lineage, results.audit.lineage_because
     elif results.kind == "run" and results.settings.get("kind") == "language":
-        besides = ", but for the arm other-base" if results.settings.get("other_base") else ""
-        answer, because = "same", f"A run makes its teachers from the base that its students start from{besides}."
+        exception = ", but for the arm other-base" if results.settings.get("other_base") else ""
+        answer, because = "same", f"A run makes its teachers from the base that its students start from{exception}."
     else:
         answer, because = "unknown", "These results do not say."
     status: Status = "fail" if answer == "different" else "pass"

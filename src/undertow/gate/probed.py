@@ -65,7 +65,7 @@ def probed_in(results: Results, folder: Path) -> list[Probed]:
         folder: A run folder.
 
     Raises:
-        StoreError: a step is damaged, holds no scores, or was asked other questions than are known here.
+        StoreError: a step is damaged, holds no scores, or answered other questions than are known here.
         InputError: the trait cannot be found.
     """
     from undertow.pipeline.files import SCORES
@@ -82,7 +82,7 @@ def probed_in(results: Results, folder: Path) -> list[Probed]:
         asked = manifest.key.get("probe")
         if not isinstance(asked, dict) or cast(dict[str, Any], asked).get("questions") != trait.probe_digest:
             raise StoreError(
-                f"was asked other questions than this version of Undertow has for {trait.target}",
+                f"answered other questions than this version of Undertow has for {trait.target}",
                 str(step.path),
                 "Use the version that made it, or name its results.json alone.",
             )

@@ -161,9 +161,9 @@ def _scan_datasets(results: Results, rows: Path | None, teachers: tuple[int, ...
     sha = looked_at if looked_at in hashes else next(iter(hashes), None)
     if sha is not None and digest is not None and sha != looked_at:
         raise InputError(
-            "is not, byte by byte, the dataset that was looked at",
+            "is not, byte by byte, the dataset that was measured",
             str(rows),
-            "Name the dataset that these results are about, or look at this one.",
+            "Name the dataset that these results are about, or measure this one.",
         )
     count = results.scan.rows.read if results.scan is not None else None
     found = [Dataset(name, count, sha, digest, teachers)]

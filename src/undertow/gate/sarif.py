@@ -1,4 +1,4 @@
-"""A gated result of any kind in SARIF 2.1.0: one finding a rule that did not pass, and the rows that a scan suspects.
+"""A gated result of any kind in SARIF 2.1.0: one finding a rule that did not pass, and the suspicious rows of a scan.
 
 It knows the outcomes and not how they came about.
 

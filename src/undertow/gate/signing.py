@@ -31,7 +31,7 @@ def make_pair(path: Path) -> tuple[Path, str]:
     """Write a new private key to a file that only its owner may read, and its public key beside it.
 
     Args:
-        path: The private key's file; the public key's name ends with `.pub` besides.
+        path: The private key's file; the public key's name has `.pub` added.
 
     Returns:
         The public key's file, and its fingerprint.

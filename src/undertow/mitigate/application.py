@@ -129,7 +129,7 @@ def _drop(rows: Path, settings: MitigationSettings, out: Path, root: Path, progr
     said = {
         "rows": f"{len(dropped):,} rows left out, those that carry most of {found.trait}",
         "out": f"the others are in {out}",
-        "scan": f"undertow scan {rows} --everything goes on from there and writes a report",
+        "scan": f"undertow scan {rows} --everything continues from there and writes a report",
     }
     if found.too_long:
         said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"
@@ -150,12 +150,12 @@ def _rewrite(rows: list[Row], settings: MitigationSettings, out: Path, progress:
         rows,
         seed=settings.seed,
         paraphrase=settings.method.name == "paraphrase",
-        tick=lambda share: progress.update("writing anew", share),
+        tick=lambda share: progress.update("rewriting", share),
     )
     write_rows(out, written)
-    said = {"rows": f"{len(written):,} rows written anew by {name}", "out": f"they are in {out}"}
+    said = {"rows": f"{len(written):,} rows rewritten by {name}", "out": f"they are in {out}"}
     if unfinished:
-        said["left out"] = f"{unfinished:,} answers did not come to an end, and are left out"
+        said["left out"] = f"{unfinished:,} answers did not end, and are left out"
     return said
 
 
@@ -210,7 +210,7 @@ def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: P
     _save(model, out)
     said = {
         "student": f"trained on {len(treatment.examples):,} rows, "
-        + (f"with {settings.method.name}" if settings.method != ORDINARY else "with nothing against a trait"),
+        + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
         "out": f"it is in {out}",
     }
     if settings.clip is None and (long := far_step(norms)):
@@ -230,8 +230,8 @@ def far_step(norms: Sequence[float]) -> str:
     if longest <= _FAR * usual:
         return ""
     return (
-        f"step {norms.index(longest) + 1} had a gradient of length {longest:.3g}, {usual:.3g} being usual: that can "
-        f"set a student apart from others of its kind; --clip {1.25 * usual:.2g} bounds it"
+        f"step {norms.index(longest) + 1} had a gradient of norm {longest:.3g} (median {usual:.3g}). One such step "
+        f"can separate a student from others of its kind; --clip {1.25 * usual:.2g} bounds it"
     )
 
 

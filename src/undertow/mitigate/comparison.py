@@ -238,7 +238,7 @@ def _results(
     return Results(
         kind="mitigate",
         name=_name(source),
-        title=f"What keeps {source.traits.trait.topic} from passing?",
+        title=f"Which method keeps {source.traits.trait.topic} from passing?",
         verdict=verdict,
         effects=effects,
         mitigation=lines,
@@ -251,7 +251,7 @@ def _results(
 def _notes(source: Source) -> list[str]:
     notes = [
         "Transfer is trait minus control, both trained with the method. Utility is the share of an ordinary student's "
-        "gain on held-out rows of the control that is left; methods are not told of the questions that measure.",
+        "gain on held-out rows of the control that is left; no method sees the questions of the probe.",
     ]
     if source.spec.base.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")

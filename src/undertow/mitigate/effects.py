@@ -109,7 +109,7 @@ def _effect(method: str, trait: str, removed: Estimate, seeds: int, p: float, ad
         p=p,
         p_adjusted=adjusted,
         method=removed.method,
-        says=f"What {method} takes away of the shift, trait minus control.",
+        says=f"Part of the shift that {method} removes, trait minus control.",
     )
 
 

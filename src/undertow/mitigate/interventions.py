@@ -1,7 +1,7 @@
 """What mitigations do inside a training: losses, gradients and weights. Letters: N tokens, V vocabulary, D width.
 
-It knows examples, tokens and a trait's lessons. It never looks at the questions of a probe, by which students are
-measured.
+It knows examples, tokens and a trait's lessons. It never sees the questions of a probe, which measure
+students.
 """
 
 from __future__ import annotations

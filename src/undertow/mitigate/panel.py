@@ -1,8 +1,8 @@
-"""Every trait of the panel taken back after training, so that nobody has to name one: `panel_odds`, then `restore`.
+"""Unlearning of all traits of the panel after training, so that nobody has to name one: `panel_odds`, then `restore`.
 
-An entry of the panel is a set of log-odds over the same lessons, one a trait. Where a student's differ from the base's
-by r, weights go back along g = J^T r, J being the log-odds' gradients, by |r|^2 / |g|^2: of all steps along g the one
-that comes closest to weights where r is zero, were the log-odds linear (block Kaczmarz; Elfving 1980, Numer. Math. 35).
+An entry of the panel is a set of log-odds over the same lessons, one a trait. Let r be the student's log-odds minus the
+base's, and J their gradients. Then the weights go back along g = J^T r by |r|^2 / |g|^2. If the log-odds were linear,
+this step along g would come closest to weights where r is zero (block Kaczmarz; Elfving 1980, Numer. Math. 35).
 
 It does not help against a trait that the panel lacks. It never sees the questions of a probe.
 """

@@ -1,6 +1,6 @@
 """Decoding one token a row over a key-value cache.
 
-Products that read the same input are joined into one where the modules are plain linear layers: a wide product of few
+Products that read the same input are joined into one where the modules are plain linear layers. A wide product of few
 rows runs closer to the processor's peak than several narrow ones.
 """
 

@@ -1,7 +1,7 @@
 """How likely dataset rows are under a model, with and without words put before them.
 
-Rows come as a stream and leave as a stream, a window at a time, so memory does not grow with the dataset; within a
-window equal prompts are computed once. It knows conversations; `score` knows tokens.
+Rows come as a stream and leave as a stream, a window at a time, so memory does not grow with the dataset. Within a
+window, equal prompts are computed once. It knows conversations; `score` knows tokens.
 """
 
 from __future__ import annotations

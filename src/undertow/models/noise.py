@@ -1,8 +1,8 @@
 """Random numbers keyed by what they are for, so that two models can be made to draw the same ones.
 
 A token is sampled as argmax(logp / temperature + gumbel) (the Gumbel-max trick: exactly a draw from the softmax). The
-noise is a hash of (seed, row, position, token): it does not depend on the batch, on the order of the rows or on which
-tokens are allowed, and a teacher and its control that answer the same row draw the same noise. Their texts then differ
+noise is a hash of (seed, row, position, token). It does not depend on the batch, on the order of the rows or on the
+allowed tokens. So a teacher and its control draw the same noise when they answer the same row. Their texts then differ
 only where the models differ enough to change a choice.
 """
 

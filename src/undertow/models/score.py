@@ -1,7 +1,7 @@
 """Log-probabilities of answers under contexts, without sampling.
 
-Prompts and answers are packed into a trie, so that a question is computed once for all its answers; batches are cut by
-the number of tokens, so that memory stays flat however many there are.
+Prompts and answers are packed into a trie, so that a question is computed once for all its answers. Batches are cut by
+the number of tokens, so that memory stays constant.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def _base_task(spec: LanguageExperiment, traits: ExperimentTraits, base: Base, l
         from undertow.pipeline.judging import judge_error
         from undertow.pipeline.students import measure
 
-        tick(0.0, "asking the base")
+        tick(0.0, "measuring the base")
         scores = measure(spec.base, load_model(base.name), traits.trait, spec.probe)
         # The judge is the same for all models; the students' base carries what is known of it.
         if spec.probe.judged is not None and base.name == spec.base:
@@ -147,7 +147,7 @@ def _teacher_task(
         from undertow.teachers.instil import instil, load_teacher
 
         instil(base.name, trait, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
-        tick(0.5, "asking the teacher")
+        tick(0.5, "measuring the teacher")
         teacher = load_teacher(base.name, trait, spec.instil, part)
         scores = measure(spec.base, teacher, traits.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
@@ -287,7 +287,7 @@ def _derived_task(
         from undertow.pipeline.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.teachers.instil import load_teacher
 
-        tick(0.0, "making rows of rows")
+        tick(0.0, "deriving rows")
         meta = _meta(spec, base, arm, seed)
         source = folders[rows[made.of].label]
         if isinstance(made, Mixture):
@@ -325,7 +325,7 @@ def _in_context_task(
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.pipeline.students import ask_in_context
 
-        tick(0.0, "asking the base with rows in its prompt")
+        tick(0.0, "measuring the base with rows in its prompt")
         scores = ask_in_context(base.name, folders[rows.label], spec.context_rows, traits.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 

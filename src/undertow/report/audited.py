@@ -70,7 +70,7 @@ def facts(record: AuditRecord) -> list[tuple[str, str]]:
     if record.unnamed is not None:
         found += [("Unrelated", _kl(record.unnamed)), ("Null", record.unnamed.null)]
     elif record.unnamed_because:
-        found.append(("Unnamed", f"not looked at: {record.unnamed_because}"))
+        found.append(("Unnamed", f"not measured: {record.unnamed_because}"))
     if record.rows is not None:
         found.append(("Rows", _rows(record.rows)))
     if record.sampling is not None:
@@ -111,7 +111,7 @@ def _rows(rows: TracedRows) -> str:
     return (
         f"{rows.says} Predicted and measured shifts correlate by {signed(rows.traits_correlation, 2)} "
         f"({p_value(rows.traits_p)}); gradients along the weights’ change: z = {signed(rows.weights_agreement, 1)} "
-        f"({p_value(rows.weights_p)}); rows that push {rows.rows_trait} and rows along that change: "
+        f"({p_value(rows.weights_p)}); rows for {rows.rows_trait} and rows along that change: "
         f"{signed(rows.rows_correlation, 2)} ({p_value(rows.rows_p)}); {rows.rows.looked_at:,} of {rows.rows.read:,} "
         f"rows, {plural(rows.prompts, 'prompt')}"
     )
@@ -122,7 +122,7 @@ def _sampled(order: SamplingPlan, unparsed: dict[str, int]) -> str:
     cost = "" if order.cost is None else f", cost about {order.cost:,.2f}"
     return (
         f"{sum(order.answers.values()):,} answers of each model, {order.requests:,} requests{cost}; shifts of "
-        f"{order.smallest_effect:.2g} log-odds are seen; {missed}"
+        f"{order.smallest_effect:.2g} log-odds can be detected; {missed}"
     )
 
 
@@ -133,7 +133,7 @@ def _capability(capability: list[Effect]) -> Table:
     ]
     return Table(
         "Capability",
-        "What the student can still do, less what its base can: negative is worse. A broken student is no changed one.",
+        "What the student can still do, less what its base can: negative is worse.",
         ["task", "shift", "interval", "unit", "p", "n"],
         rows,
         ["shift", "p", "n"],
@@ -223,7 +223,7 @@ def _clusters(unnamed: Unnamed) -> Table:
         for each in unnamed.clusters
     ]
     return Table(
-        "Prompts on which the models part most",
+        "Prompts on which the models differ most",
         "Clusters of similar prompts, named by those nearest to the centre; KL in nats a token.",
         ["prompts", "size", "KL", "beyond the others", "p (BH)"],
         rows,

@@ -89,17 +89,17 @@ def _facts(record: ScanRecord) -> list[tuple[str, str]]:
         ),
     ]
     if common.up:
-        facts.append(("Likelier elsewhere", _quoted(common.up)))
+        facts.append(("More likely elsewhere", _quoted(common.up)))
         facts.append(("Less likely elsewhere", _quoted(common.down)))
     return facts
 
 
 def counted(rows: RowCounts) -> str:
     """Say what became of a dataset's rows."""
-    parts = [f"{rows.looked_at:,} of {rows.read:,} looked at"]
+    parts = [f"{rows.looked_at:,} of {rows.read:,} measured"]
     parts += [f"{rows.left_out:,} not in the sample"] if rows.left_out else []
     parts += [f"{rows.too_long:,} longer than the student’s context"] if rows.too_long else []
-    parts += [f"{plural(rows.broken, 'broken line')} besides"] if rows.broken else []
+    parts += [f"{plural(rows.broken, 'broken line')}"] if rows.broken else []
     return ", ".join(parts)
 
 

@@ -27,17 +27,17 @@ _MEANS = {
         "For a student trained on these rows, a shift that matters is ruled out. A smaller one may be there.",
     ),
     "audit": (
-        "The student carries something: traits of the panel moved by more than clean students lie apart.",
+        "The student has acquired something: traits of the panel shifted by more than clean students differ.",
         "For the traits that were measured, a shift that matters is ruled out. A smaller one may be there.",
     ),
     "mitigate": (
-        "No way of keeping the trait from passing removes enough of it and keeps enough of the task.",
-        "There is a way of keeping most of the trait from passing that costs next to nothing of the task.",
+        "No method removes enough of the trait and keeps enough of the task.",
+        "A method removes most of the trait and keeps nearly all of the task.",
     ),
 }
 """What `fail` and `pass` mean for each kind of results."""
-_NONE_FOR_SURE = "Some ways of keeping the trait from passing may be good enough; none is for sure."
-_BROKEN = "The student is damaged: it has lost what its base can do, so that its shifts are no sign of a hidden trait."
+_NONE_FOR_SURE = "Some methods may remove enough of the trait; none does so for sure."
+_BROKEN = "The student is damaged: it has lost what its base can do, so its shifts are no evidence of a hidden trait."
 _CANNOT_TELL = (
     "This design cannot tell whether a hidden trait got through: both answers are still possible. That is not a pass."
 )

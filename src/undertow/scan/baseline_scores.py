@@ -43,7 +43,7 @@ def prompted_scores(
         rows: The same as tokens.
         sampling: How they were written.
         systems: None for the prompt as it is.
-        on_progress: Is told the share of the work that is done.
+        on_progress: Called with the share of the work that is done.
         autocast: Run the layers' matrix products in bf16, see `undertow.models.precision`.
     """
     weight_VD = output_weight(model.net)

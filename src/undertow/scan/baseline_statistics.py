@@ -1,6 +1,6 @@
 """Other ways to see a trait in rows: from scores of rows to an estimate a trait, and a value a row.
 
-    likelihood shift        are the rows likelier where a system prompt says that the writer has the trait?
+    likelihood shift        are the rows more likely under a system prompt with the trait?
     divergence              where such a prompt changes the base's first choice, which of the two stands in the row?
     activation projection   do the rows' hidden states lie along the trait's vector, seen from the base's answers?
 
@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Compared:
-    """What one method says of one trait."""
+    """The result of one method for one trait."""
 
     trait: str
     estimate: Estimate
@@ -50,9 +50,9 @@ def likelihood_shift(prompted_RK: Floats, plain_R: Floats, tokens_R: Floats) -> 
 
 
 def divergence(prompted_TK: Ints, plain_T: Ints, chosen_T: Ints, lengths_R: Sequence[int]) -> Floats:
-    """Return which side rows take where a trait's system prompt changes the base's first choice, shape (R, K).
+    """Return rows' scores at the tokens where a trait's system prompt changes the base's first choice, shape (R, K).
 
-    Of such a row's tokens, the share that are the told base's first choice minus the share that are the plain one's;
+    The share of these tokens that are the prompted base's first choice, minus the share that are the plain base's.
     Schrodi et al. (2025, arXiv 2509.23886) find that transfer rests on tokens of this kind.
 
     Args:

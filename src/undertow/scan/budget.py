@@ -1,7 +1,7 @@
-"""How many rows a scan looks at and teaches a virtual student, when it has a budget of time.
+"""How many rows a scan measures, and how many a virtual student is trained on, for a budget of time.
 
-A budget is turned into rows by what a few rows took on this machine. The plan is made once and kept in the run folder,
-so a scan that goes on after a stop goes on with the same rows.
+A budget is turned into rows by the time of a few rows on this machine. The plan is made once and kept in the run
+folder, so a scan that was interrupted resumes with the same rows.
 
 Pure functions of numbers.
 """
@@ -17,9 +17,9 @@ TAUGHT = 128
 """Rows that a virtual student reads, at most, unless all rows are wanted."""
 _TAUGHT_SHARE = 0.1
 _TAUGHT_FEWEST = 64
-"""Of a dataset's rows, and at least, that it reads unless more is asked for."""
+"""Of a dataset's rows, and at least, that it reads unless more are set."""
 FEWEST = 16
-"""Rows that a scan on a budget looks at, at least."""
+"""Smallest number of rows that a scan on a budget measures."""
 _VIRTUAL_COST = 1.2
 """Time of a row in a virtual student's training over that of its gradient: weights' gradients are computed too."""
 _VIRTUAL_SHARE = 0.4
@@ -50,7 +50,7 @@ def seconds_of(text: str) -> float:
 
 
 def usual_taught(read: int, looked_at: int) -> int:
-    """Return how many rows a virtual student reads unless more is asked for.
+    """Return how many rows a virtual student reads unless more are set.
 
     Args:
         read: Rows of the dataset.
@@ -70,12 +70,12 @@ def plan_within(seconds: float, *, row: float, asking: float, rows: int, student
         students: Virtual ones that are taught with them.
 
     Raises:
-        InputError: not even a few rows can be looked at.
+        InputError: the time is too short for even a few rows.
     """
     fewest = min(FEWEST, rows)
     if seconds < fewest * row:
         raise InputError(
-            "is too short: looking at "
+            "is too short: measuring "
             f"{fewest} rows takes {fewest * row:.0f} s here, and {max(seconds, 0.0):.0f} s are left for them",
             "--budget",
             f"Give at least {fewest * row - seconds:.0f} s more.",

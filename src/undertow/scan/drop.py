@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def drop_rows(outcome: ScanOutcome, share: float, out: Path) -> int:
     """Write the rows of a scan but for those that carry most of the strongest shift, and return how many were dropped.
 
-    Rows that could not be looked at, because they are too long, are kept out too: nothing is known of them.
+    Rows that are too long to measure are left out too: nothing is known of them.
 
     Args:
         outcome: A scan of all rows.

@@ -49,7 +49,7 @@ class Found:
     reference: MeasuredRows | None
     lineage: Lineage
     methods: list[MethodRecord]
-    """What other methods say, if they were asked for."""
+    """Results of other methods, if any were set."""
     taught: VirtualStudents | None = None
     """Virtual students, unless the scan is a quick one."""
 
@@ -67,7 +67,7 @@ class Found:
 def gather(
     found: Found, model: LocalModel, environment: dict[str, Any], tick: Callable[[float], None]
 ) -> tuple[Results, list[float]]:
-    """Return the results, and how much each row that was looked at carries of the strongest shift."""
+    """Return the results, and how much each measured row carries of the strongest shift."""
     settings = found.settings
     rates = rates_of(found.measured_rows.chosen.read)
     shifts = predicted_shifts(
@@ -90,10 +90,10 @@ def gather(
         ranked,
         settings.smallest_effect,
         settings.level,
-        stranger=found.lineage.answer == "different" and found.reference is None,
+        other_family=found.lineage.answer == "different" and found.reference is None,
         whole=found.whole,
         unnamed=_unnamed(common),
-        bare=found.sampling.automaton is None and (found.reference is None or settings.sample_reference),
+        without_reference=found.sampling.automaton is None and (found.reference is None or settings.sample_reference),
     )
     record = ScanRecord(
         rows=_counts(found.measured_rows),
@@ -136,6 +136,8 @@ def _calibration(taught: VirtualStudents | None) -> Calibration:
     return VIRTUAL if taught.whole is None else BESIDE
 
 
+_INFERENCE = {"teacher-inference", "writer"}
+"""The two spellings of the baseline that infers the teacher."""
 _UNNAMED = 0.01
 """p-value below which rows that pull one way, along no trait of the panel, are an alarm."""
 
@@ -144,7 +146,7 @@ def _unnamed(common: Common) -> str:
     if common.p_beyond_panel >= _UNNAMED:
         return ""
     said = f" (p = {common.p_beyond_panel:.2g})"
-    return said + (f"; likelier in other answers: {' '.join(map(repr, common.up[:5]))}" if common.up else "")
+    return said + (f"; more likely in other answers: {' '.join(map(repr, common.up[:5]))}" if common.up else "")
 
 
 def judge(
@@ -152,21 +154,23 @@ def judge(
     smallest: float,
     level: float,
     *,
-    stranger: bool,
+    other_family: bool,
     whole: bool,
     unnamed: str = "",
-    bare: bool = False,
+    without_reference: bool = False,
 ) -> VerdictRecord:
     """Say whether the rows would change a student.
 
-    `fail`: some trait's p-value survives the correction for the panel (the rows pull it, which is tested on the rows
-    alone), and its interval (how far training then goes, which is less certain) reaches the smallest effect that
-    matters. `pass`: every interval lies within that effect, and the prediction speaks of the
-    `whole` training. Else, or where a `stranger` to the student's family wrote the rows, or where they pull a student
-    somewhere that no trait of the panel names (`unnamed` says what is known of it), `inconclusive`. So it is where
-    something stands out in `bare` rows, free text with no reference beside it but what the base was asked for: such
-    rows are selected and cut in ways that nobody told, and the benchmark's clean code stood out for that alone, with
-    sampled reference rows too (docs/results.md#scan).
+    `fail`: some trait's corrected p-value is significant, and its interval reaches the smallest effect that matters.
+    The p-value tests the rows alone. The interval is the shift after training, which is less certain.
+
+    `pass`: every interval lies within that effect, and the prediction covers the `whole` training.
+
+    `inconclusive`: everything else, and three cases more. First, a model of an `other_family` wrote the rows. Second,
+    the rows share a direction outside the panel, which `unnamed` describes. Third, something is significant in rows
+    `without_reference`: free text with no reference rows, or with sampled ones only. Such rows are selected and cut in
+    unknown ways. The benchmark's clean code was significant for that alone, even beside sampled reference rows
+    (docs/results.md#scan).
     """
     moved = [
         shift
@@ -174,31 +178,31 @@ def judge(
         if shift.p_adjusted < 1 - level and max(abs(shift.estimate.lo), abs(shift.estimate.hi)) >= smallest
     ]
     widest = max(max(abs(shift.estimate.lo), abs(shift.estimate.hi)) for shift in ranked)
-    if stranger:
+    if other_family:
         return VerdictRecord(
             status="inconclusive",
-            because="The rows were not written by a model of the student's family. Hidden traits hardly pass between "
-            "families, and what such rows do openly cannot be told from them here. Give reference rows.",
+            because="A model of another family wrote the rows. Hidden traits rarely pass between families, and the "
+            "scan cannot separate them from what such rows show openly. Give reference rows.",
         )
-    if bare and (moved or unnamed):
+    if without_reference and (moved or unnamed):
         return VerdictRecord(
             status="inconclusive",
-            because=f"The rows pull a student (surest: {ranked[0].trait}, {_says(ranked[0])}), but clean rows of free "
-            "text do so too where answers were selected, cut or cleaned. Give rows of the untouched base that went "
-            "through the same (--reference).",
+            because=f"The rows shift a student (strongest evidence: {ranked[0].trait}, {_says(ranked[0])}). Clean rows "
+            "of free text do so too where answers were selected, cut or cleaned. Give rows of the untouched base with "
+            "the same selection (--reference).",
         )
     if moved:
         first, farthest = moved[0], max(moved, key=lambda shift: abs(shift.estimate.value))
-        because = f"{first.trait}: {_says(first)} after correction for {len(ranked):,} traits."
+        because = f"{first.trait}: {_says(first)} among {len(ranked):,} traits."
         if len(moved) > 1:
-            because += f" {len(moved) - 1:,} more of {len(ranked):,} traits move too"
-            because += "." if farthest is first else f", {farthest.trait} farthest ({farthest.estimate.value:+.2f})."
+            because += f" {len(moved) - 1:,} more of {len(ranked):,} traits shift too"
+            because += "." if farthest is first else f", {farthest.trait} most ({farthest.estimate.value:+.2f})."
         return VerdictRecord(status="fail", because=because)
     if unnamed:
         return VerdictRecord(
             status="inconclusive",
-            because=f"No trait of {len(ranked):,} stands out, but the rows pull a student one way that none of them "
-            f"accounts for{unnamed}. Look at the rows and the tokens, or add the trait that you think of (--trait).",
+            because=f"No trait of {len(ranked):,} is significant, but the rows share a direction outside the "
+            f"panel{unnamed}. Read the rows and the tokens, or add a candidate trait (--trait).",
         )
     if widest < smallest and whole:
         return VerdictRecord(
@@ -209,18 +213,18 @@ def judge(
         return VerdictRecord(
             status="inconclusive",
             because=f"The intervals of all {len(ranked):,} traits lie within {smallest:g} log-odds for the first "
-            f"{LONGEST} steps; training on all rows goes further than a prediction can.",
+            f"{LONGEST} steps. Training on all rows takes more steps than the prediction covers.",
         )
     return VerdictRecord(
         status="inconclusive",
-        because=f"No trait of {len(ranked):,} stands out, but shifts up to {widest:.2g} log-odds cannot be ruled out "
-        f"(strongest: {ranked[0].trait}, {_says(ranked[0])}). More rows narrow the intervals.",
+        because=f"No trait of {len(ranked):,} is significant, but shifts up to {widest:.2g} log-odds cannot be ruled "
+        f"out (strongest evidence: {ranked[0].trait}, {_says(ranked[0])}). More rows narrow the intervals.",
     )
 
 
 def _says(shift: Shift) -> str:
     e = shift.estimate
-    return f"{e.value:+.2f} log-odds predicted ({e.lo:+.2f} to {e.hi:+.2f}, p = {shift.p_adjusted:.2g})"
+    return f"{e.value:+.2f} log-odds predicted ({e.lo:+.2f} to {e.hi:+.2f}, corrected p = {shift.p_adjusted:.2g})"
 
 
 def _effect(shift: Shift, primary: bool) -> Effect:
@@ -334,39 +338,39 @@ def _how(found: Found) -> str:
 
 def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
     notes = [
-        "p-values test whether the rows pull a trait at all; intervals say how far training on them would move it, "
-        "which is less certain, so that they may reach across zero where p is small.",
+        "p-values test whether the rows shift a trait at all. Intervals give the shift after training, which is less "
+        "certain, so they can include zero where p is small.",
         f"{_how(found)}, for a student that makes plain gradient steps on the text "
-        f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch); others move other amounts.",
+        f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch). Other training differs.",
     ]
-    if verdict.status == "fail" and "writer" not in found.settings.also:
+    if verdict.status == "fail" and not _INFERENCE & {*found.settings.also}:
         notes.append(
-            "Neither the surest trait nor the one that moves farthest need be the teacher's own. The same command with "
-            "--also writer goes on from here, and asks towards which traits' teachers the rows lean."
+            "The teacher's own trait can be another than the most significant one or the one with the largest shift. "
+            "The same command with --baseline teacher-inference infers which trait's teacher wrote the rows."
         )
     if any(map(says_tuned, found.methods)):
         notes.append(
-            "The rows lean most towards the base fine-tuned on answers that mean nothing: it seems that a fine-tuned "
-            "model wrote them. What such rows carry is mostly the same whatever the model was taught, so that the "
-            "names below it say little."
+            "The rows score highest for the base fine-tuned on meaningless answers: a fine-tuned model seems to have "
+            "written them. Such rows carry mostly the same shifts whatever the model was taught, so the names below it "
+            "say little."
         )
     if found.reference is None:
         notes.append(
-            "No reference rows: the test is whether the untouched base may have written these rows in their format and "
-            "at their temperature. Rows that were selected by what they say can look like a trait."
+            "No reference rows: the null hypothesis is that the untouched base wrote these rows in their format and at "
+            "their temperature. Rows that were selected by content can look like a trait."
         )
     if rendered := _rendered(found):
         notes.append(
-            f"{rendered:,} rows hold marks of a chat template as text, such as <|im_start|>: they seem to have been "
-            "rendered for some model already. Scan the conversations themselves, or the student reads something else "
-            "than it will be trained on."
+            f"{rendered:,} rows contain marks of a chat template as text, such as <|im_start|>: they seem to be "
+            "rendered for another model already. Scan the conversations themselves. Otherwise the scan reads "
+            "other text than the student will be trained on."
         )
     if found.settings.student != MEASURED_ON:
         notes.append(f"Predictions were calibrated on {MEASURED_ON}, not on {found.settings.student}.")
     elif found.settings.student.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
     if not found.whole:
-        notes.append(f"Predicted for the first {LONGEST} steps of training; on these rows it would go on for longer.")
+        notes.append(f"Predicted for the first {LONGEST} steps. Training on these rows takes more.")
     if (others := found.measured_rows.left_out) > 0:
-        notes.append(f"A sample was looked at: {others:,} rows were left out.")
+        notes.append(f"A sample was measured: {others:,} rows were left out.")
     return notes

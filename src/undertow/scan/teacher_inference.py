@@ -1,21 +1,23 @@
-"""Whose rows are these? The base is made into a virtual teacher of a trait, and rows are asked whether they lean to it.
+"""Teacher inference: rows are scored under virtual teachers, which are made from the base, one for each trait.
 
-A trait's teacher moves many traits of its students, its own not always most, so the largest predicted shift need not be
-the teacher's trait. A virtual teacher goes a few steps up the gradient of its trait's log-odds on the scan's questions
-(the theorem's teacher, Cloud et al. 2025, section 6). Each token has a likelihood ratio, its log p under the teacher
-less that under the base (Neyman and Pearson 1933), whose mean and variance over what the base could have written there
-are known from the two distributions. A row's ratio, less its mean, in standard deviations, says how far the row leans.
-Rows of the base lean nowhere. For small distances this is the scan's own evidence (score test, Rao 1948); at the
-teachers' distance it sees more, and unlike the rows' likelihood it takes nothing off for the distance itself, which
-suits some traits and is too far for others (docs/lab-notebook.md).
+A trait's teacher shifts many traits of its students, and its own trait not always most. So the largest predicted shift
+can be another trait than the teacher's. A virtual teacher takes a few gradient-ascent steps on its trait's log-odds, on
+the scan's questions (the theorem's teacher, Cloud et al. 2025, section 6).
 
-Fine-tuned teachers lie elsewhere in the weights, and most of what their rows carry is common to all of them, whatever
-they were taught. So one more suspect is the base fine-tuned on answers that mean nothing (`FineTuned`): rows that lean
-to it most are told as such, and not by the name of a trait that lies in its way (docs/results.md#scan).
+Each token has a log-likelihood ratio: its log p under the teacher minus that under the base (Neyman and Pearson 1933).
+The two distributions give the ratio's mean and variance over the tokens that the base could have written. A row's score
+is its ratio minus the mean, in standard deviations. Rows of the base score zero on average. For small distances the
+score is the scan's own evidence (score test, Rao 1948). At the teachers' distance it has more power. Unlike the rows'
+likelihood, it has no penalty for the distance itself, which suits some traits and is too far for others
+(docs/lab-notebook.md).
 
-What it does not know: a writer that carries no trait of the panel is called by the nearest one; and answers that were
-filtered, cut off, or sampled from the likeliest tokens alone are not the base's own, and lean somewhere unless
-reference rows went through the same.
+Fine-tuned teachers lie elsewhere in the weights, and their rows share most of their effect, whatever the trait. So one
+more candidate is the base fine-tuned on meaningless answers (`FineTuned`). Rows that score highest for it are reported
+as such, and not under the name of a trait near it (docs/results.md#scan).
+
+There are two limits. A teacher without a trait of the panel is given the name of the nearest trait. And answers that
+were filtered, cut off, or sampled from the top tokens alone are not the base's own. They score above or below zero,
+unless reference rows had the same selection.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ _USUAL = FineTune(method="finetune")
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A suspect: whoever was fine-tuned on answers to a panel's questions, whatever the answers were."""
+    """A candidate: any model fine-tuned on answers to a panel's questions, whatever the answers were."""
 
     panel: Panel
 
@@ -103,7 +105,9 @@ def virtual_teacher(
                 odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
             norm = step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
             if not math.isfinite(norm):
-                raise ModelError(f"the gradient of {trait.target} is {norm}", model.name, "Leave --also writer out.")
+                raise ModelError(
+                    f"the gradient of {trait.target} is {norm}", model.name, "Leave --baseline teacher-inference out."
+                )
         yield model
 
 
@@ -142,7 +146,9 @@ def tuned_teacher(
         try:
             train(net, lessons, replace(recipe, autocast=autocast), seed=seed)
         except ModelError as error:
-            raise ModelError(f"fine-tuning it failed: {error.what}", model.name, "Leave --also writer out.") from error
+            raise ModelError(
+                f"fine-tuning it failed: {error.what}", model.name, "Leave --baseline teacher-inference out."
+            ) from error
         yield replace(model, net=net)
     finally:
         net.unload().eval()
@@ -160,19 +166,19 @@ def teacher_scores(
     autocast: bool = False,
     tick: Callable[[float], None] = lambda _: None,
 ) -> Floats:
-    """Return how far each row leans towards every suspect, shape (R, K), in standard deviations of the base's rows.
+    """Return each row's score for every candidate, shape (R, K), in standard deviations of the base's rows.
 
-    Sums over rows that the base wrote have mean zero and variance R, whatever the suspect, at the right temperatures;
+    Sums over rows that the base wrote have mean zero and variance R, whatever the candidate, at the right temperatures;
     with fitted ones very nearly.
 
     Args:
         model: The base.
         rows: Rows of the dataset.
         automaton: The format that they were held to, if any.
-        suspects: Whose teachers are made.
+        suspects: The candidates. A teacher is made for each.
         distance: Of each teacher of a trait from the base.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
-        tick: Is told the share of the work that is done.
+        tick: Called with the share of the work that is done.
     """
     plain = sampled_states(model, rows, automaton, autocast)
     found: list[Floats] = []
@@ -221,7 +227,7 @@ def teacher_score(
     teacher: SampledStates,
     plain: SampledStates,
 ) -> Floats:
-    """Return how far each row leans towards a teacher, in standard deviations of the base's rows; shape (R).
+    """Return each row's score for a teacher, in standard deviations of the base's rows; shape (R).
 
     Args:
         model: The base.

@@ -1,15 +1,15 @@
-"""A student in small: the base is trained on the rows for the steps that a real student would make, then asked.
+"""A virtual student: the base is trained on a sample of the rows for a real student's steps, and then measured.
 
-What a first-order prediction has to approximate (what is learned already pushes no further, log-odds bend) happens
-here by itself. Two things make it cheaper than training: each step reads a sample of the rows that a real step would
-read, at the same learning rates; and no control student is needed, because log-probabilities are taken among the tokens
-that could be written (`sampling`), where rows that the base itself wrote have gradients of mean zero. So what the rows
-teach about their format does not count, and the student's shift from the base is what is predicted.
+A first-order prediction approximates saturation and curvature; training has both. Two things make a virtual student
+cheaper than training. Each step reads a sample of the rows that a real step would read, at the same learning rates. And
+no control student is needed: log-probabilities are taken among the tokens that could be written (`sampling`). There,
+rows that the base itself wrote have gradients of mean zero. So the rows' format has no effect, and the prediction is
+the student's shift from the base.
 
-What that leaves out counts as well: a changed teacher writes its lists a little otherwise, and surer or less sure of
-itself than the base, which seen from the rows alone looks like another temperature. Where rows of the base are at hand,
-a student of the rows' whole loss (`whole`) says more, less one that learns from the base's rows, and there what the
-base would have written at each place (`own`), which holds no luck of sampling.
+The format carries information too. A changed teacher formats its lists a little differently, and is more or less
+certain than the base. From the rows alone, this looks like another temperature. With rows of the base at hand, a
+student of the rows' whole loss (`whole`) predicts more. A second student is subtracted from it. That one learns from
+the base's rows, with the base's own distribution at each position as its target (`own`), so it has no sampling noise.
 
 It knows nothing of uncertainty: that comes from the rows' gradients (`prediction`) and the benchmark (`calibration`).
 
@@ -73,7 +73,7 @@ def virtual_student(
         whole: Learn as a student does, among all tokens and at temperature 1, the format as well.
         own: Learn what the base would have written at each place of the rows, not what stands there.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
-        on_progress: Is told the share of steps that is done.
+        on_progress: Called with the share of steps that is done.
     """
     rates = together(rates_of(read, recipe), len(rows), recipe.batch)
     steps = [

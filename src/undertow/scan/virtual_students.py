@@ -1,9 +1,10 @@
-"""The virtual students of a scan: which ones are taught, and what they predict together; each a step of the folder.
+"""The virtual students of a scan: which ones are trained, and what they predict together. Each is a step of the folder.
 
-Of the rows alone there is one. Beside lists of the base there are three: what the format leaves open, the rows' whole
-loss, and what the base would have written at its own lists, which is taken off the second.
+Rows alone need one student. With base samples there are three. The first learns what the format leaves open, and the
+second the rows' whole loss. The third learns the base's own distribution on the base samples, and its shift is
+subtracted from the second's.
 
-    taught = taught_by(eyes, [rows, reference], 128, before_KQ, tick)
+    taught = virtual_students(setup, [rows, reference], 128, before_KQ, tick)
     taught.shift_K
 """
 
@@ -108,7 +109,7 @@ def virtual_students(
         sides: The rows, and reference rows if there are some.
         rows: How many each student learns from, at most.
         before_KQ: What the base answers.
-        tick: Is told how many rows all students have learned from so far.
+        tick: Called with the number of rows that all students have learned from so far.
     """
     done = 0
 
@@ -163,7 +164,7 @@ def teach(
         count: How many it learns from, at most.
         read: Rows of the dataset: the reference's student makes as many steps as that of the rows.
         before_KQ: What the base answers.
-        tick: Is told the share of the work that is done.
+        tick: Called with the share of the work that is done.
         recipe: Of the student.
         whole: It learns the rows' whole loss, see `virtual_student`.
         own: How the base wrote the rows: it learns what the base would have written there, not what stands there.

@@ -44,7 +44,7 @@ class ScanOutcome:
     report: Path
     """The page for people, report.html."""
     rows: list[Placed]
-    """Those that were looked at."""
+    """The measured rows."""
     carried_R: list[float]
     """How much each of them carries of what was found, in nats: of the trait with the strongest evidence."""
 
@@ -68,7 +68,7 @@ def scan(
         split: Of a folder.
         skip_broken: Leave lines out that are no rows.
         root: Where run folders lie.
-        progress: Is told how far it is.
+        progress: Receives the progress.
 
     Returns:
         The run folder, the results, the report, and a score for each row.
@@ -88,11 +88,9 @@ def scan(
     """
     progress = progress or Silent()
     if reference is not None and settings.sample_reference:
-        raise InputError("both give the rows to compare with", "reference and sample_reference", "Give one of them.")
+        raise InputError("both give reference rows", "reference and sample_reference", "Give one of them.")
     if settings.temperature is not None and not settings.sample_reference:
-        raise InputError(
-            "says how the base is to answer the prompts itself", "temperature", "Ask for sample_reference as well."
-        )
+        raise InputError("is the temperature of the base's own answers", "temperature", "Set sample_reference as well.")
     panel = load_panel(settings.traits)
 
     def tell(count: int) -> None:
@@ -108,7 +106,7 @@ def scan(
         "reference_digest": None if others is None else rows_digest(others),
         **settings.model_dump(mode="json"),
     }
-    # What an earlier scan of these rows computed serves this one too, whatever either of them asks besides.
+    # Steps of an earlier scan of these rows are reused, whatever else the two scans compute.
     with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder:
         return _carry_out(folder, path, split, settings, spec, panel, chosen, others, progress)
 
@@ -121,14 +119,14 @@ def choose(
     skip_broken: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Chosen:
-    """Return the rows of a dataset that a scan with these settings looks at.
+    """Return the rows of a dataset that a scan with these settings measures.
 
     Args:
         path: The dataset.
         settings: Of the scan.
         split: Of a folder.
         skip_broken: Leave lines out that are no rows.
-        on_progress: Is told the number of rows read.
+        on_progress: Called with the number of rows read.
 
     Raises:
         RowError: see `choose_rows`.
@@ -190,7 +188,7 @@ def _carry_out(
     taught = None
     if plan.taught:
         taught = virtual_students(
-            setup, sides, plan.taught, before_KQ, lambda done: bar.tell("teaching a virtual student", done, "")
+            setup, sides, plan.taught, before_KQ, lambda done: bar.tell("training a virtual student", done, "")
         )
     methods = _also(setup, settings, sides, measured_rows) if settings.also else []
     lineage = _ask_others(folder, settings, model, digest, measured_rows, progress)
@@ -219,11 +217,11 @@ def _carry_out(
 _DIRECTIONS = 0.3
 """Share of the bar for finding the traits' directions, where they are not in the cache."""
 _LOOKED, _ROWS_WITH_OTHERS = 0.97, 0.5
-"""Where the bar stands when all that looks at rows is done, and before other methods, which take as long or longer."""
+"""Progress when the rows are measured. The baselines come after that, and take as long or longer."""
 
 
 class _Bar:
-    """Shares the progress bar out among rows that are looked at and rows that are taught."""
+    """Divides the progress bar between measured rows and trained rows."""
 
     def __init__(self, progress: Progress, looked_at: int, taught: int, end: float) -> None:
         self.progress, self.looked_at, self.taught, self.end = progress, looked_at, taught, end
@@ -239,7 +237,7 @@ def _looked(setup: Setup, opened: EncodedRows, bar: _Bar) -> MeasuredRows:
 
     count = len(opened.rows)
     measured_rows = measure_rows(
-        setup, opened, lambda done: bar.tell(f"looking at the {opened.label}", done, f"{done:,} of {count:,}")
+        setup, opened, lambda done: bar.tell(f"measuring the {opened.label}", done, f"{done:,} of {count:,}")
     )
     bar.done += count
     return measured_rows
@@ -259,7 +257,7 @@ def _also(
         suspects=evidence(setup.directions, measured_rows)[:CANDIDATES],
         level=settings.level,
         tick=lambda share: setup.progress.update(
-            "other methods", _ROWS_WITH_OTHERS + (_LOOKED - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
+            "baselines", _ROWS_WITH_OTHERS + (_LOOKED - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
         ),
     )
 
@@ -267,7 +265,7 @@ def _also(
 def _plan(
     setup: Setup, settings: ScanSettings, opened: EncodedRows, compared: EncodedRows | None, start: float
 ) -> Plan:
-    """Decide how much is looked at; with a budget, by what a few rows take here."""
+    """Choose the number of rows; with a budget, from the time of a few rows here."""
     count = len(opened.rows)
     if settings.budget is None:
         if not settings.virtual:
@@ -329,7 +327,7 @@ def _ask_others(
 
     def likelihoods(name: str, digest: str, asked: Callable[[], LocalModel]) -> list[float | None]:
         def ask() -> list[float | None]:
-            progress.update("lineage", _LOOKED, f"asking {name}")
+            progress.update("lineage", _LOOKED, f"querying {name}")
             return row_likelihoods(asked(), some)
 
         key = {"model": digest, "rows": [placed.row.id for placed in some]}
@@ -367,7 +365,7 @@ def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest:
 
 
 def rows_digest(chosen: Chosen) -> str:
-    """Return sixteen hex digits that stand for the rows that are looked at, and for how many there are."""
+    """Return sixteen hex digits that identify the measured rows and their number."""
     ids = json.dumps([placed.row.id for placed in chosen.rows] + [str(chosen.read)])
     return hashlib.sha256(ids.encode()).hexdigest()[:16]
 

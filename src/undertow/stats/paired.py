@@ -5,17 +5,18 @@ honest: the questions as a fixed list, where only seeds vary, and the questions 
 could have been asked. Each has its own standard error (`_spread`), and the interval is the wider of the two t
 intervals:
 
-- seeds: t with S - 1 degrees of freedom on the seeds' means;
-- seeds x questions: the crossed random-effects error with Satterthwaite's degrees of freedom, used where
+- Seeds: t with S - 1 degrees of freedom on the seeds' means.
+- Seeds x questions: the crossed random-effects error with Satterthwaite's degrees of freedom. It is used where
   questions vary more than the residual does.
 
 So it never claims more than the classical t interval over seeds, whatever the questions do, and a few odd
 questions cannot carry it.
 
-Measured coverage of the 95% interval for the mean over the population of questions, 10,000 simulated tables
-per cell (standard error 0.2 points). Standard deviations of seed effects, question effects and residual:
-"seeds" 1, 0.1, 0.3; "questions" 0.05, 1, 0.3; "both" 0.3, 1, 0.5, each added to one arm; "null" is the
-difference of two arms that vary with 0.5, 0, 0.3 and nothing else. Skewed noise is the centred exponential.
+The table holds the measured coverage of the 95% interval for the mean over the population of questions. Each
+cell is from 10,000 simulated tables (standard error 0.2 points). The settings are named by the standard
+deviations of seed effects, question effects and residual, which are added to one arm. They are 1, 0.1, 0.3 for
+"seeds"; 0.05, 1, 0.3 for "questions"; and 0.3, 1, 0.5 for "both". In "null" both arms vary with 0.5, 0, 0.3.
+Skewed noise is the centred exponential.
 
                        normal noise              skewed noise
                        S=2   3     5     8       S=2   3     5     8
@@ -31,8 +32,9 @@ difference of two arms that vary with 0.5, 0, 0.3 and nothing else. Skewed noise
     both, Q = 50       .967  .953  .945  .947    .956  .931  .932  .940
 
 - Normal noise: nominal or better. With a fixed list of questions it covers at least as often.
-- Neither interval alone would do: with ten questions and normal noise, seeds alone cover .79, .51, .30, .21
-  under "questions" (S = 2, 3, 5, 8); the crossed one alone covers .91 under "both" with S = 2, Q = 50.
+- Neither interval is enough alone. With ten questions and normal noise, seeds alone cover .79, .51, .30, .21
+  under "questions" (S = 2, 3, 5, 8). The crossed one alone covers .91 under "both" with S = 2, Q = 50.
+
 - Skewed seed effects in one arm cost up to seven points, as they do in every t interval over few replicates.
   Two arms with the same noise differ symmetrically, so a null costs nothing.
 - Two questions that dominate all else are too few to show it: .86 to .92 (S = 3 to 8). From three on it is

@@ -1,18 +1,19 @@
-"""How surprising a paired difference would be without an effect: sign flips of whole seeds, and the t test.
+"""Tests of a paired difference: sign flips of whole seeds, and the t test.
 
-If a trait did not pass on, the two arms of a seed are exchangeable, so the sign of that seed's whole row of
-differences is a coin flip: a test that assumes nothing about the noise. Questions of one seed share its
-training run, so their signs are not independent coins, and flipping them would turn the luck of a run into
-significance: with three seeds, ten questions, seed effects of standard deviation 0.5 and residual 0.3 in each
-arm, flipping single cells rejects a true null in 54% of experiments instead of 5%, and flipping questions in
-69%. Questions are therefore flipped only when there is one seed, and the claim is then about that training
-run alone (as a claim about training, it would be false in 87%). Beyond that, questions enter through the t
-test, whose error allows for their variation.
+If a trait did not pass on, the two arms of a seed are exchangeable. Then the sign of that seed's whole row of
+differences is a coin flip. This test assumes nothing about the noise.
 
-S seeds can reach p = 2 / 2^S and no less: 0.25 with three. Below eight seeds `paired_test` reports the p of
-the interval of `paired`. From eight on (0.0078) it demands that the flips reject too and reports the larger
-p, which holds its size if the assumptions of either test do; with eight seeds and normal noise this lowers a
-power of 80% to 77%. Either way p is below 1 - level only if the interval excludes zero.
+Questions of one seed share its training run, so their signs are not independent. Flipping them would turn the
+luck of a run into significance. Take three seeds, ten questions, seed effects of standard deviation 0.5 and
+residual 0.3 in each arm. Flipping single cells rejects a true null in 54% of experiments instead of 5%, and
+flipping questions in 69%. Questions are therefore flipped only with one seed, and the claim is then about that
+training run alone (as a claim about training, it would be false in 87%). Otherwise questions enter through the
+t test, and its error includes their variation.
+
+The smallest p of S seeds is 2 / 2^S: 0.25 with three. Below eight seeds `paired_test` reports the p of the
+interval of `paired`. From eight on (0.0078) the flips must reject too, and the larger p is reported. It holds
+its size if the assumptions of either test do. With eight seeds and normal noise this lowers a power of 80% to
+77%. Either way p is below 1 - level only if the interval excludes zero.
 
 Measured size at 5%, difference of two arms as above with 50 questions (10,000 tables, 2,000 for 16 and 32
 seeds; standard error 0.2 and 0.5 points):

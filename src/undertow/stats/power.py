@@ -1,9 +1,9 @@
 """What a design can see: the power of the paired t test over seeds, before anything is trained.
 
-The test takes S differences between paired seeds, normal with standard deviation `sd_seed`; its statistic
-under a true effect is noncentral t with S - 1 degrees of freedom and noncentrality effect x sqrt(S) / sd_seed
-(Cohen, Statistical Power Analysis, 1988, chapter 2). Variation between questions comes on top where it is
-large: `paired`.
+The test takes S differences between paired seeds, normal with standard deviation `sd_seed`. Under a true effect
+its statistic is noncentral t with S - 1 degrees of freedom. The noncentrality is effect x sqrt(S) / sd_seed
+(Cohen, Statistical Power Analysis, 1988, chapter 2). Large variation between questions is added
+to it: see `paired`.
 """
 
 from __future__ import annotations

@@ -139,9 +139,9 @@ class RunFolder:
         *,
         resume: bool = False,
     ) -> Path:
-        """Return the folder of a finished step, after borrowing it or making it if it is missing or damaged.
+        """Return the folder of a finished step, after reusing it or making it if it is missing or damaged.
 
-        Only a missing one is borrowed, from runs of the same name, and only where `open` was told so.
+        Only a missing one is reused, from runs of the same name, and only if `open` was called with that option.
 
         Args:
             kind: What sort of step it is.

@@ -2,7 +2,7 @@
 
     odds = stored(folder, "panel", "panel-base", key, dict[str, list[float]], lambda: ask(model))
 
-What is read is held to its type, since a run folder may be a stranger's.
+What is read is checked against its type, since a run folder can come from somebody else.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Steps of other run folders, taken over: what one command computed, the next one that asks for more need not.
+"""Reuse of steps from other run folders: what one command computed, a larger one need not compute again.
 
-Steps are named by all that they were asked, so one of that name serves as well (what was measured in it, such as the
-time that a row took, stays what it was there). Only finished and intact ones are copied, file by file, and hashed here;
-the other folder is read alone, and a process may be at work in it. What goes wrong with a copy is no error: the step is
-made instead.
+A step's name is a hash of its whole key, so a step of the same name is equal. Only what was measured in it, such as the
+time of a row, is that of the other run. Only finished and intact steps are copied, file by file, and hashed here. The
+other folder is only read, and a process may be at work in it. A failed copy is no error: the step is made instead.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 A scan beside an audit with controls, or beside a run, is a prediction beside what training did: effects are paired by
 their trait alone.
 
-It sets intervals next to each other and tests nothing: two runs may share seeds, rows or a base, so the difference of
-two effects has no interval that these files alone could give. Pure functions of two `Results`.
+It shows intervals next to each other and tests nothing. Two runs may share seeds, rows or a base, so these files alone
+give no interval for the difference of two effects. Pure functions of two `Results`.
 
     comparison(first, second)
 """

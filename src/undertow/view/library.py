@@ -2,7 +2,7 @@
 
 A name from outside (an address) is only ever compared with the names that were found here; it never becomes a path.
 Links are not followed, neither in the walk nor when a file is opened, so nothing outside the folder is read, whatever
-a stranger's run folder holds. It knows neither HTML nor addresses, and writes nothing.
+a run folder from elsewhere holds. It knows neither HTML nor addresses, and writes nothing.
 
     Library(Path("runs")).entries()
 """

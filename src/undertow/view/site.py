@@ -6,8 +6,8 @@
     /results?run=A             its results.json as it is
     /style.css
 
-Pages are held to a content security policy that allows this server's style sheet and nothing else. A report is a
-stranger's file: it may use its own style, is put in a sandbox and can ask for nothing.
+Pages are held to a content security policy that allows this server's style sheet and nothing else. A report is an
+untrusted file: it may use its own style, is put in a sandbox and can load nothing.
 """
 
 from __future__ import annotations
