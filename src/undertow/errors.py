@@ -1,7 +1,7 @@
 """The errors that Undertow raises, and what each one means to a user.
 
-One hierarchy: everything that a user can cause or repair is an `UndertowError`, which the command line prints as one
-message without a traceback and turns into the exit code of its class. A message says what is wrong, where (file, line
+Everything that a user can cause or repair is an `UndertowError`. The command line prints it as one message without a
+traceback, and exits with the code of its class. A message says what is wrong, where (file, line
 or key) and what to do. Anything else that escapes is a bug in Undertow. A bad row is no error but data: readers and
 domains return it with its reasons.
 """
