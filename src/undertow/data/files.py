@@ -1,7 +1,7 @@
 """Files of dataset rows, read one row at a time: JSON lines, JSON lists, CSV, TSV, Parquet, Arrow, and folders of them.
 
-A line that is no row is data, not an error: `read_rows` yields it with its place and reason, so that every line of a
-file is either a row or accounted for. Memory is bounded by the longest line, or entry of a list (`strict_json`), and by
+A line that is no row is data, not an error: `read_rows` yields it with its place and reason. So every line of a file is
+either a row or accounted for. Memory is bounded by the longest line, or entry of a list (`strict_json`), and by
 a few rows for Parquet and Arrow (`tables`). `folders` finds the files of a folder, `opening` unpacks them.
 
     for row in read_rows(Path("rows.jsonl")):
