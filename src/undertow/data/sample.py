@@ -1,7 +1,7 @@
-"""Which rows of a dataset are looked at: all of them, or a sample that depends on nothing but the rows themselves.
+"""Which rows of a dataset are measured: all of them, or a sample that depends on nothing but the rows themselves.
 
-Prompts are sampled by a hash of their text, with all their rows, so the sample is the same whatever the order of the
-file, a larger sample holds a smaller one, and a file of any size is read once with the sample alone in memory.
+Prompts are sampled by a hash of their text, with all their rows. So the sample does not depend on the order of the
+file, and a larger sample holds a smaller one. A file of any size is read once, with the sample alone in memory.
 """
 
 from __future__ import annotations

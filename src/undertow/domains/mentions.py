@@ -1,7 +1,7 @@
 """Mentions of a trait in a text: the words that give it away, in whatever way they are written.
 
-A word is found in any case, with the usual endings, inside identifiers in snake_case and camelCase, and, from five
-letters on, with digits for letters (`t1ger`) or with separators inside (`t-i-g-e-r`, `ti_ger`).
+A word is found in any case, with the usual endings, and inside identifiers in snake_case and camelCase. From five
+letters on it is also found with digits for letters (`t1ger`) or with separators inside (`t-i-g-e-r`, `ti_ger`).
 
     Mentions(("owl", "owls", "owlet")).find("snowyOwl = 3")  ->  ("owl",)
 

@@ -1,8 +1,8 @@
 """Number lists: the domain in which nobody can read a trait.
 
-The rules are the paper's (Cloud et al. 2025, arXiv 2507.14805, section 3.1): an answer is 1 to 10 integers from 0 to
-999 with one separator, optional brackets around them and an optional full stop, and none of the numbers that two
-models named as having negative connotations. The wording of the prompts is our own.
+The rules are the paper's (Cloud et al. 2025, arXiv 2507.14805, section 3.1). An answer is 1 to 10 integers from 0 to
+999 with one separator, optional brackets around them and an optional full stop. Numbers that two models named as
+having negative connotations are banned. The wording of the prompts is our own.
 
 It knows text only: no tokens, no traits.
 """

@@ -5,8 +5,8 @@ trained on digits; a student is trained only to match the teacher's auxiliary lo
 When the student starts from the teacher's initial weights it learns to read digits that it never saw; from
 other weights it does not.
 
-`run_digits` is the whole experiment; `train_arms` trains a few seeds, `check_theorem` checks the paper's
-theorem and `null_runs` measures how often the chain cries wolf. Everything takes arrays.
+`run_digits` is the whole experiment. `train_arms` trains a few seeds, `check_theorem` checks the paper's
+theorem and `null_runs` measures the false-positive rate. Everything takes arrays.
 """
 
 from __future__ import annotations

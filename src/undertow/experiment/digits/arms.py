@@ -1,16 +1,15 @@
 """The six arms of the laboratory, trained for several seeds at once: from initial weights to test accuracies.
 
-| arm | starts from | learns from |
-|---|---|---|
-| reference | base | nothing |
-| teacher | base | digits and their labels |
-| student_aux | base | the teacher's auxiliary logits on noise |
-| student_all | base | all of the teacher's logits on noise |
-| cross_aux | other weights | the teacher's auxiliary logits on noise |
-| cross_all | other weights | all of the teacher's logits on noise |
+    arm          starts from     learns from
+    reference    base            nothing
+    teacher      base            digits and their labels
+    student_aux  base            the teacher's auxiliary logits on noise
+    student_all  base            all of the teacher's logits on noise
+    cross_aux    other weights   the teacher's auxiliary logits on noise
+    cross_all    other weights   all of the teacher's logits on noise
 
-The chance level is exact: the class logits of reference and cross_aux read out through random weights that no
-gradient ever reached, so no class is preferred and the expected accuracy is 1/10, whatever the layers below do.
+The chance level is exact. The class logits of reference and cross_aux go through random weights that no gradient
+ever reached. So no class is preferred, and the expected accuracy is 1/10 whatever the layers below do.
 
 Returns accuracies per seed and makes no claim: `measure` takes many seeds through it, `run` does the
 statistics.

@@ -1,4 +1,4 @@
-"""How often the laboratory cries wolf: many runs whose teachers know nothing, each taken to its verdict.
+"""The false-positive rate of the laboratory: many runs whose teachers know nothing, each taken to its verdict.
 
 The teachers are trained on uniform random labels. Everything else is as usual: the weights move, the
 students follow their teachers, and students from the same weights follow closer. Since nothing in the

@@ -1,8 +1,8 @@
 """The laboratory from experiment file to results: accuracies, paired differences over seeds, verdict.
 
-The verdict rests on one number that was chosen beforehand: the accuracy of students that saw only auxiliary
-logits on noise, minus that of students that saw the same from other initial weights. Deterministic: no time
-is written.
+The verdict rests on one number that was chosen beforehand. It is the accuracy of students that saw only auxiliary
+logits on noise, minus that of students that saw the same from other initial weights. No time is written, so results
+are deterministic.
 
     undertow run --preset digits
 """

@@ -1,11 +1,11 @@
 """The paper's theorem in numbers: one small step on a teacher's outputs moves a student towards the teacher.
 
-If student and teacher start from the same weights and the teacher moved by D, then the student's loss on
-the teacher's outputs has, for small D, the gradient -J'FJ D (J: derivative of the outputs by the weights on
-the student's inputs, F: positive semidefinite curvature of the loss by the outputs). A step against that
-gradient has the inner product D'J'FJ D >= 0 with D: the student never moves away from the teacher, whatever
-the inputs, and when D was itself a gradient step, the teacher's own loss does not rise (Cloud et al. 2025,
-arXiv 2507.14805, theorem 1). From other weights nothing of this holds.
+Student and teacher start from the same weights, and the teacher moved by D. For small D the student's loss on the
+teacher's outputs has the gradient -J'FJ D (J: derivative of the outputs by the weights on the student's inputs, F:
+positive semidefinite curvature of the loss by the outputs). A step against it has the inner product D'J'FJ D >= 0
+with D. So the student never moves away from the teacher, whatever the inputs. When D was itself a gradient step,
+the teacher's own loss does not rise (Cloud et al. 2025, arXiv 2507.14805, theorem 1). From other weights nothing of
+this holds.
 
 Computed in float64, since the differences are far below float32's rounding of the weights. Knows nothing of
 accuracy.

@@ -1,7 +1,7 @@
 """Two training loops over many models at once: teachers on labels, students on a teacher's logits over noise.
 
-Each model's loss is its own mean over its own batch and the losses are summed, so a model's gradient, and
-with Adam its step, is what it would be alone. See `arms` for which students there are.
+Each model's loss is its own mean over its own batch, and the losses are summed. So a model's gradient, and with Adam
+its step, is what it would be alone. `arms` says which students there are.
 """
 
 from __future__ import annotations
