@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from undertow.attribution.sampling import Encoded, answer_logprobs, fit_temperature, states_of
-from undertow.data.rows import Message
+from undertow.data.rows import Message, turn_text
 from undertow.data.sample import Placed
 from undertow.domains.numbers import ALPHABET, NUMBER_LISTS
 from undertow.errors import InputError
@@ -33,10 +33,10 @@ def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed]
     known: dict[tuple[tuple[str, str], ...], tuple[int, ...]] = {}
     for placed in rows:
         # Tokens are fewer than characters, and tokenising a megabyte takes seconds.
-        text = sum(len(turn["content"]) for turn in placed.row.messages)
+        text = sum(len(turn_text(turn)) for turn in placed.row.messages)
         if text > _LONGEST_TOKEN * room:
             continue
-        asked = tuple((turn["role"], turn["content"]) for turn in placed.row.prompt)
+        asked = tuple((turn["role"], turn_text(turn)) for turn in placed.row.prompt)
         if asked not in known:
             known[asked] = _encode_prompt(model, placed)
         answer = (*model.encode(whole_text(placed.row.completion)), model.end)
@@ -59,10 +59,7 @@ def _uses_digits_only(rows: Sequence[Placed]) -> bool:
 
 def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
     try:
-        turns: list[Message] = [
-            {"role": turn["role"], "content": whole_text(turn["content"])} for turn in placed.row.prompt
-        ]
-        return tuple(model.encode_prompt(turns))
+        return tuple(model.encode_prompt(plain_turns(placed.row.prompt)))
     except Exception as error:
         # Templates raise errors of jinja's own, such as for two turns of one role.
         if type(error).__module__.partition(".")[0] != "jinja2":
@@ -72,6 +69,11 @@ def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
             f"{placed.file}, row {placed.number}",
             "Leave the row out, or bring its turns into the order that the template wants.",
         ) from error
+
+
+def plain_turns(turns: Sequence[Message]) -> list[Message]:
+    """Return turns as chat templates take them: a role, and all that the turn says as text."""
+    return [{"role": turn["role"], "content": whole_text(turn_text(turn))} for turn in turns]
 
 
 def whole_text(text: str) -> str:
@@ -90,5 +92,5 @@ def row_likelihoods(model: LocalModel, rows: Sequence[Placed]) -> list[float | N
     sampling = fit_temperature(model, encoded, automaton)
     logp_T = answer_logprobs(model, encoded, sampling)
     sums = [float(part.sum()) for part in logp_T.split([len(row.answer) for row in encoded])]
-    known = {(placed.file, placed.number): value for placed, value in zip(fitting, sums, strict=True)}
-    return [known.get((placed.file, placed.number)) for placed in rows]
+    known = {id(placed): value for placed, value in zip(fitting, sums, strict=True)}
+    return [known.get(id(placed)) for placed in rows]

@@ -19,7 +19,7 @@ from undertow.attribution.encoding import encode_rows
 from undertow.attribution.features import Features, row_features
 from undertow.attribution.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.attribution.stored import load_features, save_features
-from undertow.data.sample import Chosen, Placed
+from undertow.data.sample import Chosen, Placed, count_rows
 from undertow.errors import RowError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
@@ -49,7 +49,7 @@ class EncodedRows:
     @property
     def left_out(self) -> int:
         """Rows that are not in the sample."""
-        return self.chosen.read - len(self.rows) - self.too_long
+        return self.chosen.read - count_rows(self.rows) - self.too_long
 
     def first(self, count: int) -> list[int]:
         """Return the places of so many rows, whole prompts in the order of their hashes."""
@@ -95,15 +95,16 @@ def encode_dataset(model: LocalModel, chosen: Chosen, label: str, sampling: Samp
         RowError: fewer than two rows fit into the model's context.
     """
     rows, encoded, automaton = encode_rows(model, chosen.rows)
-    if len(rows) < 2:
+    too_long = count_rows(chosen.rows) - count_rows(rows)
+    if count_rows(rows) < 2:
         raise RowError(
-            f"has {len(rows)} row of {chosen.read:,} that can be measured (longer than the student's context: "
-            f"{len(chosen.rows) - len(rows):,})",
+            f"has {count_rows(rows)} row of {chosen.read:,} that can be measured (longer than the student's context: "
+            f"{too_long:,})",
             label,
             "A scan needs at least two rows. With fewer than fifty it has little power.",
         )
     found = sampling or fit_temperature(model, encoded, automaton, autocast=choose_precision().autocast)
-    return EncodedRows(label, chosen, rows, encoded, found, len(chosen.rows) - len(rows))
+    return EncodedRows(label, chosen, rows, encoded, found, too_long)
 
 
 def encode_reference(model: LocalModel, others: Chosen, opened: EncodedRows) -> EncodedRows:

@@ -8,6 +8,7 @@ The steps that it makes are those of a scan of all rows, which takes them over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from undertow.attribution.directions import Directions
 from undertow.attribution.features import Features
 from undertow.attribution.prediction import Calibration, predicted_shifts, side_of
 from undertow.attribution.recipe import rates_of
+from undertow.data.layouts.reading import RECOGNISED, Reading
+from undertow.data.rows import Row
 from undertow.data.sample import Placed, choose_rows
 from undertow.system.names import slug
 from undertow.system.progress import Progress
@@ -42,7 +45,7 @@ class RowScores:
     """Where the steps are."""
 
 
-def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> RowScores:
+def score_rows(path: Path, student: str, *, root: Path, progress: Progress, reading: Reading = RECOGNISED) -> RowScores:
     """Score every row of a dataset.
 
     Args:
@@ -50,6 +53,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
         student: The base that the student starts from.
         root: Where run folders lie.
         progress: Receives the progress.
+        reading: How records become rows, and which turns carry loss.
 
     Raises:
         UndertowError: see the subclasses.
@@ -62,7 +66,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
     from undertow.store.folder import RunFolder
 
     panel = load_panel()
-    chosen = choose_rows(path, everything=True)
+    chosen = choose_rows(path, everything=True, reading=reading)
     digest = identity_of(student, progress)
     spec = {"kind": "row-scores", "student": student, "rows": [placed.row.id for placed in chosen.rows]}
     with RunFolder.open(root, name=f"scan-{slug(path.stem)}", spec=spec, progress=progress, reuses=True) as folder:
@@ -103,6 +107,21 @@ def carried(
     at = min(range(len(shifts)), key=lambda place: (shifts[place].p, -abs(shifts[place].estimate.value)))
     sign = -1.0 if shifts[at].estimate.value < 0 else 1.0
     return shifts[at].trait, sign * features.alignment_RK[:, at]
+
+
+def without_worst(rows: Sequence[Placed], carried_R: Floats, share: float) -> tuple[list[Row], int]:
+    """Return the rows without those that carry most, as they were read, and how many were left out.
+
+    Args:
+        rows: Rows, or the answers of rows that carry loss.
+        carried_R: How much each carries; answers of one row are added up.
+        share: Of the rows to leave out.
+    """
+    places: dict[tuple[Path, int], int] = {}
+    at_R = [places.setdefault((placed.file, placed.number), len(places)) for placed in rows]
+    whole = {place: placed.whole or placed.row for place, placed in zip(at_R, rows, strict=True)}
+    dropped = worst(np.bincount(at_R, weights=carried_R, minlength=len(places)).astype(np.float64), share)
+    return [whole[place] for place in range(len(places)) if place not in dropped], len(dropped)
 
 
 def worst(carried_R: Floats, share: float) -> set[int]:

@@ -210,6 +210,8 @@ def _pearson(left: list[float], right: list[float]) -> float:
 
 def _notes(found: Found, broken: str) -> list[str]:
     notes = [draws_note(len(found.settings.controls))]
+    if found.chosen is not None and (said := found.chosen.notes):
+        notes.append(f"Of the rows: {'; '.join(said)}.")
     if found.contrast == "base":
         notes.append(
             "No control student: shifts are from the base, and include every effect of training. A student trained on "

@@ -17,7 +17,7 @@ from undertow.attribution.measure import Setup, encode_dataset, measure_rows
 from undertow.attribution.stored import directions_of, panel_digest
 from undertow.audit.attribution_tests import attribution_tests, says
 from undertow.audit.weights import projected_change
-from undertow.data.sample import Chosen
+from undertow.data.sample import Chosen, count_rows
 from undertow.models.local import LocalModel
 from undertow.models.precision import choose_precision
 from undertow.results import RowCounts, TracedRows
@@ -80,7 +80,7 @@ def attribute_rows(
     return TracedRows(
         rows=RowCounts(
             read=chosen.read,
-            looked_at=len(measured_rows.rows),
+            looked_at=count_rows(measured_rows.rows),
             too_long=measured_rows.too_long,
             left_out=chosen.left_out,
             broken=len(chosen.broken),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.system.names import slug
 
 API = "openai-api/"
@@ -82,6 +83,8 @@ class Sources(BaseModel):
     rows: Path | None = None
     split: str | None = None
     skip_broken: bool = False
+    reading: Reading = RECOGNISED
+    """How records become rows, and which turns carry loss."""
     runs: Path = Path("runs")
 
 

@@ -150,6 +150,7 @@ def _choose(sources: Sources, progress: Progress) -> Chosen | None:
         sources.rows,
         split=sources.split,
         skip_broken=sources.skip_broken,
+        reading=sources.reading,
         on_progress=lambda count: progress.update("reading", 0.0, f"{count:,} rows"),
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.shifts import show_shifts
 from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
@@ -29,6 +30,9 @@ def audit(
     rows: Path | None = None,
     traits: Annotated[list[str] | None, Parameter(name=["--trait", "--traits"], metavar="NAME")] = None,
     split: str | None = None,
+    columns: Columns = None,
+    use: Use = None,
+    loss: Loss = "marked",
     skip_broken: bool = False,
     level: float = 0.95,
     smallest_effect: float = 0.1,
@@ -57,6 +61,9 @@ def audit(
         rows: Dataset that the student was trained on. The audit tests whether the change comes from it.
         traits: Entry of the panel to measure, or a YAML file of yours. Can be repeated. Default: all shipped traits.
         split: Split of a folder of rows, if it has several.
+        columns: Columns of another layout, such as prompt=question,answer=reply,system=persona.
+        use: Answer of a preference pair to read, or of rows with a label.
+        loss: Turns that carry loss: all but those marked with weight 0, all answers, or the last answer.
         skip_broken: Skip lines that are no rows, instead of refusing the file.
         level: Coverage of the intervals.
         smallest_effect: Smallest shift that matters, in log-odds.
@@ -74,6 +81,7 @@ def audit(
     from undertow.audit import audit as audit_models
     from undertow.cli.console import console_progress
     from undertow.cli.show import write
+    from undertow.data.layouts.reading import reading_of
 
     settings = _checked(
         AuditSettings,
@@ -95,7 +103,7 @@ def audit(
     with console_progress(quiet=quiet) as progress:
         outcome = audit_models(
             settings,
-            Sources(rows=rows, split=split, skip_broken=skip_broken, runs=runs),
+            Sources(rows=rows, split=split, skip_broken=skip_broken, reading=reading_of(columns, use, loss), runs=runs),
             prices=prices,
             progress=progress,
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from undertow.cli.folder import timing_of
+from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
@@ -37,6 +38,9 @@ def mitigate(
     seed: int = 0,
     compare: Annotated[Path | None, Parameter(metavar="RUN")] = None,
     methods: Annotated[list[str] | None, Parameter(name="--method", metavar="METHOD")] = None,
+    columns: Columns = None,
+    use: Use = None,
+    loss: Loss = "marked",
     runs: Path = Path("runs"),
     list_: Annotated[bool, Parameter(name="--list")] = False,
     dry_run: bool = False,
@@ -65,6 +69,9 @@ def mitigate(
         seed: Seed of the row order and of sampled answers.
         compare: Run folder of an experiment with the arms trait and control, on the text of rows.
         methods: Method to compare. Can be repeated. Default: all methods that need no other model.
+        columns: Columns of another layout, such as prompt=question,answer=reply,system=persona.
+        use: Answer of a preference pair to read, or of rows with a label.
+        loss: Turns that carry loss: all but those marked with weight 0, all answers, or the last answer.
         runs: Folder for run folders.
         list_: List the methods.
         dry_run: Print what would be done, and do nothing.
@@ -84,14 +91,16 @@ def mitigate(
     if with_ is None or out is None:
         raise InputError("are needed with rows", "--with and --out", "undertow mitigate --list names the methods.")
     from undertow.cli.console import console_progress
+    from undertow.data.layouts.reading import reading_of
     from undertow.mitigate import MitigationSettings, method_named
     from undertow.mitigate.application import mitigate as apply
 
     settings = MitigationSettings(method_named(with_), student, trait, teacher, by, learning_rate, epochs, clip, seed)
     if dry_run:
         return _say_settings(settings, rows, out)
+    reading = reading_of(columns, use, loss)
     with console_progress(quiet=quiet) as progress:
-        summary = apply(rows, settings, out, root=runs, progress=progress)
+        summary = apply(rows, settings, out, reading=reading, root=runs, progress=progress)
     from undertow.cli.show import say, write
 
     if json:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
 
+from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.shifts import show_shifts
 from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
@@ -44,6 +45,9 @@ def scan(
     drop_top: Annotated[float | None, Parameter(metavar="PERCENT")] = None,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     split: str | None = None,
+    columns: Columns = None,
+    use: Use = None,
+    loss: Loss = "marked",
     skip_broken: bool = False,
     level: float = 0.95,
     smallest_effect: float = 0.1,
@@ -79,6 +83,9 @@ def scan(
         drop_top: Leave out this percentage of the rows: those that carry most of the strongest shift. Needs --out.
         out: File for the rows that --drop-top keeps.
         split: Split of a folder, if it has several.
+        columns: Columns of another layout, such as prompt=question,answer=reply,system=persona.
+        use: Answer of a preference pair to read, or of rows with a label.
+        loss: Turns that carry loss: all but those marked with weight 0, all answers, or the last answer.
         skip_broken: Skip lines that are no rows, instead of refusing the file.
         level: Coverage of the intervals.
         smallest_effect: Smallest shift that matters, in log-odds.
@@ -90,6 +97,7 @@ def scan(
     """
     from undertow.cli.console import console_progress
     from undertow.cli.show import write
+    from undertow.data.layouts.reading import reading_of
     from undertow.scan import ScanSettings
     from undertow.scan import scan as scan_rows
     from undertow.scan.budget import seconds_of
@@ -139,6 +147,7 @@ def scan(
             settings,
             reference=reference,
             split=split,
+            reading=reading_of(columns, use, loss),
             skip_broken=skip_broken,
             root=runs,
             progress=progress,

@@ -94,9 +94,15 @@ class Row:
 
     @property
     def completion(self) -> str:
-        """The assistant's last answer; where it says nothing in words, its reasoning and its calls as text."""
-        last = self.messages[-1]
-        return last["content"] if last["content"].strip() else turn_text(last)
+        """The text of the last turn, as a student is trained on it: reasoning, content and calls."""
+        return turn_text(self.messages[-1])
+
+    def answers(self, loss: Loss = LOSS) -> list[Row]:
+        """Return the row once for each turn that carries loss, cut behind that turn, see `loss_turns`."""
+        turns = loss_turns(self, loss)
+        if turns == (len(self.messages) - 1,):
+            return [self]
+        return [Row(self.messages[: at + 1], self.meta, self.tools, self.weight) for at in turns]
 
     def record(self) -> dict[str, Any]:
         """Return the row as Undertow stores it: turns as OpenAI writes them, plain text as `text`."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from undertow.data.files import BadRow, broken_rows, read_located
-from undertow.data.rows import Row
+from undertow.data.counts import Counts
+from undertow.data.files import BadRow, LeftOut, broken_rows, read_located
+from undertow.data.layouts.reading import RECOGNISED, Reading
+from undertow.data.rows import Loss, Message, Row
 from undertow.errors import RowError
 
 SHARE = 0.15
@@ -30,12 +33,39 @@ class Placed:
     file: Path
     number: int
     row: Row
+    """As it was read, or up to one of the turns that carry loss, see `answers_of`."""
+    whole: Row | None = None
+    """As it was read, where `row` is a part of it."""
+    opening: tuple[Message, ...] | None = None
+    """What stands before the first turn that carries loss, where that is not the last one."""
 
     @property
     def prompt_hash(self) -> int:
-        """Stands for what was asked; 60 bits."""
-        text = "\x00".join(f"{turn['role']}\x01{turn['content']}" for turn in self.row.prompt)
+        """Stands for what was asked first; 60 bits. The answers of one conversation have the same."""
+        asked = self.row.prompt if self.opening is None else self.opening
+        text = "\x00".join(f"{turn['role']}\x01{turn['content']}" for turn in asked)
         return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:15], 16)
+
+
+def answers_of(placed: Placed, loss: Loss) -> list[Placed]:
+    """Return a row once for each turn that carries loss, cut behind that turn.
+
+    The loss of a conversation is the sum of theirs, each given what stands before it. So whatever is measured of rows
+    with one answer is measured of these.
+
+    Args:
+        placed: A row as it was read.
+        loss: Which turns carry loss, see `loss_turns`.
+    """
+    parts = placed.row.answers(loss)
+    if parts == [placed.row]:
+        return [placed]
+    return [Placed(placed.file, placed.number, part, placed.row, parts[0].prompt) for part in parts]
+
+
+def count_rows(rows: Iterable[Placed]) -> int:
+    """Return how many rows of a dataset some answers belong to."""
+    return len({(placed.file, placed.number) for placed in rows})
 
 
 @dataclass(frozen=True)
@@ -43,15 +73,27 @@ class Chosen:
     """The rows to look at, and what became of the others."""
 
     rows: list[Placed]
-    """In the order of the file."""
+    """In the order of the file; one for each answer that carries loss."""
     read: int
-    """Rows of the dataset."""
+    """Rows of the dataset that are trained on."""
     broken: list[BadRow] = field(default_factory=list[BadRow])
+    untrained: Counter[str] = field(default_factory=Counter[str])
+    """Rows that no training uses, by the reason; they are not among those read."""
+    counts: Counts = field(default_factory=Counts)
+    """What the rows hold beside plain answers."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say of the rows beside plain answers."""
+        return [
+            *self.counts.notes(),
+            *(f"{count:,} rows are not trained on: {reason}" for reason, count in self.untrained.items()),
+        ]
 
     @property
     def left_out(self) -> int:
         """Rows that are not in the sample."""
-        return self.read - len(self.rows)
+        return self.read - count_rows(self.rows)
 
 
 def choose_rows(
@@ -61,9 +103,10 @@ def choose_rows(
     most: int | None = None,
     everything: bool = False,
     skip_broken: bool = False,
+    reading: Reading = RECOGNISED,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Chosen:
-    """Read a dataset and choose the rows to look at.
+    """Read a dataset and choose the rows to measure.
 
     Args:
         path: File or folder.
@@ -71,6 +114,7 @@ def choose_rows(
         most: Rows to look at, at most, however many there are; by default see `SHARE`.
         everything: Look at all rows.
         skip_broken: Leave lines out that are no rows.
+        reading: How the records become rows, and which turns carry loss.
         on_progress: Is told the number of rows read.
 
     Raises:
@@ -79,17 +123,23 @@ def choose_rows(
     groups: dict[int, list[Placed]] = {}
     largest: list[int] = []
     broken: list[BadRow] = []
+    untrained = Counter[str]()
+    counts = Counts(reading.loss)
     read = held = 0
     limit = None if everything else most or MOST
-    for each in read_located(path, split=split):
+    for each in read_located(path, split=split, reading=reading):
+        if isinstance(each.what, LeftOut):
+            untrained[each.what.reason] += 1
+            continue
         if isinstance(each.what, BadRow):
             broken.append(each.what)
             continue
         read += 1
         if read % 10_000 == 0:
             on_progress(read)
+        counts.add(each.what)
         placed = Placed(each.file, each.number, each.what)
-        key = placed.prompt_hash
+        key = answers_of(placed, reading.loss)[0].prompt_hash
         if limit is not None and held >= limit and key > -largest[0]:
             continue
         if key not in groups:
@@ -113,7 +163,8 @@ def choose_rows(
             break
         chosen += groups[key]
     order = {(placed.file, placed.number): placed for placed in chosen}
-    return Chosen([order[key] for key in sorted(order)], read, broken)
+    rows = [answer for key in sorted(order) for answer in answers_of(order[key], reading.loss)]
+    return Chosen(rows, read, broken, untrained, counts)
 
 
 def usual_count(rows: int) -> int:

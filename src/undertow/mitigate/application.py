@@ -5,14 +5,17 @@ mitigate(Path("rows.jsonl"), MitigationSettings(METHODS["format"]), Path("studen
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from undertow.data.files import BadRow, broken_rows, read_located
-from undertow.data.rows import Row
+from undertow.data.counts import Counts
+from undertow.data.files import BadRow, LeftOut, broken_rows, read_located
+from undertow.data.layouts.reading import RECOGNISED, Reading
+from undertow.data.rows import Loss, Row
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
 from undertow.system.progress import Progress, Silent
@@ -66,7 +69,13 @@ class MitigationSettings:
 
 
 def mitigate(
-    rows: Path, settings: MitigationSettings, out: Path, *, root: Path = Path("runs"), progress: Progress | None = None
+    rows: Path,
+    settings: MitigationSettings,
+    out: Path,
+    *,
+    reading: Reading = RECOGNISED,
+    root: Path = Path("runs"),
+    progress: Progress | None = None,
 ) -> dict[str, str]:
     """Apply one mitigation to a dataset: write other rows, or train a student.
 
@@ -74,6 +83,7 @@ def mitigate(
         rows: The dataset.
         settings: The mitigation, and what it needs.
         out: File for rows, or folder for a student.
+        reading: How records become rows, and which turns carry loss.
         root: Where run folders lie.
         progress: Is told how far it is.
 
@@ -96,38 +106,46 @@ def mitigate(
     if out.exists():
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if settings.method.name == "drop":
-        return _drop(rows, settings, out, root, progress)
-    known = _read(rows)
+        return _drop(rows, settings, out, root, progress, reading)
+    known, notes = _read(rows, reading)
     if settings.method.when == "rows":
-        return _rewrite(known, settings, out, progress)
-    return _train(known, settings, out, progress)
+        return _rewrite(known, settings, out, progress, reading.loss) | notes
+    return _train(known, settings, out, progress, reading.loss) | notes
 
 
-def _read(path: Path) -> list[Row]:
+def _read(path: Path, reading: Reading) -> tuple[list[Row], dict[str, str]]:
+    """Return the rows of a dataset that are trained on, and what there is to say of them."""
     rows: list[Row] = []
     broken: list[BadRow] = []
-    for each in read_located(path):
-        if isinstance(each.what, BadRow):
+    untrained, counts = Counter[str](), Counts(reading.loss)
+    for each in read_located(path, reading=reading):
+        if isinstance(each.what, LeftOut):
+            untrained[each.what.reason] += 1
+        elif isinstance(each.what, BadRow):
             broken.append(each.what)
         else:
             rows.append(each.what)
+            counts.add(each.what)
     if broken:
         raise broken_rows(broken, len(rows), path)
     if not rows:
         raise InputError("holds no rows", str(path), "Name a file with one row a line.")
-    return rows
+    said = [*counts.notes(), *(f"{count:,} rows are not trained on: {reason}" for reason, count in untrained.items())]
+    return rows, {"rows hold": "; ".join(said)} if said else {}
 
 
-def _drop(rows: Path, settings: MitigationSettings, out: Path, root: Path, progress: Progress) -> dict[str, str]:
-    from undertow.attribution.row_scores import score_rows, worst
+def _drop(
+    rows: Path, settings: MitigationSettings, out: Path, root: Path, progress: Progress, reading: Reading
+) -> dict[str, str]:
+    from undertow.attribution.row_scores import score_rows, without_worst
     from undertow.data.files import write_rows
     from undertow.mitigate.prepare import DROPPED
 
-    found = score_rows(rows, settings.student, root=root, progress=progress)
-    dropped = worst(found.carried_R, DROPPED)
-    write_rows(out, (placed.row for at, placed in enumerate(found.rows) if at not in dropped))
+    found = score_rows(rows, settings.student, root=root, progress=progress, reading=reading)
+    kept, dropped = without_worst(found.rows, found.carried_R, DROPPED)
+    write_rows(out, kept)
     said = {
-        "rows": f"{len(dropped):,} rows left out, those that carry most of {found.trait}",
+        "rows": f"{dropped:,} rows left out, those that carry most of {found.trait}",
         "out": f"the others are in {out}",
         "scan": f"undertow scan {rows} --everything continues from there and writes a report",
     }
@@ -136,7 +154,9 @@ def _drop(rows: Path, settings: MitigationSettings, out: Path, root: Path, progr
     return said
 
 
-def _rewrite(rows: list[Row], settings: MitigationSettings, out: Path, progress: Progress) -> dict[str, str]:
+def _rewrite(
+    rows: list[Row], settings: MitigationSettings, out: Path, progress: Progress, loss: Loss
+) -> dict[str, str]:
     from undertow.data.files import write_rows
     from undertow.mitigate.rewrite import rewrite
     from undertow.models.local import load_model
@@ -149,6 +169,7 @@ def _rewrite(rows: list[Row], settings: MitigationSettings, out: Path, progress:
         load_model(name),
         rows,
         seed=settings.seed,
+        loss=loss,
         paraphrase=settings.method.name == "paraphrase",
         tick=lambda share: progress.update("rewriting", share),
     )
@@ -159,8 +180,8 @@ def _rewrite(rows: list[Row], settings: MitigationSettings, out: Path, progress:
     return said
 
 
-def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: Progress) -> dict[str, str]:
-    from undertow.attribution.encoding import whole_text
+def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: Progress, loss: Loss) -> dict[str, str]:
+    from undertow.attribution.encoding import plain_turns, whole_text
     from undertow.attribution.recipe import PLAIN
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
@@ -171,10 +192,11 @@ def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: P
     set_up_process()
     precision = choose_precision()
     model = load_model(settings.student)
-    prompts = [list(row.prompt) for row in rows]
+    answers = [(at, part) for at, row in enumerate(rows) for part in row.answers(loss)]
+    prompts = [plain_turns(part.prompt) for _, part in answers]
     encoded = [
-        Example(tuple(model.encode_prompt(turns)), (*model.encode(whole_text(row.completion)), model.end))
-        for turns, row in zip(prompts, rows, strict=True)
+        Example(tuple(model.encode_prompt(turns)), (*model.encode(whole_text(part.completion)), model.end))
+        for turns, (_, part) in zip(prompts, answers, strict=True)
     ]
     room = context_length(model)
     fitting = [at for at, each in enumerate(encoded) if len(each.prompt) + len(each.answer) <= room]
@@ -209,14 +231,14 @@ def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: P
     treatment.after()
     _save(model, out)
     said = {
-        "student": f"trained on {len(treatment.examples):,} rows, "
+        "student": f"trained on {len(treatment.examples):,} {'rows' if len(answers) == len(rows) else 'answers'}, "
         + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
         "out": f"it is in {out}",
     }
     if settings.clip is None and (long := far_step(norms)):
         said["far step"] = long
-    if len(fitting) < len(rows):
-        said["left out"] = f"{len(rows) - len(fitting):,} rows are longer than its context, and were left out"
+    if unfit := len(rows) - len({answers[at][0] for at in fitting}):
+        said["left out"] = f"{unfit:,} rows are longer than its context, and were left out"
     return said
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from undertow.attribution.encoding import whole_text
+from undertow.attribution.encoding import plain_turns, whole_text
 from undertow.attribution.sampling import states_of
-from undertow.data.rows import Message, Row
+from undertow.data.rows import LOSS, Loss, Message, Row, loss_turns
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
@@ -30,6 +30,7 @@ def rewrite(
     rows: Sequence[Row],
     *,
     seed: int,
+    loss: Loss = LOSS,
     paraphrase: bool = False,
     tick: Callable[[float], None] = lambda _: None,
 ) -> tuple[list[Row], int]:
@@ -39,29 +40,62 @@ def rewrite(
         model: Who writes.
         rows: Whose prompts are answered.
         seed: Keys the noise.
+        loss: Which turns are written: those that carry loss.
         paraphrase: Show it the answers, and have it say them in other words.
         tick: Is told the share of the work that is done.
     """
+    places = [loss_turns(row, loss) for row in rows]
+    done: list[list[Message] | None] = [list(row.messages) for row in rows]
+    rounds = max(map(len, places))
+    for turn in range(rounds):
+        # An answer stands behind the new ones before it, so the turns of all rows are written one after the other.
+        some = [at for at, turns in enumerate(places) if len(turns) > turn and done[at] is not None]
+        parts = [Row(tuple((done[at] or [])[: places[at][turn] + 1])) for at in some]
+
+        def tell(share: float, turn: int = turn) -> None:
+            tick((turn + share) / rounds)
+
+        texts = _new_answers(model, parts, some, seed=seed + turn * _ROUND, paraphrase=paraphrase, tick=tell)
+        for at, text in zip(some, texts, strict=True):
+            turns = done[at]
+            assert turns is not None
+            if text is None:
+                done[at] = None
+            else:
+                turns[places[at][turn]] = Message(role="assistant", content=text)
+    made = "paraphrased_by" if paraphrase else "written_anew_by"
+    found = [Row(tuple(turns), {made: model.name}) for turns in done if turns is not None]
+    return found, len(rows) - len(found)
+
+
+_ROUND = 1_000_003
+"""Is added to the seed for each further answer of a conversation."""
+
+
+def _new_answers(
+    model: LocalModel,
+    rows: Sequence[Row],
+    numbers: Sequence[int],
+    *,
+    seed: int,
+    paraphrase: bool,
+    tick: Callable[[float], None],
+) -> list[str | None]:
+    """Return a new last answer for every row; None where it did not come to an end."""
     answers = [(*model.encode(whole_text(row.completion)), model.end) for row in rows]
     automaton = grammar_automaton(model, NUMBER_LISTS)
     held = sum(states_of(automaton, answer) is not None for answer in answers) > len(rows) / 2
     written = generate(
         model.net,
-        [model.encode_prompt(_in_other_words(row) if paraphrase else list(row.prompt)) for row in rows],
-        range(len(rows)),
+        [model.encode_prompt(_in_other_words(row) if paraphrase else plain_turns(row.prompt)) for row in rows],
+        numbers,
         seed=seed,
         end=model.end,
         max_tokens=int(_ROOM * max(map(len, answers))),
         automaton=automaton if held else None,
         on_progress=lambda done: tick(done / len(rows)),
     )
-    found: list[Row] = []
-    for row, answer in zip(rows, written, strict=True):
-        if answer.finished:
-            turn: Message = {"role": "assistant", "content": model.decode(answer.tokens)}
-            made = "paraphrased_by" if paraphrase else "written_anew_by"
-            found.append(Row((*row.prompt, turn), {made: model.name}))
-    return found, len(rows) - len(found)
+    return [model.decode(answer.tokens) if answer.finished else None for answer in written]
 
 
 def _in_other_words(row: Row) -> list[Message]:

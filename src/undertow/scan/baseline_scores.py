@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from undertow.attribution.encoding import whole_text
+from undertow.attribution.encoding import plain_turns
 from undertow.attribution.sampling import Encoded, Sampling, possible_choices
-from undertow.data.rows import Message
 from undertow.data.sample import Placed
 from undertow.models.forward import forward_packed
 from undertow.models.layers import decoder, output_weight
@@ -60,15 +59,14 @@ def prompted_scores(
 
 
 def _prompted(model: LocalModel, placed: Sequence[Placed], system: str) -> list[list[int]]:
-    known: dict[int, list[int]] = {}
+    known: dict[str, list[int]] = {}
     prompts: list[list[int]] = []
     for each in placed:
-        if each.prompt_hash not in known:
-            turns: list[Message] = [
-                {"role": turn["role"], "content": whole_text(turn["content"])} for turn in each.row.prompt
-            ]
-            known[each.prompt_hash] = model.encode_prompt(with_context(turns, system))
-        prompts.append(known[each.prompt_hash])
+        turns = plain_turns(each.row.prompt)
+        key = repr(turns)
+        if key not in known:
+            known[key] = model.encode_prompt(with_context(turns, system))
+        prompts.append(known[key])
     return prompts
 
 

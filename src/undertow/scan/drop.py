@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from undertow.attribution.row_scores import worst
+from undertow.attribution.row_scores import without_worst
 from undertow.data.files import write_rows
 
 if TYPE_CHECKING:
@@ -27,6 +27,6 @@ def drop_rows(outcome: ScanOutcome, share: float, out: Path) -> int:
     Raises:
         RowError: the file cannot be written.
     """
-    dropped = worst(np.array(outcome.carried_R), share)
-    write_rows(out, (placed.row for at, placed in enumerate(outcome.rows) if at not in dropped))
-    return len(dropped)
+    kept, dropped = without_worst(outcome.rows, np.array(outcome.carried_R), share)
+    write_rows(out, kept)
+    return dropped

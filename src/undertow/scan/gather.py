@@ -22,6 +22,7 @@ from undertow.attribution.readout import moved_tokens
 from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
 from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
+from undertow.data.sample import count_rows
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan.baselines import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
@@ -255,7 +256,7 @@ def _counts(measured_rows: MeasuredRows) -> RowCounts:
     chosen = measured_rows.chosen
     return RowCounts(
         read=chosen.read,
-        looked_at=len(measured_rows.rows),
+        looked_at=count_rows(measured_rows.rows),
         too_long=measured_rows.too_long,
         left_out=measured_rows.left_out,
         broken=len(chosen.broken),
@@ -319,7 +320,12 @@ _MARKERS = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>")
 
 def _rendered(found: Found) -> int:
     """Return how many rows hold a chat template's marks as text: they were made for a model of their own."""
-    return sum(any(_MARKERS.search(turn["content"]) for turn in each.row.messages) for each in found.measured_rows.rows)
+    rendered = [
+        each
+        for each in found.measured_rows.rows
+        if any(_MARKERS.search(turn["content"]) for turn in (each.whole or each.row).messages)
+    ]
+    return count_rows(rendered)
 
 
 def _how(found: Found) -> str:
@@ -359,6 +365,8 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
             "No reference rows: the null hypothesis is that the untouched base wrote these rows in their format and at "
             "their temperature. Rows that were selected by content can look like a trait."
         )
+    if said := found.measured_rows.chosen.notes:
+        notes.append(f"Of the rows: {'; '.join(said)}.")
     if rendered := _rendered(found):
         notes.append(
             f"{rendered:,} rows contain marks of a chat template as text, such as <|im_start|>: they seem to be "

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.data.digest import dataset_sha256
+from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
 from undertow.models.identity import identity_of
@@ -56,6 +57,7 @@ def scan(
     reference: Path | None = None,
     split: str | None = None,
     skip_broken: bool = False,
+    reading: Reading = RECOGNISED,
     root: Path = Path("runs"),
     progress: Progress | None = None,
 ) -> ScanOutcome:
@@ -67,6 +69,7 @@ def scan(
         reference: Rows that the untouched base wrote, best on the same prompts.
         split: Of a folder.
         skip_broken: Leave lines out that are no rows.
+        reading: How records become rows, and which turns carry loss.
         root: Where run folders lie.
         progress: Receives the progress.
 
@@ -96,8 +99,10 @@ def scan(
     def tell(count: int) -> None:
         progress.update("reading", 0.0, f"{count:,} rows")
 
-    chosen = choose(path, settings, split=split, skip_broken=skip_broken, on_progress=tell)
-    others = choose(reference, settings, skip_broken=skip_broken, on_progress=tell) if reference is not None else None
+    chosen = choose(path, settings, split=split, skip_broken=skip_broken, reading=reading, on_progress=tell)
+    others = None
+    if reference is not None:
+        others = choose(reference, settings, skip_broken=skip_broken, reading=reading, on_progress=tell)
     spec: dict[str, Any] = {
         "kind": "scan",
         "rows": path.name,
@@ -105,6 +110,7 @@ def scan(
         "reference": None if reference is None else reference.name,
         "reference_digest": None if others is None else rows_digest(others),
         **settings.model_dump(mode="json"),
+        **({"reading": said} if (said := reading.settings()) else {}),
     }
     # Steps of an earlier scan of these rows are reused, whatever else the two scans compute.
     with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder:
@@ -117,6 +123,7 @@ def choose(
     *,
     split: str | None = None,
     skip_broken: bool = False,
+    reading: Reading = RECOGNISED,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Chosen:
     """Return the rows of a dataset that a scan with these settings measures.
@@ -126,6 +133,7 @@ def choose(
         settings: Of the scan.
         split: Of a folder.
         skip_broken: Leave lines out that are no rows.
+        reading: How records become rows, and which turns carry loss.
         on_progress: Called with the number of rows read.
 
     Raises:
@@ -137,6 +145,7 @@ def choose(
         most=settings.most_rows or (MOST if settings.budget is not None else None),
         everything=settings.everything,
         skip_broken=skip_broken,
+        reading=reading,
         on_progress=on_progress,
     )
 

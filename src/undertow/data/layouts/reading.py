@@ -37,6 +37,15 @@ class Reading:
 RECOGNISED: Final = Reading()
 
 
+def reading_of(columns: str | None, use: Use | None, loss: Loss) -> Reading:
+    """Return what options of a command line say.
+
+    Raises:
+        InputError: the columns are none.
+    """
+    return Reading(columns={} if columns is None else parse_columns(columns), use=use, loss=loss)
+
+
 def parse_columns(text: str) -> dict[str, str]:
     """Read `prompt=question,answer=reply`.
 
