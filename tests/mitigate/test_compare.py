@@ -13,8 +13,9 @@ from undertow.config.experiment import parse_spec
 from undertow.errors import InputError, StoreError
 from undertow.experiment import run
 from undertow.mitigate import COMPARED, METHODS, compare, missing_students
-from undertow.pipeline.arms import find_trait
+
 from undertow.probes.odds import log_odds
+from undertow.traits.find import find_trait
 
 
 def spec_text(folder: Path, **changes: str) -> str:

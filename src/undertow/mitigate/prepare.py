@@ -36,7 +36,7 @@ from undertow.models.local import LocalModel
 from undertow.models.prompted import with_context
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
-from undertow.teachers.instil import steering_vector
+from undertow.teachers.steering import steering_vector
 from undertow.training.train import Example, Intervention
 from undertow.traits.base import Trait
 from undertow.traits.panel import load_panel

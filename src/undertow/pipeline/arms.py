@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from undertow.config.experiment import OWN_CONTROL, Arm, DispositionTrait, LanguageExperiment, PreferenceTrait
+from undertow.config.experiment import OWN_CONTROL, Arm, LanguageExperiment
 from undertow.domains.base import Domain
 from undertow.errors import InputError
 from undertow.traits.base import Trait
-from undertow.traits.disposition import find_disposition
-from undertow.traits.preference import find_preference
+from undertow.traits.find import find_trait
 
 WRITERS: tuple[Arm, ...] = ("trait", "control", "other")
 """Arms whose teacher writes rows; the others' rows are made of theirs."""
@@ -74,17 +73,6 @@ def traits_of(spec: LanguageExperiment) -> ExperimentTraits:
             "Name another target of the same category, or leave the arm `other` out.",
         )
     return ExperimentTraits(trait, other)
-
-
-def find_trait(named: PreferenceTrait | DispositionTrait) -> Trait:
-    """Return the trait that a spec names.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    if isinstance(named, DispositionTrait):
-        return find_disposition(named.name)
-    return find_preference(named.category, named.target)
 
 
 def says(arm: Arm, traits: ExperimentTraits, domain: Domain) -> str:

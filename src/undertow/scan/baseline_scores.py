@@ -18,7 +18,7 @@ from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.prompted import with_context
 from undertow.models.score import answer_hidden, batches_of
-from undertow.teachers.instil import steering_vector
+from undertow.teachers.steering import steering_vector
 from undertow.traits.base import Trait
 
 Floats = NDArray[np.float64]

@@ -46,7 +46,7 @@ from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.models.temporary_weights import temporary_weights
 from undertow.probes.panel import spread
-from undertow.teachers.instil import LORA, fine_tuning
+from undertow.teachers.fine_tuning import LORA, fine_tuning
 from undertow.training.lora import add_lora
 from undertow.training.train import Example, train
 from undertow.traits.panel import Panel, PanelEntry

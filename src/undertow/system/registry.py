@@ -90,7 +90,12 @@ class Registry(Generic[T]):
             ValueError: the name is taken.
         """
         if target is None:
-            return lambda decorated: self.register(name, decorated, says=says, aliases=aliases)
+
+            def decorate(decorated: T) -> T:
+                self.register(name, decorated, says=says, aliases=aliases)
+                return decorated
+
+            return decorate
         old = tuple(aliases)
         for each in (name, *old):
             if each in self._own or each in self._aliases:

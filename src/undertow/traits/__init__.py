@@ -2,6 +2,7 @@
 
     preference.py   categories (animals, trees, ..., or a file of yours), prompts and sentences made from them
     disposition.py  ways of answering (curtness, ..., or a file of yours)
+    find.py         from the part of a file that names a trait to the trait
     panel.py        everything that ships, to look for a trait that nobody named
 
 The public names load on first use.
