@@ -82,9 +82,10 @@ def mitigate(
     if with_ is None or out is None:
         raise InputError("are needed with rows", "--with and --out", "undertow mitigate --list names the methods.")
     from undertow.cli.console import console_progress
+    from undertow.cli.show import hint
     from undertow.mitigate import Order, apply, method_named
 
-    order = Order(method_named(with_), student, trait, teacher, by, learning_rate, epochs, clip, seed)
+    order = Order(method_named(with_, note=hint), student, trait, teacher, by, learning_rate, epochs, clip, seed)
     if dry_run:
         return _say_order(order, rows, out)
     with console_progress(quiet=quiet) as progress:
@@ -103,10 +104,10 @@ def mitigate(
 
 def _list() -> int:
     from undertow.cli.show import table
-    from undertow.mitigate.methods import METHODS, ORDINARY
+    from undertow.mitigate.methods import all_methods
 
     heads = ["method", "what it does", "needs", "costs"]
-    methods = (*METHODS.values(), ORDINARY)
+    methods = all_methods()
     costs = [
         f"{each.costs}; all in all {each.takes:g} students' time (128 lists)" if each.takes != 1 else each.costs
         for each in methods
@@ -139,7 +140,7 @@ def _compare(
 ) -> int:
     from undertow.cli.console import console_progress
     from undertow.cli.show import say, write
-    from undertow.mitigate import COMPARED, METHODS, compare, missing_students
+    from undertow.mitigate import COMPARED, compare, method_named, missing_students
     from undertow.mitigate.duration import expected_seconds
     from undertow.report.words import duration
 
@@ -148,7 +149,7 @@ def _compare(
         total, missing, as_many = missing_students(run, chosen, by=by, root=runs)
         seconds = expected_seconds(timing_of(run / "timing.json") or {}, as_many)
         time = "" if seconds is None else f", about {duration(seconds)} at the pace of the run's own students"
-        longer = [name for name, method in METHODS.items() if method.longer and name in chosen]
+        longer = [name for name in chosen if method_named(name).longer]
         more = f"; {' and '.join(longer)} take longer than is counted" if longer else ""
         say(f"{missing:,} of {total:,} students are to be trained{time}{more}")
         return 0

@@ -1,7 +1,12 @@
 """Keep a trait from passing, and prove that it works. Start at `comparison`, or at `methods` for what there is.
 
     methods         names, needs, costs
+    treatment       what a method is given, and what it gives back
     prepare         what each changes in a training
+    rows            methods that change the rows
+    losses          methods that change the loss
+    weights         methods that hold, steer or restore weights
+    scored          the rows as a scan sees them
     interventions   losses, gradients and weights
     panel           all traits of the panel taken back
     source          the finished run that methods are compared on

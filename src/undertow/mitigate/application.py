@@ -77,6 +77,8 @@ def apply(
     if order.method.name == "drop":
         return _drop(rows, order, out, root, progress)
     known = _read(rows)
+    if order.method.rows is not None:
+        return _change(known, order.method, out)
     if order.method.when == "rows":
         return _rewrite(known, order, out, progress)
     return _train(known, order, out, progress)
@@ -100,7 +102,7 @@ def _read(path: Path) -> list[Row]:
 def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -> dict[str, str]:
     from undertow.attribution.row_scores import score_rows, worst
     from undertow.data.files import write_rows
-    from undertow.mitigate.prepare import DROPPED
+    from undertow.mitigate.rows import DROPPED
 
     found = score_rows(rows, order.student, root=root, progress=progress)
     dropped = worst(found.carried_R, DROPPED)
@@ -113,6 +115,16 @@ def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -
     if found.too_long:
         said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"
     return said
+
+
+def _change(rows: list[Row], method: Method, out: Path) -> dict[str, str]:
+    """Write what a method that needs no model makes of the rows."""
+    from undertow.data.files import write_rows
+
+    assert method.rows is not None
+    changed = list(method.rows(rows))
+    write_rows(out, changed)
+    return {"rows": f"{len(changed):,} of {len(rows):,} rows after {method.name}", "out": f"they are in {out}"}
 
 
 def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict[str, str]:
