@@ -7,7 +7,7 @@ undertow scan rows.jsonl --everything --drop-top 5 --out cleaned.jsonl
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -18,8 +18,6 @@ from undertow.errors import InputError
 if TYPE_CHECKING:
     from undertow.results import ScanRecord
     from undertow.scan import ScanOutcome, ScanSettings
-
-Method = Literal["writer", "likelihood", "divergence", "projection"]
 
 
 def scan(
@@ -32,7 +30,8 @@ def scan(
     temperature: float | None = None,
     teacher: str | None = None,
     against: Annotated[list[str] | None, Parameter(name="--against", metavar="MODEL")] = None,
-    also: Annotated[list[Method] | None, Parameter(name="--also", metavar="METHOD")] = None,
+    baselines: Annotated[list[str] | None, Parameter(name="--baseline", metavar="METHOD")] = None,
+    also: Annotated[list[str] | None, Parameter(name="--also", show=False)] = None,
     traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
     most_rows: int | None = None,
     everything: bool = False,
@@ -62,8 +61,9 @@ def scan(
         temperature: At which the rows were sampled, if you know: the base answers at it; needs --sample-reference.
         teacher: Model that wrote the rows, if you have it: its weights tell whether it is of the student's family.
         against: Model of another family, which is asked whether it may have written the rows; may be repeated.
-        also: Another question to ask; may be repeated. writer: towards which trait's teacher do the rows lean?
-            likelihood, divergence, projection: published methods, slower and weaker.
+        baselines: Another question to ask; may be repeated. teacher-inference: towards which trait's teacher do the
+            rows lean? likelihood, divergence, projection: published methods, slower and weaker.
+        also: Old spelling of --baseline.
         traits: Entry of the panel to look for, or a YAML file of yours; may be repeated. All that ship by default.
         most_rows: Rows to look at, at most. By default 15% of them, at least 64 and no more than 512.
         everything: Look at all rows.
@@ -118,7 +118,7 @@ def scan(
         traits=tuple(traits) if traits else None,
         teacher=teacher,
         against=tuple(against or ()),
-        also=tuple(also or ()),
+        baselines=_baselines(baselines, also),
         most_rows=most_rows,
         sample_reference=sample_reference,
         temperature=temperature,
@@ -154,6 +154,21 @@ def scan(
     return exit_code(outcome.results.verdict.status, strict=strict)
 
 
+def _baselines(baselines: list[str] | None, also: list[str] | None) -> tuple[str, ...]:
+    """Return the baselines that are named in the present spelling, and say so where an old one was used."""
+    from undertow.cli.show import hint
+    from undertow.scan.registry import BASELINES
+
+    if also:
+        hint("--also is now called --baseline; both are accepted.")
+    named = [*(baselines or ()), *(also or ())]
+    for name in named:
+        BASELINES.get(name)
+        if name != BASELINES.canonical(name):
+            hint(f"the baseline {name!r} is now called {BASELINES.canonical(name)!r}; both are accepted.")
+    return tuple(map(BASELINES.canonical, named))
+
+
 def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
     from pydantic import ValidationError
 
@@ -174,6 +189,7 @@ def _write_file(path: Path, text: str) -> None:
 
 def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     from undertow.cli.show import say
+    from undertow.scan.registry import WRITER
 
     results = outcome.results
     assert results.scan is not None
@@ -184,8 +200,8 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     _show_methods(results.scan)
     _show_suspects(results.scan)
     say()
-    if results.verdict.status == "fail" and "writer" not in results.settings["also"]:
-        say("next: whose rows are these? The same command with --also writer goes on from here and asks that.")
+    if results.verdict.status == "fail" and WRITER not in results.settings["also"]:
+        say("next: whose rows are these? The same command with --baseline teacher-inference goes on and asks that.")
     if dropped is not None:
         unseen = results.scan.rows.too_long
         also = f", and {unseen:,} that are too long to be looked at" if unseen else ""

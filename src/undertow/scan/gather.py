@@ -25,6 +25,7 @@ from undertow.attribution.tokens import token_alignments
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan.baselines import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
+from undertow.scan.registry import INFERENCE
 from undertow.training.recipe import steps_of
 
 if TYPE_CHECKING:
@@ -339,10 +340,10 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
         f"{_how(found)}, for a student that makes plain gradient steps on the text "
         f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch); others move other amounts.",
     ]
-    if verdict.status == "fail" and "writer" not in found.settings.also:
+    if verdict.status == "fail" and INFERENCE not in found.settings.baselines:
         notes.append(
             "Neither the surest trait nor the one that moves farthest need be the teacher's own. The same command with "
-            "--also writer goes on from here, and asks towards which traits' teachers the rows lean."
+            "--baseline teacher-inference goes on from here, and asks towards which traits' teachers the rows lean."
         )
     if any(map(says_tuned, found.methods)):
         notes.append(

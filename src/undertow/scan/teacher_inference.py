@@ -60,6 +60,7 @@ QUESTIONS = 8
 """Of a trait, that a virtual teacher is made with."""
 _USUAL = FineTune(method="finetune")
 """How fine-tuned teachers are made by default. Steps of a scan do not hold it: a change must raise their version."""
+_WITHOUT = "Leave --baseline teacher-inference out."
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def virtual_teacher(
                 odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
             norm = step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
             if not math.isfinite(norm):
-                raise ModelError(f"the gradient of {trait.target} is {norm}", model.name, "Leave --also writer out.")
+                raise ModelError(f"the gradient of {trait.target} is {norm}", model.name, _WITHOUT)
         yield model
 
 
@@ -142,7 +143,7 @@ def tuned_teacher(
         try:
             train(net, lessons, replace(recipe, autocast=autocast), seed=seed)
         except ModelError as error:
-            raise ModelError(f"fine-tuning it failed: {error.what}", model.name, "Leave --also writer out.") from error
+            raise ModelError(f"fine-tuning it failed: {error.what}", model.name, _WITHOUT) from error
         yield replace(model, net=net)
     finally:
         net.unload().eval()

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from undertow.config.registries import origins_in
 from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
+from undertow.scan.registry import BASELINES
 from undertow.scan.settings import ScanSettings
 from undertow.store.files import hash_of
 from undertow.store.folder import RunFolder
@@ -167,7 +169,7 @@ def _carry_out(
         sides.append(
             base_answers(setup, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
         )
-    end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
+    end = _ROWS_WITH_OTHERS if settings.baselines else _LOOKED
     students = students_of(opened, compared, sampled=settings.sample_reference)
     bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
     measured_rows, *reference = [_looked(setup, side, bar) for side in sides]
@@ -176,7 +178,8 @@ def _carry_out(
         taught = virtual_students(
             setup, sides, plan.taught, before_KQ, lambda done: bar.tell("teaching a virtual student", done, "")
         )
-    methods = _also(setup, settings, sides, measured_rows) if settings.also else []
+    methods = _also(setup, settings, sides, measured_rows) if settings.baselines else []
+    plugins = origins_in([(BASELINES, name) for name in settings.baselines])
     lineage = _ask_others(folder, settings, model, digest, measured_rows, progress)
     results, carried = gather(
         Found(
@@ -191,7 +194,9 @@ def _carry_out(
             taught,
         ),
         model,
-        environment(threads) | {"base_sha256": digest, "rows_sha256": hash_of(path)},
+        environment(threads)
+        | {"base_sha256": digest, "rows_sha256": hash_of(path)}
+        | ({"plugins": plugins} if plugins else {}),
         lambda done: progress.update("the rows that carry it", _LOOKED + (1 - _LOOKED) * done),
     )
     folder.write("results.json", results.to_json())
@@ -239,7 +244,7 @@ def _also(
         setup,
         sides[0],
         sides[1] if len(sides) > 1 else None,
-        settings.also,
+        settings.baselines,
         suspects=evidence(setup.directions, measured_rows)[:CANDIDATES],
         level=settings.level,
         tick=lambda share: setup.progress.update(
