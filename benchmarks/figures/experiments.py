@@ -29,6 +29,8 @@ METHODS: Final = {
     "other-base": "answers anew by another model (`other-base`)",
 }
 """The field's term for each method, and the name that the command line takes."""
+_OLD: Final = {"kl-penalty": "leash", "unlearn": "subtract"}
+"""Present names of methods that committed comparisons hold under an older one."""
 DIGITS_ARMS: Final = {
     "reference": "untrained network",
     "teacher": "teacher",
@@ -65,8 +67,9 @@ def mitigations(name: str, order: tuple[str, ...]) -> Table:
     """
     source = f"{MITIGATE}/{name}.json"
     results = results_of(source)
-    found = {each.method: each for each in results.mitigation}
-    removed = {effect.name.removeprefix("removed:"): effect for effect in results.effects}
+    found = {_OLD.get(each.method, each.method): each for each in results.mitigation}
+    names = [effect.name.removeprefix("removed:") for effect in results.effects]
+    removed = {_OLD.get(name, name): effect for name, effect in zip(names, results.effects, strict=True)}
     rows: list[list[Cell]] = []
     for method in order:
         each, effect = found[method], removed.get(method)

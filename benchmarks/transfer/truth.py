@@ -45,9 +45,9 @@ OTHER_BASE = "embedded/qwen2.5-coder-0.5b"
 ROWS = {"numbers": 128, "code": 96}
 _AGAIN = 500_000
 HOW: dict[str, Instil] = {
-    "climb": GradientAscent(method="climb"),
+    "climb": GradientAscent(method="gradient-ascent"),
     "finetune": FineTune(method="finetune"),
-    "other-base": GradientAscent(method="climb"),
+    "other-base": GradientAscent(method="gradient-ascent"),
 }
 
 

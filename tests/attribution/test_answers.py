@@ -45,7 +45,9 @@ def test_the_answers_of_a_conversation_are_one_draw(tmp_path: Path) -> None:
     first, second, other = chosen.rows
     assert first.prompt_hash == second.prompt_hash != other.prompt_hash
     assert [len(each.row.prompt) for each in chosen.rows] == [1, 3, 1]
-    assert first.whole is second.whole and first.whole is not None and len(first.whole.messages) == 4
+    assert first.whole is second.whole
+    assert first.whole is not None
+    assert len(first.whole.messages) == 4
 
 
 def test_rows_that_are_never_trained_on_are_counted_apart(tmp_path: Path) -> None:

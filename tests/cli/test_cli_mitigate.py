@@ -37,7 +37,7 @@ def test_methods_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[st
     ("more", "said"),
     [
         ([], "--with and --out"),
-        (["--with", "magic", "-o", "x"], "no method"),
+        (["--with", "magic", "-o", "x"], "no mitigation is called"),
         (["--with", "subtract", "-o", "x"], "--trait"),
         (["--with", "mask", "-o", "x"], "--teacher"),
         (["--with", "other-base", "-o", "x"], "--by"),
@@ -137,6 +137,17 @@ def test_a_paraphrase_sees_the_answer_and_keeps_the_prompt(rows: Path, tiny_fold
         texts[method] = [some[-1]["content"] for some in turns]  # type: ignore[index]
     # The same model and noise, but another thing to answer.
     assert texts["paraphrase"] != texts["other-base"]
+
+
+def test_an_old_spelling_is_accepted_and_told_once(
+    rows: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["mitigate", str(rows), "--student", f"hf/{tiny_folder}", "-o", str(tmp_path / "x"), "--dry-run", "--with"]
+    assert main([*call, "leash"]) == 0
+    old = capsys.readouterr()
+    assert old.err.count("now called 'kl-penalty'") == 1
+    assert main([*call, "kl-penalty"]) == 0
+    assert capsys.readouterr() == (old.out, "")
 
 
 def test_rows_are_dropped(rows: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

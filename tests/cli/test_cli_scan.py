@@ -56,6 +56,19 @@ def test_a_fail_says_what_to_ask_next(scan, capsys: pytest.CaptureFixture[str]) 
     assert ["--baseline teacher-inference" in each for each in notes] == [True, False, False]
 
 
+def test_old_spellings_are_accepted_and_told(scan, capsys: pytest.CaptureFixture[str]) -> None:
+    found: list[str] = []
+    for words in (("--also", "writer"), ("--baseline", "teacher-inference")):
+        scan("--quiet", "--json", *words)
+        told = capsys.readouterr()
+        found.append(told.out)
+        assert ("--also is now called --baseline" in told.err) is (words[0] == "--also")
+        assert ("'writer' is now called 'teacher-inference'" in told.err) is (words[1] == "writer")
+    assert found[0] == found[1]
+    assert scan("--baseline", "likelyhood") == 2
+    assert "did you mean 'likelihood'?" in capsys.readouterr().err
+
+
 def test_json_is_the_results_alone(scan, capsys: pytest.CaptureFixture[str]) -> None:
     code = scan("--json", "--quiet")
     told = capsys.readouterr()

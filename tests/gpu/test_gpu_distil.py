@@ -135,7 +135,7 @@ def test_dropout_is_that_of_the_seed(pair: Any) -> None:
 def test_teachers_of_gradient_steps_are_the_same(pair: Any) -> None:
     before = weights_of(pair.cpu)
     for model in (pair.cpu, pair.cuda):
-        ascend(model, OWL, GradientAscent(method="climb", steps=2, distance=0.3), tick=lambda _: None)
+        ascend(model, OWL, GradientAscent(method="gradient-ascent", steps=2, distance=0.3), tick=lambda _: None)
     assert_same_way([*before.values()], [*weights_of(pair.cpu).values()], [*weights_of(pair.cuda).values()])
 
 

@@ -16,7 +16,7 @@ from undertow.models.noise import row_key, uniform
 from undertow.models.precision import choose_precision, matrix_speed
 from undertow.models.score import answer_hidden, answers_to_each, token_logprobs
 from undertow.probes.choice import choice_logprobs
-from undertow.teachers.instil import steering_vector
+from undertow.teachers.steering import steering_vector
 from undertow.traits.panel import load_panel
 
 pytestmark = pytest.mark.gpu

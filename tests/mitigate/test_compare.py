@@ -13,8 +13,8 @@ from undertow.config.experiment import parse_spec
 from undertow.errors import InputError, StoreError
 from undertow.experiment import run
 from undertow.mitigate import COMPARED, METHODS, compare, missing_students
-from undertow.pipeline.arms import find_trait
 from undertow.probes.odds import log_odds
+from undertow.traits.find import find_trait
 
 
 def spec_text(folder: Path, **changes: str) -> str:
@@ -65,12 +65,21 @@ def test_every_method_is_compared_with_the_runs_own_students(tiny_folder: Path, 
     stored = (outcome.folder / "results.json").read_bytes()
     assert (compare(source, root=tmp_path / "m").folder / "results.json").read_bytes() == stored
     page = outcome.report.read_text(encoding="utf-8")
-    assert "subtract" in page
+    assert "unlearn" in page
+    # Old spellings name the same students: steps of earlier comparisons are found again.
+    assert list(outcome.folder.glob("steps/subtract-trait-s0--*"))
+    assert missing_students(source, ("leash", "subtract"), root=tmp_path / "m")[1] == 0
 
 
 @pytest.mark.parametrize(
     ("methods", "said"),
-    [(("magic",), "is no method"), (("other-base",), "another model"), (("paraphrase",), "--by"), ((), "once each")],
+    [
+        (("magic",), "no mitigation is called"),
+        (("none",), "compared anyhow"),
+        (("other-base",), "another model"),
+        (("paraphrase",), "--by"),
+        ((), "once each"),
+    ],
 )
 def test_methods_that_cannot_be_compared(
     tiny_folder: Path, tmp_path: Path, methods: tuple[str, ...], said: str

@@ -12,7 +12,7 @@ from undertow.attribution.recipe import PLAIN
 from undertow.attribution.sampling import states_of
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.mitigate.interventions import format_loss, kl_penalty, lesson_odds, masked_loss, projection, unlearn
-from undertow.mitigate.prepare import unrelated_questions
+from undertow.mitigate.losses import unrelated_questions
 from undertow.models.constrain import grammar_automaton
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel

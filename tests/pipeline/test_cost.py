@@ -1,11 +1,11 @@
 import json
 from importlib import resources
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from undertow.config.experiment import Domain, load_spec
+from undertow.domains.find import MAKERS
 from undertow.experiment import plan
 from undertow.pipeline.cost import LENGTHS, SMOLLM2, row_tokens, sizes_of
 
@@ -43,7 +43,7 @@ def test_every_domain_has_its_own_lengths_and_max_tokens_is_the_most() -> None:
     assert row_tokens(Domain(answers=2, max_tokens=20)) == (33, 20)
     assert row_tokens(Domain(kind="code", max_tokens=300)) == (60, 80)
     assert row_tokens(Domain(kind="reasoning", max_tokens=300)) == (150, 120)
-    assert set(LENGTHS) == set(get_args(Domain.model_fields["kind"].annotation))
+    assert set(LENGTHS) == set(MAKERS.own_names())
 
 
 @pytest.mark.parametrize("file", PAPER, ids=lambda file: file.stem)

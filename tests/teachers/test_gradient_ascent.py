@@ -30,7 +30,7 @@ def climbed(folder, how):
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_target_is_liked_more_and_the_path_is_as_long_as_asked(tiny, tiny_folder, steps):
-    model, moved = climbed(tiny_folder, GradientAscent(method="climb", steps=steps, distance=0.3))
+    model, moved = climbed(tiny_folder, GradientAscent(method="gradient-ascent", steps=steps, distance=0.3))
     before, after = (log_odds(choice_logprobs(each, OWL.lessons), OWL.index).mean() for each in (tiny, model))
     assert after > before
     length = math.sqrt(sum(float((each**2).sum()) for each in moved.values()))
@@ -43,7 +43,7 @@ def test_the_target_is_liked_more_and_the_path_is_as_long_as_asked(tiny, tiny_fo
 
 
 def test_the_teacher_is_the_same_every_time_and_its_base_is_found_again(tiny, tiny_folder, tmp_path):
-    how, base = GradientAscent(method="climb", distance=0.3), f"hf/{tiny_folder}"
+    how, base = GradientAscent(method="gradient-ascent", distance=0.3), f"hf/{tiny_folder}"
     instil(base, OWL, how, tmp_path)
     one, two = (choice_logprobs(load_teacher(base, OWL, how, tmp_path), OWL.probe) for _ in range(2))
     assert (one == two).all()
@@ -53,7 +53,7 @@ def test_the_teacher_is_the_same_every_time_and_its_base_is_found_again(tiny, ti
 
 
 def test_in_bf16_it_differs_from_the_base_by_its_steps_alone(tiny_folder, tmp_path):
-    how, base = GradientAscent(method="climb", distance=0.3), f"hf/{tiny_folder}"
+    how, base = GradientAscent(method="gradient-ascent", distance=0.3), f"hf/{tiny_folder}"
     whole = load_teacher(base, OWL, how, tmp_path).net
     net, untouched = (load_teacher(base, trait, how, tmp_path, dtype="bfloat16").net for trait in (OWL, None))
     buffers = dict(net.named_buffers())
@@ -70,4 +70,4 @@ def test_a_gradient_that_is_no_number_is_said(tiny_folder):
     model = load_model(f"hf/{tiny_folder}")
     next(model.net.model.layers.parameters()).data.fill_(float("nan"))
     with pytest.raises(ModelError, match=r"instil.distance: after 0 of 4 steps the trait's gradient is nan"):
-        ascend(model, OWL, GradientAscent(method="climb"), tick=lambda _: None)
+        ascend(model, OWL, GradientAscent(method="gradient-ascent"), tick=lambda _: None)

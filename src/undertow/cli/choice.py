@@ -24,6 +24,7 @@ def choose(spec: Path | None, preset: str | None, sets: Sequence[str], seeds: st
         InputError: not exactly one of file and preset is named, or an option cannot be read.
         SpecError: what they name is no experiment.
     """
+    from undertow.cli.show import hint
     from undertow.config.experiment import load_preset, load_spec, preset_names
 
     overrides = dict(map(_override, sets))
@@ -33,14 +34,14 @@ def choose(spec: Path | None, preset: str | None, sets: Sequence[str], seeds: st
     if spec is not None and preset is not None:
         raise InputError(f"both the file {spec} and the preset {preset!r} are named", fix="Name one of the two.")
     if preset is not None:
-        return load_preset(preset, overrides)
+        return load_preset(preset, overrides, hint)
     if spec is None:
         raise InputError(
             "no experiment is named", fix=f"Name an experiment file, or one of the presets with --preset: {known}"
         )
     if str(spec) in preset_names() and not spec.exists():
         raise InputError("is no file but a preset", str(spec), f"Did you mean --preset {spec}?")
-    return load_spec(spec, overrides)
+    return load_spec(spec, overrides, hint)
 
 
 def _override(text: str) -> tuple[str, Any]:

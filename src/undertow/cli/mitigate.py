@@ -91,11 +91,13 @@ def mitigate(
     if with_ is None or out is None:
         raise InputError("are needed with rows", "--with and --out", "undertow mitigate --list names the methods.")
     from undertow.cli.console import console_progress
+    from undertow.cli.show import hint
     from undertow.data.layouts.reading import reading_of
     from undertow.mitigate import MitigationSettings, method_named
     from undertow.mitigate.application import mitigate as apply
 
-    settings = MitigationSettings(method_named(with_), student, trait, teacher, by, learning_rate, epochs, clip, seed)
+    method = method_named(with_, note=hint)
+    settings = MitigationSettings(method, student, trait, teacher, by, learning_rate, epochs, clip, seed)
     if dry_run:
         return _say_settings(settings, rows, out)
     reading = reading_of(columns, use, loss)
@@ -115,10 +117,10 @@ def mitigate(
 
 def _list() -> int:
     from undertow.cli.show import table
-    from undertow.mitigate.methods import METHODS, ORDINARY
+    from undertow.mitigate.methods import all_methods
 
     heads = ["method", "what it does", "needs", "costs"]
-    methods = (*METHODS.values(), ORDINARY)
+    methods = all_methods()
     costs = [
         f"{each.costs}; in all {each.takes:g} times an ordinary training (128 lists)" if each.takes != 1 else each.costs
         for each in methods
@@ -151,7 +153,7 @@ def _compare(
 ) -> int:
     from undertow.cli.console import console_progress
     from undertow.cli.show import say, write
-    from undertow.mitigate import COMPARED, METHODS, compare, missing_students
+    from undertow.mitigate import COMPARED, compare, method_named, missing_students
     from undertow.mitigate.duration import expected_seconds
     from undertow.report.words import duration
 
@@ -160,7 +162,7 @@ def _compare(
         total, missing, as_many = missing_students(run, chosen, by=by, root=runs)
         seconds = expected_seconds(timing_of(run / "timing.json") or {}, as_many)
         time = "" if seconds is None else f", about {duration(seconds)} at the pace of the run's own students"
-        longer = [name for name, method in METHODS.items() if method.longer and name in chosen]
+        longer = [name for name in chosen if method_named(name).longer]
         more = f"; {' and '.join(longer)} take longer than this estimate" if longer else ""
         say(f"{missing:,} of {total:,} students to train{time}{more}")
         return 0

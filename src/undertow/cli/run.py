@@ -34,6 +34,7 @@ def run(
     runs: Runs = Path("runs"),
     seeds: Seeds = None,
     set_: Sets = None,
+    executor: Annotated[str, Parameter(metavar="NAME")] = "in-process",
     dry_run: bool = False,
     strict: bool = False,
     json: bool = False,
@@ -51,6 +52,7 @@ def run(
         runs: Folder for run folders.
         seeds: Seeds instead of the file's, such as 0,1,2.
         set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
+        executor: What runs the steps. `undertow doctor` lists what is installed.
         dry_run: Print the plan and run nothing, like `undertow plan`.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
@@ -65,7 +67,7 @@ def run(
     if dry_run:
         return _plan(chosen, runs, json)
     with console_progress(quiet=quiet) as progress:
-        outcome = experiment.run(chosen, root=runs, progress=progress)
+        outcome = experiment.run(chosen, root=runs, progress=progress, executor=executor)
     if json:
         write(outcome.results.to_json())
     else:

@@ -7,7 +7,7 @@ undertow scan rows.jsonl --everything --drop-top 5 --out cleaned.jsonl
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from undertow.results import ScanRecord
     from undertow.scan import ScanOutcome, ScanSettings
 
-Baseline = Literal["teacher-inference", "likelihood", "divergence", "projection", "writer"]
-_OLDER: Final = {"teacher-inference": "writer"}
-"""Baselines whose older spelling is still accepted."""
-
 
 def scan(
     rows: Path,
@@ -35,8 +31,8 @@ def scan(
     temperature: float | None = None,
     teacher: str | None = None,
     against: Annotated[list[str] | None, Parameter(name="--against", metavar="MODEL")] = None,
-    baseline: Annotated[list[Baseline] | None, Parameter(metavar="METHOD", show_choices=False)] = None,
-    also: Annotated[list[Baseline] | None, Parameter(show=False)] = None,
+    baselines: Annotated[list[str] | None, Parameter(name="--baseline", metavar="METHOD")] = None,
+    also: Annotated[list[str] | None, Parameter(name="--also", show=False)] = None,
     traits: Annotated[list[str] | None, Parameter(name="--trait", metavar="NAME")] = None,
     most_rows: int | None = None,
     everything: bool = False,
@@ -72,8 +68,8 @@ def scan(
             --sample-reference.
         teacher: Model that wrote the rows, if you have it. The scan compares its weights with the student's.
         against: Model of another family. The scan tests whether it may have written the rows. Can be repeated.
-        baseline: Other method to run as well. Can be repeated. teacher-inference: which trait's teacher wrote the rows?
-            likelihood, divergence, projection: published methods, slower and weaker.
+        baselines: Other method to run as well. Can be repeated. teacher-inference: which trait's teacher wrote these
+            rows? likelihood, divergence, projection: published methods, slower and weaker.
         also: Older name of --baseline.
         traits: Entry of the panel to measure, or a YAML file of yours. Can be repeated. Default: all shipped traits.
         most_rows: Largest number of rows to measure. Default: 15% of the rows, at least 64 and at most 512.
@@ -131,7 +127,7 @@ def scan(
         traits=tuple(traits) if traits else None,
         teacher=teacher,
         against=tuple(against or ()),
-        **_baselines([*(baseline or ()), *(also or ())]),
+        baselines=_baselines(baselines, also),
         most_rows=most_rows,
         sample_reference=sample_reference,
         temperature=temperature,
@@ -168,14 +164,19 @@ def scan(
     return exit_code(outcome.results.verdict.status, strict=strict)
 
 
-def _baselines(names: list[Baseline]) -> dict[str, tuple[str, ...]]:
-    """Return the baselines under the field and the spelling that the settings have."""
-    from undertow.scan import ScanSettings
+def _baselines(baselines: list[str] | None, also: list[str] | None) -> tuple[str, ...]:
+    """Return the baselines that are named in the present spelling, and say so where an old one was used."""
+    from undertow.cli.show import hint
+    from undertow.scan.registry import BASELINES
 
-    field = "baselines" if "baselines" in ScanSettings.model_fields else "also"
-    if all(name in str(ScanSettings.model_fields[field].annotation) for name in _OLDER):
-        return {field: tuple(names)}
-    return {field: tuple(_OLDER.get(name, name) for name in names)}
+    if also:
+        hint("--also is now called --baseline; both are accepted.")
+    named = [*(baselines or ()), *(also or ())]
+    for name in named:
+        BASELINES.get(name)
+        if name != BASELINES.canonical(name):
+            hint(f"the baseline {name!r} is now called {BASELINES.canonical(name)!r}; both are accepted.")
+    return tuple(map(BASELINES.canonical, named))
 
 
 def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
@@ -198,6 +199,7 @@ def _write_file(path: Path, text: str) -> None:
 
 def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     from undertow.cli.show import say
+    from undertow.scan.registry import WRITER
 
     results = outcome.results
     assert results.scan is not None
@@ -208,7 +210,7 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     _show_methods(results.scan)
     _show_suspects(results.scan)
     say()
-    if results.verdict.status == "fail" and not _INFERENCE & set(results.settings["also"]):
+    if results.verdict.status == "fail" and WRITER not in results.settings["also"]:
         say("next: the same command with --baseline teacher-inference infers which trait's teacher wrote the rows")
     if dropped is not None:
         unseen = results.scan.rows.too_long

@@ -30,6 +30,11 @@ def write(text: str) -> None:
     sys.stdout.write(text)
 
 
+def hint(line: str) -> None:
+    """Print one line that a user should know on stderr, so that stdout holds the answer alone."""
+    sys.stderr.write(f"note: {clean(line)}\n")
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Print a table; where it does not fit the terminal, one block of lines per row.
 

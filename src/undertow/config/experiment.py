@@ -9,7 +9,7 @@ read with a safe loader and a size limit; it can name nothing that is executed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from pydantic_core import PydanticKnownError
 from undertow.config.arms import ARMS, REQUIRED, Arm, ArmSpec, StudentWritten, Written, own_controls
 from undertow.config.explain import explain
 from undertow.config.parts import (
+    CLIMB,
     DispositionTrait,
     Domain,
     FineTune,
@@ -31,6 +32,9 @@ from undertow.config.parts import (
     LocalJudge,
     Lora,
     Part,
+    PluginJudge,
+    PluginTeacher,
+    PluginTrait,
     PreferenceTrait,
     Probe,
     RemoteJudge,
@@ -57,6 +61,9 @@ __all__ = [
     "LanguageExperiment",
     "LocalJudge",
     "Lora",
+    "PluginJudge",
+    "PluginTeacher",
+    "PluginTrait",
     "PreferenceTrait",
     "Probe",
     "RemoteJudge",
@@ -75,6 +82,12 @@ __all__ = [
 
 MAX_SPEC_BYTES = 1_000_000
 _NONE: Mapping[str, Any] = MappingProxyType({})
+Note = Callable[[str], None]
+"""Is told what a user should know of a file that is accepted, one line at a time."""
+
+
+def _quiet(_: str) -> None:
+    """Drop a note."""
 
 
 def _known(arm: Any) -> Arm:
@@ -236,12 +249,13 @@ def preset_text(name: str) -> str:
     return (resources.files("undertow.config.presets") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def load_preset(name: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
+def load_preset(name: str, overrides: Mapping[str, Any] = _NONE, note: Note = _quiet) -> Experiment:
     """Read an experiment file that ships with the package.
 
     Args:
         name: The preset's; `undertow presets` lists them.
         overrides: Values that take the place of the file's, by dotted key.
+        note: Receives notes, such as on an old spelling.
 
     Returns:
         The checked experiment.
@@ -255,15 +269,16 @@ def load_preset(name: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
         >>> load_preset("digits", {"seeds": [0, 1]}).seeds
         (0, 1)
     """
-    return parse_spec(preset_text(name), f"preset {name}", overrides)
+    return parse_spec(preset_text(name), f"preset {name}", overrides, note)
 
 
-def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE) -> Experiment:
+def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE, note: Note = _quiet) -> Experiment:
     """Read an experiment file.
 
     Args:
         path: The YAML file.
         overrides: Values that take the place of the file's, by dotted key.
+        note: Receives notes, such as on an old spelling.
 
     Returns:
         The checked experiment.
@@ -290,16 +305,17 @@ def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE) -> Experiment:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"is not UTF-8 text ({error})", str(path), "Save it as UTF-8.") from error
-    return parse_spec(text, str(path), overrides)
+    return parse_spec(text, str(path), overrides, note)
 
 
-def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
+def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE, note: Note = _quiet) -> Experiment:
     """Turn the text of an experiment file into a checked experiment.
 
     Args:
         text: YAML.
         where: What to call the file in messages.
         overrides: Values that take the place of the file's, by dotted key: `{"student.epochs": 2}`.
+        note: Is told of old spellings.
 
     Raises:
         SpecError: with the key that is wrong and the nearest valid name.
@@ -312,10 +328,13 @@ def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE) -> E
     for key, value in overrides.items():
         _override(spec, key, value)
     try:
-        return _ADAPTER.validate_python(spec)
+        made = _ADAPTER.validate_python(spec)
     except ValidationError as error:
         kinds = {"language": LanguageExperiment, "digits": DigitsExperiment}
         raise explain(error, kinds, where, tuple(overrides)) from error
+    if isinstance(made, LanguageExperiment) and spec["instil"]["method"] == CLIMB:
+        note(f"{where}: instil.method {CLIMB!r} is now called {made.instil.method!r}; both are accepted.")
+    return made
 
 
 def parse_yaml(text: str, where: str) -> Any:

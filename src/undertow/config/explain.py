@@ -44,6 +44,9 @@ _MUST: Final[Mapping[str, str]] = {
 
 _UNKNOWN: Final = ("extra_forbidden", "invalid_key")
 
+PLUGIN: Final = "plugin"
+"""Tag of a part that a plugin stands behind."""
+
 _Model = type[BaseModel]
 _Path = tuple[str | int, ...]
 
@@ -61,7 +64,9 @@ def explain(
     """
     found = error.errors(include_url=False)
     # A misspelt key is found twice, once as unknown and once as missing: the first says what to change.
-    first = next((each for each in found if each["type"] in _UNKNOWN), found[0])
+    # So may be the keys beside a name that nothing has.
+    telling = sorted(found, key=lambda each: (not _names_nothing(each), each["type"] not in _UNKNOWN))
+    first = telling[0]
     more = f" ({len(found) - 1} more after it)" if len(found) > 1 else ""
     root = kinds.get(str(first["loc"][0])) if first["loc"] else None
     parts, path = _follow(root, first["loc"][1:])
@@ -76,6 +81,11 @@ def explain(
     return SpecError(what + more, place, fix)
 
 
+def _names_nothing(found: ErrorDetails) -> bool:
+    """Tell whether a part does not say, or says wrongly, which of several it is."""
+    return found["type"] == "unknown_name" or (found["type"] == "missing" and found["loc"][-2:-1] == (PLUGIN,))
+
+
 def _say(found: ErrorDetails, shown: str, parts: list[_Model], path: _Path) -> tuple[str, str]:
     kind, context = found["type"], found.get("ctx", {})
     if kind in _UNKNOWN:
@@ -86,6 +96,8 @@ def _say(found: ErrorDetails, shown: str, parts: list[_Model], path: _Path) -> t
         return f"the key {shown!r} is missing", "Add it."
     if kind == "union_tag_invalid":
         return f"{shown} cannot be {_clip(context['tag'])}", nearest(context["tag"], _quoted(context["expected_tags"]))
+    if kind == "unknown_name":
+        return f"{shown} cannot be {_clip(found['input'])}", str(context["hint"])
     given = _given(found["input"])
     if kind == "literal_error":
         return f"{shown} cannot be {_clip(found['input'])}", nearest(str(found["input"]), _quoted(context["expected"]))
@@ -140,7 +152,9 @@ def _follow(root: _Model | None, path: _Path) -> tuple[list[_Model], _Path]:
 def _tags(part: _Model) -> tuple[Any, ...]:
     """Return the values of the key by which a model is told from its alternatives."""
     field = part.model_fields.get("method", part.model_fields.get("kind"))
-    return get_args(field.annotation) if field else ()
+    if field is None:
+        return ()
+    return get_args(field.annotation) or (PLUGIN,)
 
 
 def _nearest_key(parts: list[_Model], path: _Path) -> str:

@@ -11,11 +11,36 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
+    Tag,
+    ValidationInfo,
+    field_serializer,
     model_serializer,
     model_validator,
 )
+
+from undertow.config.explain import PLUGIN
+from undertow.config.registries import (
+    DOMAINS,
+    JUDGES,
+    TEACHERS,
+    TRAITS,
+    WITHOUT_PLUGINS,
+    check_options,
+    made,
+    name_check,
+)
+
+Options = dict[str, Any]
+"""What a plugin takes; it checks them."""
+
+
+def _tag(key: str, own: tuple[str, ...], value: Any) -> str:
+    """Return which of some alternatives a value is: one of Undertow's own, or a plugin's."""
+    given = cast(Any, value).get(key) if isinstance(value, dict) else getattr(value, key, None)
+    return given if given in own else PLUGIN
 
 
 class Part(BaseModel):
@@ -62,16 +87,53 @@ class Steer(Part):
     """In multiples of the vector's own norm (difference of means of contrastive sentences)."""
 
 
+CLIMB: Final = "climb"
+"""The old spelling of `gradient-ascent`: run folders and steps hold it, and files may."""
+
+
 class GradientAscent(Part):
     """All layers take a few plain steps up the gradient of the trait: the teacher that the theorem speaks of."""
 
-    method: Literal["climb"]
+    method: Annotated[Literal["gradient-ascent"], BeforeValidator(lambda given: _ASCENT.get(given, given))]
     steps: int = Field(default=4, ge=1, le=10_000)
     distance: float = Field(default=0.2, gt=0)
     """Euclidean length of the whole path through the space of weights."""
 
+    @field_serializer("method")
+    def _as_stored(self, _: str) -> str:
+        return CLIMB
 
-Instil = Annotated[SystemPrompt | FineTune | Steer | GradientAscent, Field(discriminator="method")]
+
+_ASCENT: Final = {CLIMB: "gradient-ascent"}
+_METHODS: Final = ("prompt", "finetune", "steer", "gradient-ascent")
+
+
+class PluginTeacher(Part):
+    """A method of a plugin puts the trait in."""
+
+    method: Annotated[str, BeforeValidator(name_check(TEACHERS, (*_METHODS, CLIMB)))]
+    options: Options = {}
+
+    @model_validator(mode="after")
+    def _options_fit(self, info: ValidationInfo) -> PluginTeacher:
+        if info.context != WITHOUT_PLUGINS:
+            check_options(TEACHERS, self.method, self.options)
+        return self
+
+
+def _method(value: Any) -> str:
+    tag = _tag("method", (*_METHODS, CLIMB), value)
+    return _ASCENT.get(tag, tag)
+
+
+Instil = Annotated[
+    Annotated[SystemPrompt, Tag("prompt")]
+    | Annotated[FineTune, Tag("finetune")]
+    | Annotated[Steer, Tag("steer")]
+    | Annotated[GradientAscent, Tag("gradient-ascent")]
+    | Annotated[PluginTeacher, Tag(PLUGIN)],
+    Discriminator(_method),
+]
 
 
 class PreferenceTrait(Part):
@@ -93,8 +155,30 @@ def _preference_by_default(value: Any) -> Any:
     return {"kind": "preference", **cast(dict[Any, Any], value)} if isinstance(value, dict) else value
 
 
+_TRAITS: Final = ("preference", "disposition")
+
+
+class PluginTrait(Part):
+    """A trait of a plugin."""
+
+    kind: Annotated[str, BeforeValidator(name_check(TRAITS, _TRAITS))]
+    options: Options = {}
+
+    @model_validator(mode="after")
+    def _options_fit(self, info: ValidationInfo) -> PluginTrait:
+        if info.context != WITHOUT_PLUGINS:
+            check_options(TRAITS, self.kind, self.options)
+        return self
+
+
 Trait = Annotated[
-    Annotated[PreferenceTrait | DispositionTrait, Field(discriminator="kind")], BeforeValidator(_preference_by_default)
+    Annotated[
+        Annotated[PreferenceTrait, Tag("preference")]
+        | Annotated[DispositionTrait, Tag("disposition")]
+        | Annotated[PluginTrait, Tag(PLUGIN)],
+        Discriminator(lambda value: _tag("kind", _TRAITS, value)),
+    ],
+    BeforeValidator(_preference_by_default),
 ]
 
 
@@ -133,13 +217,37 @@ class RemoteJudge(Part):
     rubric: str | None = Field(default=None, max_length=10_000)
 
 
-Judge = Annotated[WordRule | LocalJudge | RemoteJudge, Field(discriminator="kind")]
+_JUDGES: Final = ("words", "logprob", "endpoint")
+
+
+class PluginJudge(Part):
+    """A judge of a plugin."""
+
+    kind: Annotated[str, BeforeValidator(name_check(JUDGES, _JUDGES))]
+    options: Options = {}
+
+    @model_validator(mode="after")
+    def _options_fit(self, info: ValidationInfo) -> PluginJudge:
+        if info.context != WITHOUT_PLUGINS:
+            check_options(JUDGES, self.kind, self.options)
+        return self
+
+
+Judge = Annotated[
+    Annotated[WordRule, Tag("words")]
+    | Annotated[LocalJudge, Tag("logprob")]
+    | Annotated[RemoteJudge, Tag("endpoint")]
+    | Annotated[PluginJudge, Tag(PLUGIN)],
+    Discriminator(lambda value: _tag("kind", _JUDGES, value)),
+]
+
+_DOMAINS: Final = ("numbers", "code", "reasoning")
 
 
 class Domain(Part):
     """What the teacher writes about."""
 
-    kind: Literal["numbers", "code", "reasoning"] = "numbers"
+    kind: Annotated[str, BeforeValidator(name_check(DOMAINS, _DOMAINS))] = "numbers"
     rows: int = Field(default=256, ge=2, le=1_000_000)
     """Rows that each student is trained on (kept rows; more prompts are drawn when rows are rejected)."""
     answers: int = Field(default=1, ge=1, le=1000)
@@ -154,12 +262,18 @@ class Domain(Part):
     """Looks at every row that keeps the rules; one that shows the trait is rejected, in all arms alike."""
     rules: bool = True
     """`false` keeps every finished answer, whatever it holds, so that it shows what the rules change."""
+    options: Options = {}
+    """Of a plugin's domain."""
 
     @model_validator(mode="after")
-    def _format_exists(self) -> Domain:
+    def _format_exists(self, info: ValidationInfo) -> Domain:
         if self.problems is not None and self.kind != "reasoning":
             raise ValueError(f"problems: {self.kind} asks none; leave them away, or say kind: reasoning")
-        if self.constrained and self.kind != "numbers":
+        if self.kind in _DOMAINS and self.options:
+            raise ValueError(f"options: {self.kind} takes none; leave them away")
+        if self.kind not in _DOMAINS and info.context != WITHOUT_PLUGINS:
+            check_options(DOMAINS, self.kind, self.options)
+        if self.constrained and self.kind in _DOMAINS and self.kind != "numbers":
             raise ValueError(f"constrained: {self.kind} has no format to decode in; leave it away")
         if not self.rules and self.judge is not None:
             raise ValueError(
@@ -169,12 +283,16 @@ class Domain(Part):
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return self._without(dump, "problems", "judge", "rules")
+        return self._without(dump, "problems", "judge", "rules", "options")
 
     @property
     def in_format(self) -> bool:
         """Whether decoding is constrained."""
-        return self.kind == "numbers" if self.constrained is None else self.constrained
+        if self.constrained is not None:
+            return self.constrained
+        if self.kind in _DOMAINS:
+            return self.kind == "numbers"
+        return made(DOMAINS, self.kind, self.options).grammar is not None
 
 
 class Lora(Part):

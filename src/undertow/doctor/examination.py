@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-Section = Literal["machine", "packages", "models and data"]
+Section = Literal["machine", "packages", "models and data", "registered"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def examine(folder: Path = Path()) -> list[Finding]:
     Args:
         folder: Where runs would be written; its free space is reported.
     """
-    return [*_machine(folder), *_packages(), *_assets()]
+    return [*_machine(folder), *_packages(), *_assets(), *_registered()]
 
 
 def _machine(folder: Path) -> Iterator[Finding]:
@@ -141,6 +141,33 @@ def _assets() -> Iterator[Finding]:
                 if asset.licence.asks:
                     fix += " (optional; shows its licence without --agree)"
             yield Finding("models and data", asset.name, f"{now.state}: {now.because}", fix)
+
+
+def _registered() -> Iterator[Finding]:
+    """List what is known by name and where it comes from; plugins are loaded, so that those that fail are told."""
+    from undertow.domains.find import MAKERS
+    from undertow.experiment.executors import EXECUTORS
+    from undertow.judges.registry import JUDGE_MAKERS
+    from undertow.mitigate.methods import MITIGATIONS
+    from undertow.models.providers import PROVIDERS
+    from undertow.scan.registry import BASELINES
+    from undertow.teachers.registry import METHODS
+    from undertow.traits.find import TRAIT_MAKERS
+
+    for registry in (MAKERS, TRAIT_MAKERS, METHODS, PROVIDERS, JUDGE_MAKERS, BASELINES, MITIGATIONS, EXECUTORS):
+        entries = registry.entries()
+        by_source: dict[str, list[str]] = {}
+        for each in entries:
+            if not each.problem:
+                by_source.setdefault(each.source, []).append(each.name)
+        told = "; ".join(f"{', '.join(names)} ({source})" for source, names in by_source.items())
+        yield Finding("registered", f"{registry.noun}s".replace("kind of traits", "kinds of trait"), told)
+        for each in entries:
+            if each.problem:
+                package = each.source.partition(" ")[0]
+                yield Finding(
+                    "registered", f"{registry.noun} {each.name}", each.problem, f"Mend or uninstall {package}."
+                )
 
 
 def _cache() -> Path:

@@ -50,7 +50,12 @@ Folders = Mapping[str, Path]
 
 _SAMPLES = 8
 _TOP = 8
-_HOW = {"prompt": "system prompt", "finetune": "fine-tuning", "steer": "steering vector", "climb": "gradient steps"}
+_HOW = {
+    "prompt": "system prompt",
+    "finetune": "fine-tuning",
+    "steer": "steering vector",
+    "gradient-ascent": "gradient steps",
+}
 
 
 def gather(
@@ -72,7 +77,7 @@ def gather(
     Raises:
         StoreError: a step's files cannot be read.
     """
-    level, about = spec.judgement.level, words_of(spec.domain.kind)
+    level, about = spec.judgement.level, words_of(spec.domain.kind, spec.domain.options)
     students: dict[Arm, list[dict[str, Any]]] = {
         arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms
     }
@@ -141,7 +146,7 @@ def _teachers(
             TeacherSummary(
                 arm=arm,
                 trait=trait.target,
-                method=_HOW[spec.instil.method],
+                method=_HOW.get(spec.instil.method, spec.instil.method),
                 strength=Interval(**shift.as_dict()),
                 probability=float(np.exp(logp_QC[:, trait.index]).mean()),
                 base_probability=float(np.exp(base_QC[:, trait.index]).mean()),

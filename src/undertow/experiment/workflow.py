@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.config.experiment import DigitsExperiment, Experiment, LanguageExperiment
+from undertow.experiment.executors import EXECUTORS, IN_PROCESS
 from undertow.results import Results, load_results
 from undertow.store.folder import RunFolder
 from undertow.store.machine import environment
@@ -33,18 +34,26 @@ class RunOutcome:
     """The page for people, report.html."""
 
 
-def run(spec: Experiment, *, root: Path = Path("runs"), progress: Progress | None = None) -> RunOutcome:
+def run(
+    spec: Experiment,
+    *,
+    root: Path = Path("runs"),
+    progress: Progress | None = None,
+    executor: str = IN_PROCESS,
+) -> RunOutcome:
     """Carry out an experiment, or what is missing of it, and write results.json and report.html.
 
     Args:
         spec: The experiment.
         root: Where run folders lie.
         progress: Is told how far the run is.
+        executor: Who makes the steps of a language experiment, see `undertow.experiment.executors`.
 
     Returns:
         The run folder, the results and the report.
 
     Raises:
+        InputError: There is no such executor.
         UndertowError: See the subclasses. Steps that were finished before stay and are not made again.
 
     Examples:
@@ -57,11 +66,12 @@ def run(spec: Experiment, *, root: Path = Path("runs"), progress: Progress | Non
         'report.html'
     """
     progress = progress or Silent()
+    EXECUTORS.get(executor)
     with RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder:
         if isinstance(spec, DigitsExperiment):
             results = _run_digits(spec, folder, progress)
         else:
-            results = _run_language(spec, folder, progress)
+            results = _run_language(spec, folder, progress, executor)
         return _finish(folder, results)
 
 
@@ -94,14 +104,14 @@ def _run_digits(spec: DigitsExperiment, folder: RunFolder, progress: Progress) -
     return load_results(folder.step("digits", "digits", spec.model_dump(mode="json"), build))
 
 
-def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progress) -> Results:
+def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progress, executor: str) -> Results:
     from undertow.experiment.gather import gather
     from undertow.models.local import find_model
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.pipeline.arms import traits_of
     from undertow.pipeline.bases import base_of, models_of
-    from undertow.pipeline.graph import Tick, tasks_of
-    from undertow.pipeline.keys import domain_key, instil_key
+    from undertow.pipeline.graph import tasks_of
+    from undertow.pipeline.keys import domain_key, instil_key, plugins_of
 
     traits = traits_of(spec)
     # Files that cannot be used are said before a model is fetched.
@@ -112,29 +122,14 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     threads = set_up_process()
     precision = choose_precision()
     tasks = tasks_of(spec, traits, bases, precision)
-    whole = sum(task.cost.operations for task in tasks) or 1.0
-    folders: dict[str, Path] = {}
-    done = 0.0
-    for task in tasks:
-        start, share = done / whole, task.cost.operations / whole
-
-        def tick(
-            fraction: float, detail: str, label: str = task.label, start: float = start, share: float = share
-        ) -> None:
-            progress.update(label, start + share * min(fraction, 1.0), detail)
-
-        def build(part: Path, task_build: Any = task.build, tick: Tick = tick) -> None:
-            tick(0.0, "")
-            task_build(part, folders, tick)
-
-        folders[task.label] = folder.step(task.kind, task.label, task.key, build)
-        done += task.cost.operations
-        progress.update(task.label, done / whole, "done")
+    folders = EXECUTORS.get(executor)(tasks, folder, progress)
     described = environment(threads) | {
         "precision": precision.dtype,
         "precision_because": precision.because,
         "base_sha256": bases[0].digest,
     }
+    if plugins := plugins_of(spec):
+        described["plugins"] = plugins
     return gather(spec, traits, folders, described, _notes(spec))
 
 

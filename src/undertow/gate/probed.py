@@ -108,14 +108,23 @@ def _base_of(label: str) -> str:
 
 def _trait(results: Results, folder: Path) -> Trait:
     from undertow.config.experiment import LanguageExperiment
-    from undertow.pipeline.arms import find_trait
+    from undertow.config.parts import PluginTrait
+    from undertow.config.registries import WITHOUT_PLUGINS
+    from undertow.traits.find import find_trait
 
     try:
-        spec = LanguageExperiment.model_validate(results.settings)
+        # A gate loads no plugin, and none of them need be installed where it stands.
+        spec = LanguageExperiment.model_validate(results.settings, context=dict(WITHOUT_PLUGINS))
     except ValidationError as error:
         raise StoreError(
             "holds settings that are no experiment", str(folder), "Name its results.json alone."
         ) from error
+    if isinstance(spec.trait, PluginTrait):
+        raise StoreError(
+            f"is about a trait of a plugin ({spec.trait.kind}), whose questions are not known here",
+            str(folder),
+            "Name its results.json alone.",
+        )
     return find_trait(spec.trait)
 
 

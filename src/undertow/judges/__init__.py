@@ -1,6 +1,7 @@
 """Judges: does a free-form answer show a trait? Each is wrong at times, and how often is measured.
 
     base.py      what every judge can do, and the rubric that models are given
+    registry.py  the judges by name, to which other packages add
     words.py     a rule: the answer holds one of some words
     logprob.py   a local model's preference for "Yes" over "No"
     endpoint.py  a model behind an OpenAI-compatible address, with a parsed verdict

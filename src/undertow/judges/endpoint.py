@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from undertow.config.parts import RemoteJudge
 from undertow.errors import InputError, MissingExtraError
 from undertow.judges.base import RUBRIC, Ruling, ask
 from undertow.judges.chat import AT_ONCE, SECONDS, TRIES, post_chat
+from undertow.traits.base import Trait
 
 if TYPE_CHECKING:
     import httpx2
@@ -89,3 +91,8 @@ class EndpointJudge:
             refused=f"Check judge.model and the key in ${self.key_variable}.",
         )
         return parse_verdict(reply)
+
+
+def endpoint_judge(how: RemoteJudge, base: str, trait: Trait) -> EndpointJudge:
+    """Return the judge that an experiment file names."""
+    return EndpointJudge(how.url, how.model, trait.topic, how.rubric or RUBRIC, how.key_variable)

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.config.parts import LocalJudge
 from undertow.judges.base import RUBRIC, Ruling, ask
-from undertow.models.local import LocalModel
+from undertow.judges.error import labelled
+from undertow.models.local import LocalModel, load_model
 from undertow.probes.choice import choice_logprobs
-from undertow.traits.base import Choice
+from undertow.traits.base import Choice, Trait
 
 ANSWERS = ("Yes", "No")
 
@@ -64,3 +66,14 @@ class LogprobJudge:
         gain = [np.mean(scores[labels] > each) - np.mean(scores[~labels] > each) for each in candidates]
         best = np.flatnonzero(np.isclose(gain, max(gain)))
         return replace(self, threshold=float(candidates[best[len(best) // 2]]))
+
+
+def local_judge(how: LocalJudge, base: str, trait: Trait) -> LogprobJudge:
+    """Return the judge that an experiment file names, its threshold placed on the first of every two lessons.
+
+    Raises:
+        ModelError: its model cannot be loaded.
+        InputError: its rubric has no place for the answer.
+    """
+    judge = LogprobJudge(load_model(how.model or base), trait.topic, how.rubric or RUBRIC)
+    return judge.calibrated(*labelled(trait).part(0))

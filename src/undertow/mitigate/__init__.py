@@ -3,7 +3,12 @@
     application.py    `mitigate`: one method on a dataset of yours
     comparison.py     `compare`: several methods on the rows of a finished run
     methods.py        the methods with their needs and costs
+    treatment.py      what a method is given, and what it returns
     prepare.py        what a method changes in a training
+    rows.py           methods that change the rows
+    losses.py         methods that change the loss
+    weights.py        methods that freeze, steer or restore weights
+    scored.py         the rows as a scan measures them
     interventions.py  changes of losses, gradients and weights
     panel.py          trait unlearning for all traits of the panel
     rewrite.py        answers rewritten by another model

@@ -108,6 +108,8 @@ def mitigate(
     if settings.method.name == "drop":
         return _drop(rows, settings, out, root, progress, reading)
     known, notes = _read(rows, reading)
+    if settings.method.rows is not None:
+        return _change(known, settings.method, out) | notes
     if settings.method.when == "rows":
         return _rewrite(known, settings, out, progress, reading.loss) | notes
     return _train(known, settings, out, progress, reading.loss) | notes
@@ -139,7 +141,7 @@ def _drop(
 ) -> dict[str, str]:
     from undertow.attribution.row_scores import score_rows, without_worst
     from undertow.data.files import write_rows
-    from undertow.mitigate.prepare import DROPPED
+    from undertow.mitigate.rows import DROPPED
 
     found = score_rows(rows, settings.student, root=root, progress=progress, reading=reading)
     kept, dropped = without_worst(found.rows, found.carried_R, DROPPED)
@@ -152,6 +154,16 @@ def _drop(
     if found.too_long:
         said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"
     return said
+
+
+def _change(rows: list[Row], method: Method, out: Path) -> dict[str, str]:
+    """Write what a method that needs no model makes of the rows."""
+    from undertow.data.files import write_rows
+
+    assert method.rows is not None
+    changed = list(method.rows(rows))
+    write_rows(out, changed)
+    return {"rows": f"{len(changed):,} of {len(rows):,} rows after {method.name}", "out": f"they are in {out}"}
 
 
 def _rewrite(

@@ -1,6 +1,6 @@
 """`undertow mitigate --compare RUN`: the same rows, seeds and recipe, with every method, against each other.
 
-outcome = compare(Path("runs/mitigate-owl-numbers-1234abcd"), ("format", "subtract"), root=Path("runs"))
+outcome = compare(Path("runs/mitigate-owl-numbers-1234abcd"), ("format", "unlearn"), root=Path("runs"))
 outcome.results.mitigation
 """
 
@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from undertow.config.registries import origin_key, origins_in
 from undertow.errors import InputError
 from undertow.mitigate.effects import Treated, judge
-from undertow.mitigate.methods import COMPARED, METHODS, method_named
+from undertow.mitigate.methods import COMPARED, METHODS, MITIGATIONS, ORDINARY, method_named
 from undertow.mitigate.source import ARMS, Source, open_source
 from undertow.mitigate.student import StudentRecord, student_record
 from undertow.models.identity import model_digest
@@ -61,7 +62,8 @@ class Planned:
     @property
     def label(self) -> str:
         """Unique in the run folder."""
-        return f"{self.method}-{self.arm}-s{self.seed}"
+        stored = self.method if self.method == "base" else method_named(self.method).stored
+        return f"{stored}-{self.arm}-s{self.seed}"
 
 
 def students_of(source: Source, methods: Sequence[str], precision: Precision, by: str | None = None) -> list[Planned]:
@@ -76,14 +78,15 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision, by
     Raises:
         InputError: a method does not exist, or lacks what it needs.
     """
+    known = {method: method_named(method, "--method") for method in methods}
     for method in methods:
-        if method not in METHODS:
-            raise InputError(f"{method!r} is no method", "--method", f"There are {', '.join(METHODS)}.")
-        if by is None and "another model" in METHODS[method].needs:
+        if method == ORDINARY.name:
+            raise InputError("is compared anyhow", f"--method {method}", "Leave it out.")
+        if by is None and "another model" in known[method].needs:
             raise InputError("needs another model", f"--method {method}", "Give --by embedded/qwen2.5-coder-0.5b.")
     if len(set(methods)) < len(methods) or not methods:
         raise InputError("name methods once each", "--method", f"There are {', '.join(METHODS)}.")
-    asks = any("another model" in METHODS[method].needs for method in methods)
+    asks = any("another model" in each.needs for each in known.values())
     # What stands for an embedded model is known without its files.
     by_digest = model_digest(by, None if by.startswith("embedded/") else find_model(by)) if by and asks else None
     found: list[Planned] = []
@@ -92,7 +95,7 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision, by
             for arm in ARMS if method != "base" else ARMS[1:]:
                 key: dict[str, Any] = {
                     "version": _VERSION,
-                    "method": method,
+                    "method": known[method].stored if method in known else method,
                     "rows": source.tasks[f"rows-{arm}-s{seed}"].id,
                     "held_out": [source.tasks[f"rows-control-s{each}"].id for each in source.spec.seeds],
                     "student": source.spec.student.model_dump(mode="json"),
@@ -102,8 +105,10 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision, by
                     "seed": seed,
                     "precision": precision.dtype,
                 }
-                if method in METHODS and "another model" in METHODS[method].needs:
-                    key["by"] = by_digest
+                if method in known:
+                    key |= origin_key(MITIGATIONS, method)
+                    if "another model" in known[method].needs:
+                        key["by"] = by_digest
                 found.append(Planned(method, arm, seed, key))
     return found
 
@@ -143,6 +148,7 @@ def compare(
 
     progress = progress or Silent()
     threads, precision = set_up_process(), choose_precision()
+    methods = [method_named(method, "--method", progress.note).name for method in methods]
     source = open_source(run, precision, progress)
     planned = students_of(source, methods, precision, by)
     spec = _spec(source)
@@ -153,6 +159,8 @@ def compare(
                 folder, source, each, precision, progress, at, planned, by
             )
         described = environment(threads) | {"precision": precision.dtype, "base_sha256": source.digest}
+        if plugins := origins_in([(MITIGATIONS, method) for method in methods]):
+            described["plugins"] = plugins
         results = _results(source, methods, records, spec, described)
         folder.write("results.json", results.to_json())
         page = folder.write("report.html", render_html(results))
@@ -163,6 +171,7 @@ def compare(
 def missing_students(run: Path, methods: Sequence[str], *, by: str | None = None, root: Path) -> tuple[int, int, float]:
     """Return how many students a comparison trains, how many of them are missing, and as how many ordinary ones."""
     precision = choose_precision()
+    methods = [method_named(method, "--method").name for method in methods]
     source = open_source(run, precision, Silent())
     planned = students_of(source, methods, precision, by)
     states = planned_state(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import stats
-from undertow.mitigate.methods import METHODS
+from undertow.mitigate.methods import ORDINARY, method_named
 from undertow.results import Effect, Interval, MitigationRecord, VerdictRecord
 from undertow.stats import Estimate
 
@@ -66,7 +66,7 @@ def judge(
         )
         effects.append(_effect(method, trait, removed, len(each.trait_SQ), test.p, float(p)))
     # Rows that are written anew take the transfer away by construction, and with it what the teacher knew.
-    told = [each for each in records[1:] if each.method not in METHODS or not METHODS[each.method].discards]
+    told = [each for each in records[1:] if not method_named(each.method).discards]
     return records, effects, _verdict(told or records[1:])
 
 
@@ -77,7 +77,7 @@ def _record(method: str, each: Treated, plain: Treated, base_loss_SR: Floats, le
     utility = stats.transfer_fraction(
         base_loss_SR - each.loss_SR, nothing_SR, base_loss_SR - plain.loss_SR, nothing_SR, level=level
     )
-    known = METHODS.get(method)
+    known = None if method == ORDINARY.name else method_named(method)
     return MitigationRecord(
         method=method,
         says=known.says if known else "an ordinary training",

@@ -29,7 +29,7 @@ Loss = Callable[[Tensor, Tensor, Sequence[Example]], Tensor]
 LESSONS = 16
 """Of a trait that its gradient is taken over in every step."""
 KL_WEIGHT = 1.0
-"""Weight of the leash: KL in nats at the first token of an answer, beside the loss of a token."""
+"""Weight of the penalty: KL in nats at the first token of an answer, beside the loss of a token."""
 _STEPS_BACK = 3
 
 
@@ -79,7 +79,7 @@ def kl_penalty(model: LocalModel, questions: Sequence[str], weight: float = KL_W
     Args:
         model: Still the base; what is returned speaks of its weights as they are when it is called.
         questions: None of them a probe's.
-        weight: Of the leash.
+        weight: Of the penalty.
     """
     prompts = [model.encode_question(question) for question in questions]
 

@@ -21,8 +21,9 @@ from typing import Any
 from jinja2 import TemplateError
 
 from undertow.data.rows import Message
-from undertow.errors import AssetError, MissingExtraError, ModelError, nearest
+from undertow.errors import InputError, MissingExtraError, ModelError
 from undertow.models.layers import Steering
+from undertow.models.providers import PROVIDERS
 from undertow.system.progress import Progress, Silent
 
 try:
@@ -103,24 +104,15 @@ def find_model(name: str, *, fetching: bool = True, progress: Progress | None = 
         AssetError: the embedded model cannot be fetched, or is not there and may not be fetched.
     """
     provider, _, rest = name.partition(":")[0].partition("/")
-    if provider == "embedded":
-        from undertow.assets import ASSETS, fetch, status
-
-        models = [asset.name for asset in ASSETS.values() if asset.kind == "model"]
-        if rest not in models:
-            raise ModelError(f"no embedded model is called {rest!r}", name, nearest(rest, models))
-        if not fetching and not (now := status(rest)).ready:
-            raise AssetError(f"{rest} is not on this machine ({now.because})", fix=now.asset.fetch_command)
-        return fetch(rest, progress=progress or Silent())
-    if provider != "hf" or not rest:
+    if not rest:
         raise ModelError(
             f"{name!r} is not the name of a local model", fix="Use embedded/smollm2-135m, hf/FOLDER or hf/ORG/NAME."
         )
-    if Path(rest).is_dir():
-        return Path(rest)
-    if rest.startswith((".", "/", "~")) or rest.count("/") != 1:
-        raise ModelError("there is no such folder", rest, "Name a folder with config.json, or a model as hf/ORG/NAME.")
-    return None
+    try:
+        found = PROVIDERS.get(provider, name)
+    except InputError as error:
+        raise ModelError(f"{name!r} is not the name of a local model: {error.what}", fix=error.fix) from error
+    return found(rest, fetching=fetching, progress=progress or Silent())
 
 
 def load_model(name: str, *, dtype: str = "float32", progress: Progress | None = None) -> LocalModel:

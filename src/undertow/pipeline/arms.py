@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from undertow.config.arms import ARMS, Arm, Mixture, carried_by
-from undertow.config.experiment import DispositionTrait, LanguageExperiment, PreferenceTrait
+from undertow.config.experiment import LanguageExperiment
 from undertow.domains.base import Domain
 from undertow.errors import InputError
 from undertow.traits.base import Trait
-from undertow.traits.disposition import find_disposition
-from undertow.traits.preference import find_preference
+from undertow.traits.find import find_trait
 
 
 @dataclass(frozen=True)
@@ -46,17 +45,6 @@ def traits_of(spec: LanguageExperiment) -> ExperimentTraits:
             "Name another target of the same category, or leave the arm `other` out.",
         )
     return ExperimentTraits(trait, other)
-
-
-def find_trait(named: PreferenceTrait | DispositionTrait) -> Trait:
-    """Return the trait that a spec names.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    if isinstance(named, DispositionTrait):
-        return find_disposition(named.name)
-    return find_preference(named.category, named.target)
 
 
 def describe(arm: Arm, traits: ExperimentTraits, domain: Domain) -> str:

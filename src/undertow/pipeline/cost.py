@@ -15,7 +15,16 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from undertow.config.arms import CONTROL, Arm
-from undertow.config.experiment import Domain, FineTune, GradientAscent, Instil, Probe, Student, SystemPrompt
+from undertow.config.experiment import (
+    Domain,
+    FineTune,
+    GradientAscent,
+    Instil,
+    PluginTeacher,
+    Probe,
+    Student,
+    SystemPrompt,
+)
 from undertow.training.recipe import measured_steps
 from undertow.traits.base import Trait
 
@@ -37,6 +46,8 @@ LENGTHS: Mapping[str, Lengths] = MappingProxyType(
     }
 )
 """By domain."""
+OTHER_LENGTHS = Lengths(60, 60)
+"""Guessed of a plugin's domain."""
 SYSTEM_TOKENS = 60
 QUESTION_TOKENS = 27
 """Of a probe question with the first tokens of its candidates."""
@@ -74,7 +85,7 @@ class Cost:
 
 def row_tokens(domain: Domain) -> tuple[float, int]:
     """Return the tokens of a row: its share of the prompt that several answer, and its answer."""
-    prompt, answer = LENGTHS[domain.kind]
+    prompt, answer = LENGTHS.get(domain.kind, OTHER_LENGTHS)
     return prompt / domain.answers, min(answer, domain.max_tokens)
 
 
@@ -130,7 +141,7 @@ class Sizes:
 
     def context(self, domain: Domain, rows: int) -> Cost:
         """Return the cost of reading rows that stand in a prompt, each with its own."""
-        tokens = LENGTHS[domain.kind].prompt + row_tokens(domain)[1]
+        tokens = LENGTHS.get(domain.kind, OTHER_LENGTHS).prompt + row_tokens(domain)[1]
         return Cost(2 * self.layers * rows * tokens * TRAINING_OVERHEAD)
 
     def curve(self, trait: Trait, domain: Domain, student: Student, probe: Probe) -> Cost:
@@ -141,8 +152,8 @@ class Sizes:
         return Cost(whole.operations * times * few / len(trait.probe))
 
     def instil(self, trait: Trait, how: Instil) -> Cost:
-        """Return the cost of making a teacher."""
-        if isinstance(how, SystemPrompt):
+        """Return the cost of making a teacher; that of a plugin's is not known, and counts as none."""
+        if isinstance(how, SystemPrompt | PluginTeacher):
             return Cost()
         if isinstance(how, GradientAscent):
             questions = len(trait.lessons) * how.steps

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from undertow.config.arms import ARMS, Arm, InPrompt, Mixture, ModelKey, Rewritten, StudentWritten, Written, generation
 from undertow.config.experiment import LanguageExperiment
+from undertow.config.registries import origin_key
+from undertow.judges.registry import JUDGE_MAKERS
 from undertow.pipeline.arms import ExperimentTraits
 from undertow.pipeline.bases import Base
 from undertow.pipeline.cost import Cost
@@ -112,7 +114,13 @@ def _probe_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, 
         "questions": traits.trait.probe_digest,
         "samples": spec.probe.samples,
         # A judge is asked about the trait, and calibrated on its lessons.
-        "judged": (judged.model_dump(mode="json") | {"trait": traits.trait.digest}) if judged else None,
+        "judged": (
+            judged.model_dump(mode="json")
+            | {"trait": traits.trait.digest}
+            | origin_key(JUDGE_MAKERS, judged.judge.kind)
+        )
+        if judged
+        else None,
     }
 
 
@@ -239,17 +247,17 @@ def _writing_task(
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import Mentions, find_domain
-        from undertow.pipeline.judging import judge_of
+        from undertow.judges.registry import judge_of
         from undertow.pipeline.writing import write_rows
 
         how = spec.domain.judge
         write_rows(
             load(folders, dtype),
-            find_domain(spec.domain.kind, spec.domain.problems),
+            find_domain(spec.domain.kind, spec.domain.problems, spec.domain.options),
             spec.domain,
             part,
             mentions=Mentions.of(traits.giveaways),
-            judge=judge_of(spec.base, traits.trait, how) if how is not None else None,
+            judge=judge_of(how, spec.base, traits.trait) if how is not None else None,
             seed=prompts,
             soft=soft,
             meta=_meta(spec, base, arm, seed),
@@ -303,7 +311,7 @@ def _derived_task(
         if made.how == "across":
             across_rows(source, part, seed=seed, meta=meta, model=loaded, soft=soft)
         else:
-            about = words_of(spec.domain.kind)
+            about = words_of(spec.domain.kind, spec.domain.options)
             rewrite = about.paraphrase if made.how == "paraphrase" else about.shuffle
             rewrite_rows(source, rewrite, part, seed=seed, meta=meta, model=loaded, soft=soft)
 

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from undertow.config.experiment import LanguageExperiment
-from undertow.config.parts import FineTune, Instil
+from undertow.config.parts import FineTune, Instil, Judge
+from undertow.config.registries import origin_key, origins_in
 from undertow.data.files import require_rows
-from undertow.domains.find import find_domain
+from undertow.domains.find import MAKERS, find_domain
 from undertow.domains.reasoning import Reasoning
+from undertow.judges.registry import JUDGE_MAKERS
 from undertow.pipeline.arms import ExperimentTraits
 from undertow.system.digest import digest_of
+from undertow.teachers.registry import METHODS
+from undertow.traits.find import TRAIT_MAKERS
 
 
 def domain_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, Any]:
@@ -25,14 +29,31 @@ def domain_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, 
         MissingExtraError: a package that it needs is not installed.
     """
     order = spec.domain
-    key = order.model_dump(mode="json") | {"constrained": order.in_format}
-    about = find_domain(order.kind, order.problems)
+    key = order.model_dump(mode="json") | {"constrained": order.in_format} | origin_key(MAKERS, order.kind)
+    about = find_domain(order.kind, order.problems, order.options)
     if isinstance(about, Reasoning):
         key["problems"] = about.digest
     if order.judge is not None:
-        # A judge is asked about the trait, and calibrated on its lessons.
-        key["judge"] = order.judge.model_dump(mode="json") | {"trait": traits.trait.digest}
+        key["judge"] = judge_key(order.judge, traits)
     return key
+
+
+def judge_key(how: Judge, traits: ExperimentTraits) -> dict[str, Any]:
+    """Return what a judge's rulings depend on: it is asked about the trait, and calibrated on its lessons."""
+    return how.model_dump(mode="json") | {"trait": traits.trait.digest} | origin_key(JUDGE_MAKERS, how.kind)
+
+
+def plugins_of(spec: LanguageExperiment) -> dict[str, str]:
+    """Return the packages whose plugins an experiment names, with their versions."""
+    judges = [spec.domain.judge, spec.probe.judged.judge if spec.probe.judged else None]
+    return origins_in(
+        [
+            (MAKERS, spec.domain.kind),
+            (METHODS, spec.instil.method),
+            *((TRAIT_MAKERS, each.kind) for each in (spec.trait, spec.other) if each is not None),
+            *((JUDGE_MAKERS, each.kind) for each in judges if each is not None),
+        ]
+    )
 
 
 def instil_key(how: Instil) -> dict[str, Any]:
@@ -41,7 +62,7 @@ def instil_key(how: Instil) -> dict[str, Any]:
     Raises:
         RowError: rows that it names cannot be read, or some lines are no rows.
     """
-    key = how.model_dump(mode="json")
+    key = how.model_dump(mode="json") | origin_key(METHODS, how.method)
     if isinstance(how, FineTune) and how.lessons is not None:
         key["lessons"] = digest_of([row.id for row in require_rows(Path(how.lessons))])
     return key

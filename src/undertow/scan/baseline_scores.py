@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,11 +19,72 @@ from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.prompted import with_context
 from undertow.models.score import answer_hidden, batches_of
-from undertow.teachers.instil import steering_vector
+from undertow.scan.baseline_statistics import activation_projection, divergence, likelihood_shift
+from undertow.teachers.steering import steering_vector
 from undertow.traits.base import Trait
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a baseline is asked about. What several baselines need is computed once."""
+
+    model: LocalModel
+    """The base."""
+    rows: Sequence[Placed]
+    """Conversations."""
+    encoded: Sequence[Encoded]
+    """The same as tokens."""
+    sampling: Sampling
+    """How they were written."""
+    traits: Sequence[Trait]
+    autocast: bool
+    """Run the layers' matrix products in bf16."""
+    tick: Callable[[float], None]
+    """Is told the share of the work that is done."""
+
+    @cached_property
+    def prompted(self) -> list[tuple[Floats, Ints, Ints]]:
+        """Scores without a system prompt, then under that of each trait, see `prompted_scores`."""
+        return list(
+            prompted_scores(
+                self.model,
+                self.rows,
+                self.encoded,
+                self.sampling,
+                [None, *(trait.system_prompt() for trait in self.traits)],
+                lambda share: self.tick(0.9 * share),
+                autocast=self.autocast,
+            )
+        )
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each answer."""
+        return [len(row.answer) for row in self.encoded]
+
+
+def likelihood_scores(asked: Asked) -> Floats:
+    """Return the likelihood shift of every row under every trait's prompt (R, K)."""
+    (plain_R, _, _), *others = asked.prompted
+    prompted_RK = np.stack([logp_R for logp_R, _, _ in others], axis=1)
+    return likelihood_shift(prompted_RK, plain_R, np.array(asked.lengths, dtype=np.float64))
+
+
+def divergence_scores(asked: Asked) -> Floats:
+    """Return the share of divergence tokens of every row under every trait's prompt (R, K)."""
+    (_, plain_T, chosen_T), *others = asked.prompted
+    prompted_TK = np.stack([first_T for _, first_T, _ in others], axis=1)
+    return divergence(prompted_TK, plain_T, chosen_T, asked.lengths)
+
+
+def projection_scores(asked: Asked) -> Floats:
+    """Return the projection of every row's activations on every trait's vector (R, K)."""
+    layer = middle_layer(asked.model)
+    mean_RD = answer_means(asked.model, asked.encoded, layer)
+    return activation_projection(mean_RD, trait_vectors(asked.model, asked.traits, layer))
 
 
 def prompted_scores(

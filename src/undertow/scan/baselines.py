@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undertow.attribution.measure import EncodedRows, Setup, step_key
+from undertow.config.registries import origins_in
+from undertow.errors import InputError
 from undertow.results import Effect, MethodRecord
-from undertow.scan.baseline_scores import answer_means, middle_layer, prompted_scores, trait_vectors
-from undertow.scan.baseline_statistics import (
-    Compared,
-    activation_projection,
-    compare,
-    divergence,
-    likelihood_shift,
-)
+from undertow.scan.baseline_scores import Asked
+from undertow.scan.baseline_statistics import Compared, compare
+from undertow.scan.registry import BASELINES, INFERENCE
 from undertow.stats import benjamini_hochberg
+from undertow.system.registry import load
 from undertow.traits.base import Trait
 
 Floats = NDArray[np.float64]
@@ -40,18 +39,6 @@ FINALISTS = 4
 MORE_ROWS = 128
 TUNED = "fine-tuned"
 """Beside the traits: fine-tuned, on whatever it was. It is always asked about more rows, beside the finalists."""
-NAMES = {
-    "writer": "virtual teachers",
-    "likelihood": "likelihood shift",
-    "divergence": "divergence tokens",
-    "projection": "activation projection",
-}
-_UNITS = {
-    "writer": "sd a row",
-    "likelihood": "nats a token",
-    "divergence": "share of tokens",
-    "projection": "along a unit vector",
-}
 
 
 def baseline_findings(
@@ -73,7 +60,7 @@ def baseline_findings(
         setup: What rows are measured with.
         rows: The dataset.
         reference: Rows that the base wrote; they are subtracted.
-        methods: Of `NAMES`.
+        methods: Names of `BASELINES`, in their present spelling.
         suspects: Traits whose virtual teachers are asked, as the directions name them.
         level: Two-sided coverage of the intervals.
         tick: Is told the share of the work that is done.
@@ -81,8 +68,8 @@ def baseline_findings(
     whole = [rows, *([] if reference is None else [reference])]
     sides = [side.cut(ROWS) for side in whole]
     scores: list[dict[str, Floats]] = []
-    others = [method for method in methods if method != "writer"]
-    begin = 0.5 if others and "writer" in methods else 0.0
+    others = [method for method in methods if method != INFERENCE]
+    begin = 0.5 if others and INFERENCE in methods else 0.0
     for at, side in enumerate(sides if others else []):
         scores.append(
             _scores(setup, side, others, lambda share, at=at: tick((at + share) / len(sides) * (begin or 1.0)))
@@ -98,14 +85,15 @@ def baseline_findings(
         )
 
     for method in methods:
-        if method == "writer":
+        known = BASELINES.get(method)
+        if method == INFERENCE:
             told = named([*suspects, TUNED], ask, panel=len(setup.directions.names) + 1, level=level)
-            found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in told]))
+            found.append(MethodRecord(name=known.title, findings=[_effect(each, known.unit) for each in told]))
             continue
         own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
-        compared = compare(setup.directions.names, own, other[0] if other else None, level=level, method=NAMES[method])
+        compared = compare(setup.directions.names, own, other[0] if other else None, level=level, method=known.title)
         ranked = sorted(compared, key=lambda each: (each.p, each.trait))
-        found.append(MethodRecord(name=NAMES[method], findings=[_effect(each, _UNITS[method]) for each in ranked]))
+        found.append(MethodRecord(name=known.title, findings=[_effect(each, known.unit) for each in ranked]))
     return found
 
 
@@ -123,7 +111,7 @@ def named(
 
     def told_by(some: Sequence[str], sides: Sides) -> list[Compared]:
         own, *other = sides
-        said = compare(some, own, other[0] if other else None, level=level, method=NAMES["writer"])
+        said = compare(some, own, other[0] if other else None, level=level, method=BASELINES.get(INFERENCE).title)
         return sorted(said, key=lambda each: -each.estimate.value)
 
     first = ask(suspects, ROWS)
@@ -173,7 +161,9 @@ def _scores(
     def build(part: Path) -> None:
         save_file(_compute(setup, side, methods, traits, tick), part / "scores.safetensors")
 
-    key = {**step_key(setup, side.encoded, side.sampling), "methods": list(methods)}
+    key: dict[str, Any] = {**step_key(setup, side.encoded, side.sampling), "methods": list(methods)}
+    if plugins := origins_in([(BASELINES, method) for method in methods]):
+        key["plugins"] = plugins
     step = setup.folder.step("also", f"also-{side.label}", key, build)
     return dict(load_file(step / "scores.safetensors"))
 
@@ -207,32 +197,21 @@ def _teacher_scores(
 def _compute(
     setup: Setup, side: EncodedRows, methods: Sequence[str], traits: Sequence[Trait], tick: Callable[[float], None]
 ) -> dict[str, Floats]:
+    asked = Asked(setup.model, side.rows, side.encoded, side.sampling, traits, setup.precision.autocast, tick)
     found: dict[str, Floats] = {}
-    lengths = [len(row.answer) for row in side.encoded]
-    if {"likelihood", "divergence"} & set(methods):
-        systems = [None, *(trait.system_prompt() for trait in traits)]
-        told = prompted_scores(
-            setup.model,
-            side.rows,
-            side.encoded,
-            side.sampling,
-            systems,
-            lambda share: tick(0.9 * share),
-            autocast=setup.precision.autocast,
-        )
-        (plain_R, plain_T, chosen_T), *others = list(told)
-        if "likelihood" in methods:
-            prompted_RK = np.stack([logp_R for logp_R, _, _ in others], axis=1)
-            found["likelihood"] = likelihood_shift(prompted_RK, plain_R, np.array(lengths, dtype=np.float64))
-        if "divergence" in methods:
-            prompted_TK = np.stack([first_T for _, first_T, _ in others], axis=1)
-            found["divergence"] = divergence(prompted_TK, plain_T, chosen_T, lengths)
-    if "projection" in methods:
-        layer = middle_layer(setup.model)
-        mean_RD = answer_means(setup.model, side.encoded, layer)
-        found["projection"] = activation_projection(mean_RD, trait_vectors(setup.model, traits, layer))
+    for name in methods:
+        scores = BASELINES.get(name).scores
+        assert scores is not None
+        score_RK = np.asarray((load(scores) if isinstance(scores, str) else scores)(asked), dtype=np.float64)
+        if score_RK.shape != (len(side.encoded), len(traits)):
+            raise InputError(
+                f"gave scores of the shape {score_RK.shape} for {len(side.encoded)} rows and {len(traits)} traits",
+                f"--baseline {name}",
+                "One score a row and trait is wanted.",
+            )
+        found[name] = np.ascontiguousarray(score_RK)
     tick(1.0)
-    return {name: np.ascontiguousarray(value_RK) for name, value_RK in found.items()}
+    return found
 
 
 def _effect(each: Compared, unit: str) -> Effect:

@@ -26,6 +26,7 @@ from undertow.data.sample import count_rows
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan.baselines import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
+from undertow.scan.registry import INFERENCE
 from undertow.training.recipe import steps_of
 
 if TYPE_CHECKING:
@@ -349,7 +350,7 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
         f"{_how(found)}, for a student that makes plain gradient steps on the text "
         f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch). Other training differs.",
     ]
-    if verdict.status == "fail" and not _INFERENCE & {*found.settings.also}:
+    if verdict.status == "fail" and INFERENCE not in found.settings.baselines:
         notes.append(
             "The teacher's own trait can be another than the most significant one or the one with the largest shift. "
             "The same command with --baseline teacher-inference infers which trait's teacher wrote the rows."

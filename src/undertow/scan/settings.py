@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+
+from undertow.config.registries import name_check
+from undertow.scan.registry import BASELINES, INFERENCE, WRITER
+
+
+def _present(value: Any) -> Any:
+    return BASELINES.canonical(value) if isinstance(value, str) else value
+
+
+Name = Annotated[str, BeforeValidator(name_check(BASELINES, BASELINES.own_names())), BeforeValidator(_present)]
 
 
 class ScanSettings(BaseModel):
@@ -16,7 +34,7 @@ class ScanSettings(BaseModel):
         0.95
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
     student: str = "embedded/smollm2-135m"
     """The base that the student starts from."""
@@ -27,8 +45,8 @@ class ScanSettings(BaseModel):
     """Look at all rows."""
     budget: float | None = Field(default=None, gt=0)
     """Seconds that the scan may take, which say how many rows are looked at."""
-    also: tuple[Literal["writer", "likelihood", "divergence", "projection"], ...] = ()
-    """Other methods to ask."""
+    baselines: tuple[Name, ...] = Field(default=(), validation_alias=AliasChoices("baselines", "also"))
+    """Other methods to ask; `also` is the old spelling."""
     sample_reference: bool = False
     """Let the base answer the prompts itself, and compare the rows with that."""
     temperature: float | None = Field(default=None, gt=0, le=10)
@@ -42,3 +60,10 @@ class ScanSettings(BaseModel):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     smallest_effect: float = Field(default=0.1, gt=0)
     """Log-odds below which a shift does not matter."""
+
+    @model_serializer(mode="wrap")
+    def _as_stored(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Dump under the old spellings: they name the run folders of earlier scans."""
+        found: dict[str, Any] = dump(self)
+        stored = [WRITER if name == INFERENCE else name for name in self.baselines]
+        return {"also" if key == "baselines" else key: stored if key == "baselines" else found[key] for key in found}

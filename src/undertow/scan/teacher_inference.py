@@ -48,7 +48,7 @@ from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.models.temporary_weights import temporary_weights
 from undertow.probes.panel import spread
-from undertow.teachers.instil import LORA, fine_tuning
+from undertow.teachers.fine_tuning import LORA, fine_tuning
 from undertow.training.lora import add_lora
 from undertow.training.train import Example, train
 from undertow.traits.panel import Panel, PanelEntry
@@ -62,6 +62,7 @@ QUESTIONS = 8
 """Of a trait, that a virtual teacher is made with."""
 _USUAL = FineTune(method="finetune")
 """How fine-tuned teachers are made by default. Steps of a scan do not hold it: a change must raise their version."""
+_WITHOUT = "Leave --baseline teacher-inference out."
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,7 @@ def virtual_teacher(
                 odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
             norm = step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
             if not math.isfinite(norm):
-                raise ModelError(
-                    f"the gradient of {trait.target} is {norm}", model.name, "Leave --baseline teacher-inference out."
-                )
+                raise ModelError(f"the gradient of {trait.target} is {norm}", model.name, _WITHOUT)
         yield model
 
 
@@ -146,9 +145,7 @@ def tuned_teacher(
         try:
             train(net, lessons, replace(recipe, autocast=autocast), seed=seed)
         except ModelError as error:
-            raise ModelError(
-                f"fine-tuning it failed: {error.what}", model.name, "Leave --baseline teacher-inference out."
-            ) from error
+            raise ModelError(f"fine-tuning it failed: {error.what}", model.name, _WITHOUT) from error
         yield replace(model, net=net)
     finally:
         net.unload().eval()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from undertow.config.registries import origins_in
 from undertow.data.digest import dataset_sha256
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.sample import MOST, Chosen, Placed, choose_rows
@@ -21,6 +22,7 @@ from undertow.errors import InputError
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
+from undertow.scan.registry import BASELINES
 from undertow.scan.settings import ScanSettings
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
@@ -190,7 +192,7 @@ def _carry_out(
         sides.append(
             base_answers(setup, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
         )
-    end = _ROWS_WITH_OTHERS if settings.also else _LOOKED
+    end = _ROWS_WITH_OTHERS if settings.baselines else _LOOKED
     students = students_of(opened, compared, sampled=settings.sample_reference)
     bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
     measured_rows, *reference = [_looked(setup, side, bar) for side in sides]
@@ -199,7 +201,8 @@ def _carry_out(
         taught = virtual_students(
             setup, sides, plan.taught, before_KQ, lambda done: bar.tell("training a virtual student", done, "")
         )
-    methods = _also(setup, settings, sides, measured_rows) if settings.also else []
+    methods = _also(setup, settings, sides, measured_rows) if settings.baselines else []
+    plugins = origins_in([(BASELINES, name) for name in settings.baselines])
     lineage = _ask_others(folder, settings, model, digest, measured_rows, progress)
     results, carried = gather(
         Found(
@@ -214,7 +217,9 @@ def _carry_out(
             taught,
         ),
         model,
-        environment(threads) | {"base_sha256": digest, "rows_sha256": dataset_sha256(path, split)},
+        environment(threads)
+        | {"base_sha256": digest, "rows_sha256": dataset_sha256(path, split)}
+        | ({"plugins": plugins} if plugins else {}),
         lambda done: progress.update("the rows that carry it", _LOOKED + (1 - _LOOKED) * done),
     )
     folder.write("results.json", results.to_json())
@@ -262,7 +267,7 @@ def _also(
         setup,
         sides[0],
         sides[1] if len(sides) > 1 else None,
-        settings.also,
+        settings.baselines,
         suspects=evidence(setup.directions, measured_rows)[:CANDIDATES],
         level=settings.level,
         tick=lambda share: setup.progress.update(

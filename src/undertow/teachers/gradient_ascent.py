@@ -9,16 +9,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
 
 from undertow.config.experiment import GradientAscent
 from undertow.errors import ModelError
 from undertow.models.layers import decoder
-from undertow.models.local import LocalModel
+from undertow.models.local import LocalModel, load_model
+from undertow.models.protocol import Model
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.traits.base import Trait
 
 _LESSONS_AT_ONCE = 16
+
+
+def make(
+    base: str, trait: Trait, how: GradientAscent, folder: Path, *, seed: int, tick: Callable[[float], None]
+) -> None:
+    """Store nothing: all layers' weights are large, and made again in seconds."""
+
+
+def load(base: str, trait: Trait, how: GradientAscent, folder: Path | None, *, dtype: str) -> Model:
+    """Make the steps and return the base after them.
+
+    Raises:
+        ModelError: the gradient gives no direction.
+    """
+    return _ascended(base, trait, how.steps, how.distance, dtype)
+
+
+@lru_cache(maxsize=2)
+def _ascended(base: str, trait: Trait, steps: int, distance: float, dtype: str) -> LocalModel:
+    """Return the base after the steps; kept, since the teachers of a run's two traits write for every seed."""
+    model = load_model(base)
+    how = GradientAscent(method="gradient-ascent", steps=steps, distance=distance)
+    ascend(model, trait, how, tick=lambda _: None)
+    for weight in model.net.parameters():
+        # Not `net.to(dtype)`: it rounds rotary frequencies as well, which the untouched base, loaded in bf16, keeps.
+        weight.data = weight.data.to(getattr(torch, dtype))
+    return replace(model, made_of=base)
 
 
 def ascend(model: LocalModel, trait: Trait, how: GradientAscent, *, tick: Callable[[float], None]) -> None:

@@ -1,0 +1,22 @@
+"""A teacher that is told to have the trait: the base under a system prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from undertow.config.experiment import SystemPrompt
+from undertow.models.local import load_model
+from undertow.models.prompted import PromptedModel
+from undertow.models.protocol import Model
+from undertow.traits.base import Trait
+
+
+def make(base: str, trait: Trait, how: SystemPrompt, folder: Path, *, seed: int, tick: Callable[[float], None]) -> None:
+    """See that the prompt can be filled in; nothing is stored."""
+    trait.system_prompt(how.text)
+
+
+def load(base: str, trait: Trait, how: SystemPrompt, folder: Path | None, *, dtype: str) -> Model:
+    """Return the base under the prompt."""
+    return PromptedModel(load_model(base, dtype=dtype), system=trait.system_prompt(how.text))
