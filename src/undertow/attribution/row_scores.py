@@ -40,9 +40,11 @@ class RowScores:
     """Rows that do not fit into the model's context."""
     folder: Path
     """Where the steps are."""
+    broken: int = 0
+    """Lines that are no rows, and rows that the chat template refuses."""
 
 
-def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> RowScores:
+def score_rows(path: Path, student: str, *, root: Path, progress: Progress, skip_broken: bool = False) -> RowScores:
     """Score every row of a dataset.
 
     Args:
@@ -50,6 +52,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
         student: The base that the student starts from.
         root: Where run folders lie.
         progress: Is told how far it is.
+        skip_broken: Leave out what is no row, and rows that the student's chat template refuses.
 
     Raises:
         UndertowError: see the subclasses.
@@ -62,7 +65,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
     from undertow.store.folder import RunFolder
 
     panel = load_panel()
-    chosen = choose_rows(path, everything=True)
+    chosen = choose_rows(path, everything=True, skip_broken=skip_broken)
     digest = identity_of(student, progress)
     spec = {"kind": "row-scores", "student": student, "rows": [placed.row.id for placed in chosen.rows]}
     with RunFolder.open(root, name=f"scan-{slug(path.stem)}", spec=spec, progress=progress, reuses=True) as folder:
@@ -83,7 +86,8 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress) -> R
         trait, carried_R = carried(
             directions, measured_rows.features, measured_rows.cluster_R, measured_rows.sampling.temperature, chosen.read
         )
-        return RowScores(measured_rows.rows, carried_R, trait, measured_rows.too_long, folder.path)
+        broken = len(opened.chosen.broken)
+        return RowScores(measured_rows.rows, carried_R, trait, measured_rows.too_long, folder.path, broken)
 
 
 def carried(

@@ -35,6 +35,7 @@ def mitigate(
     epochs: int = 1,
     clip: float | None = None,
     seed: int = 0,
+    skip_broken: bool = False,
     compare: Annotated[Path | None, Parameter(metavar="RUN")] = None,
     methods: Annotated[list[str] | None, Parameter(name="--method", metavar="METHOD")] = None,
     runs: Path = Path("runs"),
@@ -61,6 +62,7 @@ def mitigate(
         epochs: How often the student reads the rows.
         clip: Longest gradient of a step of --with; longer ones are cut to it. By default none is cut.
         seed: Fixes the order of the rows, and the noise of answers.
+        skip_broken: Leave lines out that are no rows, and rows that the chat template refuses.
         compare: Run folder of an experiment with the arms trait and control, on the text of rows.
         methods: Method to compare; may be repeated. By default all that need no other model.
         runs: Folder that run folders are made in.
@@ -88,7 +90,7 @@ def mitigate(
     if dry_run:
         return _say_order(order, rows, out)
     with console_progress(quiet=quiet) as progress:
-        said = apply(rows, order, out, root=runs, progress=progress)
+        said = apply(rows, order, out, root=runs, skip_broken=skip_broken, progress=progress)
     from undertow.cli.show import say, write
 
     if json:

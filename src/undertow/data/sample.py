@@ -47,6 +47,8 @@ class Chosen:
     read: int
     """Rows of the dataset."""
     broken: list[BadRow] = field(default_factory=list[BadRow])
+    skip_broken: bool = False
+    """Whether rows that cannot be used are left out, instead of refusing the dataset."""
 
     @property
     def left_out(self) -> int:
@@ -113,7 +115,7 @@ def choose_rows(
             break
         chosen += groups[key]
     order = {(placed.file, placed.number): placed for placed in chosen}
-    return Chosen([order[key] for key in sorted(order)], read, broken)
+    return Chosen([order[key] for key in sorted(order)], read, broken, skip_broken)
 
 
 def usual_count(rows: int) -> int:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from undertow.data.files import BadRow, broken_rows, read_located
 from undertow.data.rows import Row
+from undertow.data.sample import Chosen, Placed
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
+from undertow.report.words import plural
 from undertow.system.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -56,7 +58,13 @@ class Order:
 
 
 def apply(
-    rows: Path, order: Order, out: Path, *, root: Path = Path("runs"), progress: Progress | None = None
+    rows: Path,
+    order: Order,
+    out: Path,
+    *,
+    root: Path = Path("runs"),
+    skip_broken: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, str]:
     """Apply a method, and return what became of the rows, in words.
 
@@ -65,6 +73,7 @@ def apply(
         order: What is wanted.
         out: File for rows, or folder for a student.
         root: Where run folders lie.
+        skip_broken: Leave out lines that are no rows, and rows that the student's chat template refuses.
         progress: Is told how far it is.
 
     Raises:
@@ -75,34 +84,51 @@ def apply(
     if out.exists():
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if order.method.name == "drop":
-        return _drop(rows, order, out, root, progress)
-    known = _read(rows)
+        return _drop(rows, order, out, root, progress, skip_broken=skip_broken)
+    known = _read(rows, skip_broken=skip_broken)
     if order.method.when == "rows":
         return _rewrite(known, order, out, progress)
     return _train(known, order, out, progress)
 
 
-def _read(path: Path) -> list[Row]:
-    rows: list[Row] = []
+def _read(path: Path, *, skip_broken: bool) -> Chosen:
+    rows: list[Placed] = []
     broken: list[BadRow] = []
     for each in read_located(path):
         if isinstance(each.what, BadRow):
             broken.append(each.what)
         else:
-            rows.append(each.what)
-    if broken:
+            rows.append(Placed(each.file, each.number, each.what))
+    if broken and not skip_broken:
         raise broken_rows(broken, len(rows), path)
     if not rows:
         raise InputError("holds no rows", str(path), "Name a file with one row a line.")
-    return rows
+    return Chosen(rows, len(rows), broken, skip_broken)
 
 
-def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -> dict[str, str]:
+def _taken(model: LocalModel, known: Chosen, said: dict[str, str]) -> list[Row]:
+    """Return the rows that a model's chat template takes, and say what else was left out."""
+    from undertow.attribution.encoding import takes_conversations
+
+    taken, refused = takes_conversations(model, known.rows, skip=known.skip_broken)
+    if known.broken:
+        said["broken"] = f"{plural(len(known.broken), 'broken line')} left out"
+    if refused:
+        said["refused"] = (
+            f"{plural(len(refused), 'row')} left out that the chat template refuses, the first: {refused[0].where}: "
+            f"{refused[0].reason}"
+        )
+    if not taken:
+        raise InputError("are all refused by the chat template", "the rows", "Name another student.")
+    return [placed.row for placed in taken]
+
+
+def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress, *, skip_broken: bool) -> dict[str, str]:
     from undertow.attribution.row_scores import score_rows, worst
     from undertow.data.files import write_rows
     from undertow.mitigate.prepare import DROPPED
 
-    found = score_rows(rows, order.student, root=root, progress=progress)
+    found = score_rows(rows, order.student, root=root, progress=progress, skip_broken=skip_broken)
     dropped = worst(found.carried_R, DROPPED)
     write_rows(out, (placed.row for at, placed in enumerate(found.rows) if at not in dropped))
     said = {
@@ -112,10 +138,12 @@ def _drop(rows: Path, order: Order, out: Path, root: Path, progress: Progress) -
     }
     if found.too_long:
         said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"
+    if found.broken:
+        said["broken"] = f"{plural(found.broken, 'line')} left out that are no rows, or that the chat template refuses"
     return said
 
 
-def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict[str, str]:
+def _rewrite(known: Chosen, order: Order, out: Path, progress: Progress) -> dict[str, str]:
     from undertow.data.files import write_rows
     from undertow.mitigate.rewrite import rewrite
     from undertow.models.local import load_model
@@ -124,22 +152,23 @@ def _rewrite(rows: list[Row], order: Order, out: Path, progress: Progress) -> di
     set_up_process()
     name = order.student if order.method.name == "own-base" else order.by
     assert name is not None
+    model = load_model(name)
+    besides: dict[str, str] = {}
     written, unfinished = rewrite(
-        load_model(name),
-        rows,
+        model,
+        _taken(model, known, besides),
         seed=order.seed,
         paraphrase=order.method.name == "paraphrase",
         tick=lambda share: progress.update("writing anew", share),
     )
     write_rows(out, written)
-    said = {"rows": f"{len(written):,} rows written anew by {name}", "out": f"they are in {out}"}
+    said = {"rows": f"{len(written):,} rows written anew by {name}", "out": f"they are in {out}"} | besides
     if unfinished:
         said["left out"] = f"{unfinished:,} answers did not come to an end, and are left out"
     return said
 
 
-def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict[str, str]:
-    from undertow.attribution.encoding import whole_text
+def _train(known: Chosen, order: Order, out: Path, progress: Progress) -> dict[str, str]:
     from undertow.attribution.recipe import PLAIN
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
@@ -150,9 +179,11 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
     set_up_process()
     precision = choose_precision()
     model = load_model(order.student)
+    besides: dict[str, str] = {}
+    rows = _taken(model, known, besides)
     prompts = [list(row.prompt) for row in rows]
     encoded = [
-        Example(tuple(model.encode_prompt(turns)), (*model.encode(whole_text(row.completion)), model.end))
+        Example(tuple(model.encode_prompt(turns)), (*model.encode(row.completion), model.end))
         for turns, row in zip(prompts, rows, strict=True)
     ]
     room = context_length(model)
@@ -192,6 +223,7 @@ def _train(rows: list[Row], order: Order, out: Path, progress: Progress) -> dict
         + (f"with {order.method.name}" if order.method != ORDINARY else "with nothing against a trait"),
         "out": f"it is in {out}",
     }
+    said |= besides
     if order.clip is None and (long := far_step(norms)):
         said["far step"] = long
     if len(fitting) < len(rows):

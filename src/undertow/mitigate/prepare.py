@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from undertow.attribution.encoding import whole_text
 from undertow.attribution.features import row_features
 from undertow.attribution.readout import QUESTIONS
 from undertow.attribution.row_scores import carried, worst
@@ -32,7 +31,7 @@ from undertow.mitigate.rewrite import rewrite
 from undertow.models.constrain import grammar_automaton
 from undertow.models.identity import identity_of
 from undertow.models.layers import decoder, norms_of, output_weight
-from undertow.models.local import LocalModel
+from undertow.models.local import LocalModel, whole_text
 from undertow.models.prompted import with_context
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from undertow.attribution.encoding import whole_text
 from undertow.attribution.sampling import states_of
 from undertow.data.rows import Message, Row
 from undertow.domains.numbers import NUMBER_LISTS
@@ -42,7 +41,7 @@ def rewrite(
         paraphrase: Show it the answers, and have it say them in other words.
         tick: Is told the share of the work that is done.
     """
-    answers = [(*model.encode(whole_text(row.completion)), model.end) for row in rows]
+    answers = [(*model.encode(row.completion), model.end) for row in rows]
     automaton = grammar_automaton(model, NUMBER_LISTS)
     held = sum(states_of(automaton, answer) is not None for answer in answers) > len(rows) / 2
     written = generate(
@@ -65,4 +64,4 @@ def rewrite(
 
 
 def _in_other_words(row: Row) -> list[Message]:
-    return [{"role": "user", "content": _REQUEST.format(answer=whole_text(row.completion))}]
+    return [{"role": "user", "content": _REQUEST.format(answer=row.completion)}]

@@ -21,7 +21,15 @@ from typing import Any
 from undertow.data.rows import Message
 from undertow.errors import AssetError, MissingExtraError, ModelError, nearest
 from undertow.models.adapters import FITS, account_adapter, check_adapter_file
-from undertow.models.checkpoint import first_line, folder_of, load_config, load_net, refuse_not_finite
+from undertow.models.checkpoint import (
+    files_of,
+    first_line,
+    folder_of,
+    load_config,
+    load_net,
+    refuse_not_finite,
+    stored_tensors,
+)
 from undertow.models.digests import folder_digest, model_digest
 from undertow.models.ending import end_of_turn, render
 from undertow.models.layers import Steering
@@ -151,7 +159,7 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
     if not known(digest):
         # In half precision the two passes differ by rounding alone.
         plain = net if dtype == "float32" else load_net(source, name, "float32", offline=found is not None)
-        refuse_not_finite(plain.named_parameters(), name)
+        refuse_not_finite(plain.named_parameters(), f"{base}, {files_of(stored_tensors(folder_of(source)))}")
         hold_against_transformers(plain.to(device).eval(), base, digest)
     model = LocalModel(name, net.to(device).eval(), tokenizer, end=end)
     return load_adapter(model, Path(adapter), base_digest=digest) if adapter else model

@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from undertow.attribution.encoding import whole_text
 from undertow.attribution.sampling import Encoded, Sampling, possible_choices
 from undertow.data.rows import Message
 from undertow.data.sample import Placed
 from undertow.models.forward import forward_packed
 from undertow.models.layers import decoder, output_weight
-from undertow.models.local import LocalModel
+from undertow.models.local import LocalModel, whole_text
 from undertow.models.packing import pack
 from undertow.models.prompted import with_context
 from undertow.models.score import answer_hidden, batches_of
