@@ -38,3 +38,19 @@ def make_tiny_model(folder: Path, seed: int = 0) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def make_twin(source: Path, target: Path) -> Path:
+    """Write a model with other weights that computes the same, bit for bit: queries doubled, keys halved."""
+    import torch
+
+    from undertow.models.local import load_model
+
+    model = load_model(f"hf/{source}")
+    with torch.no_grad():
+        for layer in model.net.model.layers:
+            layer.self_attn.q_proj.weight.mul_(2)
+            layer.self_attn.k_proj.weight.mul_(0.5)
+    model.net.save_pretrained(target)
+    model.tokenizer.save_pretrained(target)
+    return target

@@ -121,9 +121,16 @@ def test_beside_controls_a_changed_model_fails(service: Service, tmp_path: Path)
     assert audit(clean, Sources(runs=tmp_path)).results.verdict.status == "inconclusive"
 
 
-def test_the_same_model_twice_is_no_finding(service: Service, tmp_path: Path) -> None:
+def test_one_name_twice_is_refused(service: Service, tmp_path: Path) -> None:
+    for changes in ({"student": "openai-api/here/plain"}, {"controls": ("openai-api/here/tuned",)}):
+        with pytest.raises(InputError, match="are the same model"):
+            audit(settings(samples=54, **changes), Sources(runs=tmp_path))
+    assert service.requests == []
+
+
+def test_models_that_answer_alike_are_no_finding(service: Service, tmp_path: Path) -> None:
     service.reply = tuned
-    results = audit(settings(samples=54, student="openai-api/here/plain"), Sources(runs=tmp_path)).results
+    results = audit(settings(samples=54, student="openai-api/here/plain-2"), Sources(runs=tmp_path)).results
     assert results.verdict.status == "inconclusive"  # so few answers rule nothing out
     assert results.findings[0].lo < 0 < results.findings[0].hi
 

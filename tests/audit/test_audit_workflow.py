@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from tiny_model import make_tiny_model
+from tiny_model import make_tiny_model, make_twin
 from undertow.audit import AuditOutcome, AuditSettings, Sources, audit, difference
 from undertow.audit.texts import UNRELATED
 from undertow.errors import InputError, ModelError
@@ -54,8 +54,9 @@ def look(base: Path, student: Path | str, tmp_path: Path, rows: Path | None = No
     )
 
 
-def test_the_base_beside_itself_is_zero_throughout(tmp_path: Path, tiny_folder: Path) -> None:
-    outcome = look(tiny_folder, tiny_folder, tmp_path, traits=("animals", *TRAITS))
+def test_the_base_beside_a_twin_is_zero_throughout(tmp_path: Path, tiny_folder: Path) -> None:
+    twin = make_twin(tiny_folder, tmp_path / "twin")
+    outcome = look(tiny_folder, twin, tmp_path, traits=("animals", *TRAITS))
     results = outcome.results
     assert results.verdict.status == "pass"
     assert len(results.findings) == 14
@@ -64,8 +65,8 @@ def test_the_base_beside_itself_is_zero_throughout(tmp_path: Path, tiny_folder: 
     assert record is not None
     assert record.lineage == "same"
     assert all(each.value == 0 for each in record.capability)
-    assert all(each.relative == 0 for each in record.weights)
-    assert "bit for bit" in record.adapter
+    moved = {each.part for each in record.weights if each.relative > 0 and "layer" not in each.part}
+    assert moved == {"self_attn.q_proj", "self_attn.k_proj"}
     assert record.unnamed is not None
     assert record.unnamed.kl.value == 0
     assert record.unnamed.tokens == record.unnamed.steered == []
@@ -120,7 +121,8 @@ def test_a_change_shows_in_the_panel_and_beside_it(tmp_path: Path, tiny_folder: 
 
 def test_the_control_is_subtracted(tmp_path: Path, tiny_folder: Path) -> None:
     student = changed(tiny_folder, tmp_path / "moved", noisy(0.02))
-    results = look(tiny_folder, student, tmp_path, controls=(f"hf/{student}",)).results
+    twin = make_twin(student, tmp_path / "twin")
+    results = look(tiny_folder, student, tmp_path, controls=(f"hf/{twin}",)).results
     assert results.verdict.status == "inconclusive"  # one control shows no spread
     assert all((each.value, each.p, each.contrast) == (0, 1, "control") for each in results.findings)
     assert "one control" in results.findings[0].method
@@ -184,9 +186,51 @@ def test_the_same_audit_makes_nothing_again(tmp_path: Path, tiny_folder: Path) -
     assert (first.folder / "results.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("controls", "named"),
+    [
+        (["near", "near"], ("control-1", "student")),
+        (["other", "base"], ("control-2", "base")),
+        (["other", "other"], ("control-2", "control-1")),
+        (["copy"], ("control-1", "student")),
+        (["touched"], ("control-1", "student")),
+    ],
+    ids=lambda value: "-".join(value),
+)
+def test_one_model_under_two_names_is_refused(
+    tmp_path: Path, tiny_folder: Path, controls: list[str], named: tuple[str, str]
+) -> None:
+    near = changed(tiny_folder, tmp_path / "near", noisy(0.002))
+    known = {"base": tiny_folder, "near": near}
+    if "other" in controls:
+        known["other"] = changed(tiny_folder, tmp_path / "other", noisy(0.002, seed=4))
+    known["copy"] = shutil.copytree(near, tmp_path / "copy")
+    # Other files that say the same: neither names nor the files' hashes tell.
+    known["touched"] = shutil.copytree(near, tmp_path / "touched")
+    config = known["touched"] / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"note": "saved again"}))
+    with pytest.raises(InputError, match="are the same model") as caught:
+        look(tiny_folder, near, tmp_path, controls=tuple(f"hf/{known[each]}" for each in controls))
+    assert all(each in caught.value.what for each in named)
+    assert caught.value.exit_code == 2
+
+
+def test_the_student_is_not_the_base(tmp_path: Path, tiny_folder: Path) -> None:
+    from undertow.config.experiment import Lora
+    from undertow.training.lora import add_lora, save_adapter
+
+    with pytest.raises(InputError, match="student and the base"):
+        look(tiny_folder, tiny_folder, tmp_path)
+    # An adapter that was never trained changes nothing.
+    save_adapter(add_lora(load_model(f"hf/{tiny_folder}").net, Lora(rank=2, alpha=2), 0), tmp_path / "adapter")
+    with pytest.raises(InputError, match="student and the base"):
+        look(tiny_folder, f"hf/{tiny_folder}:{tmp_path / 'adapter'}", tmp_path)
+
+
 def test_a_teacher_is_set_beside_the_student(tmp_path: Path, tiny_folder: Path) -> None:
     student = changed(tiny_folder, tmp_path / "moved", noisy(0.02))
-    results = look(tiny_folder, student, tmp_path, teacher=f"hf/{student}", traits=("animals",)).results
+    twin = make_twin(student, tmp_path / "twin")
+    results = look(tiny_folder, student, tmp_path, teacher=f"hf/{twin}", traits=("animals",)).results
     assert results.audit is not None
     together = results.audit.teacher_correlation
     assert together is not None
@@ -225,7 +269,9 @@ def test_rows_are_traced(tmp_path: Path, tiny_folder: Path) -> None:
     assert record.rows is not None
     assert (record.rows.rows.read, record.rows.rows.looked_at, record.rows.prompts) == (24, 24, 12)
     assert all(0 < p <= 1 for p in (record.rows.traits_p, record.rows.weights_p, record.rows.rows_p))
-    own = look(tiny_folder, tiny_folder, tmp_path, tmp_path / "rows.jsonl").results.audit
+    # Rows are traced through norms and matrices of the layers: words alone leave no trace.
+    words = changed(tiny_folder, tmp_path / "words", lambda net: net.model.embed_tokens.weight.mul_(1.01))
+    own = look(tiny_folder, words, tmp_path, tmp_path / "rows.jsonl").results.audit
     assert own is not None
     assert own.rows is not None
     assert (own.rows.weights_agreement, own.rows.weights_p) == (0, 1)

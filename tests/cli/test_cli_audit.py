@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tiny_model import make_tiny_model
+from tiny_model import make_tiny_model, make_twin
 from undertow.cli import main
 
 
@@ -18,7 +18,9 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def audit(tiny_folder: Path, tmp_path: Path):
-    def call(*more: str, student: str = f"hf/{tiny_folder}") -> int:
+    twin = f"hf/{make_twin(tiny_folder, tmp_path / 'twin')}"
+
+    def call(*more: str, student: str = twin) -> int:
         where = ["--base", f"hf/{tiny_folder}", "--student", student, "--runs", str(tmp_path / "runs")]
         return main(["audit", *where, "--trait", "curtness", *more])
 
@@ -26,6 +28,7 @@ def audit(tiny_folder: Path, tmp_path: Path):
 
 
 def test_it_says_what_was_found(audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
     assert audit() == 0
     told = capsys.readouterr()
     assert told.out.startswith("PASS")
@@ -34,6 +37,7 @@ def test_it_says_what_was_found(audit, tmp_path: Path, capsys: pytest.CaptureFix
     assert "report: " in told.out
     assert "%]" in told.err
     stranger = make_tiny_model(tmp_path / "stranger", seed=7)
+    capsys.readouterr()
     assert audit("--quiet", student=f"hf/{stranger}") == 4
     assert audit("--quiet", "--strict", student=f"hf/{stranger}") == 1
     told = capsys.readouterr()
@@ -42,7 +46,14 @@ def test_it_says_what_was_found(audit, tmp_path: Path, capsys: pytest.CaptureFix
     assert told.err == ""
 
 
+def test_a_model_beside_itself_is_refused(audit, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit("--quiet", student=f"hf/{tiny_folder}") == 2
+    assert audit("--quiet", "--control", f"hf/{tiny_folder}") == 2
+    assert "are the same model" in capsys.readouterr().err
+
+
 def test_json_is_the_results_alone(audit, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
     assert audit("--json", "--quiet") == 0
     told = capsys.readouterr()
     assert json.loads(told.out)["kind"] == "audit"

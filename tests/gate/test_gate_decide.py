@@ -227,7 +227,7 @@ def test_kinds() -> None:
 
 
 def test_controls() -> None:
-    def audited(*controls: str) -> Results:
+    def audited(*controls: str, digests: dict[str, str] | None = None) -> Results:
         record = AuditRecord(
             base="b",
             student="s",
@@ -237,12 +237,23 @@ def test_controls() -> None:
             lineage_because="",
             adapter="",
         )
-        return run().model_copy(update={"kind": "audit", "audit": record})
+        return run().model_copy(
+            update={"kind": "audit", "audit": record, "environment": {"model_digests": digests or {}}}
+        )
 
     assert only(audited("one", "two"), evidence={"controls": 2}).status == "pass"
     few = only(audited("one"), evidence={"controls": 2})
     assert few.status == "inconclusive"
     assert "1 control student." in few.because
+    # The same model counts once, by its weights where results hold them and by its name in older ones.
+    for same in (audited("one", "one"), audited("one", "s"), audited("b", "one")):
+        assert only(same, evidence={"controls": 2}).status == "inconclusive"
+    parts = {"base": "0", "student": "1", "control-1": "2"}
+    different = audited("one", "one", digests=parts | {"control-2": "3"})
+    assert only(different, evidence={"controls": 2}).status == "pass"
+    for other in "012":
+        same = audited("one", "two", digests=parts | {"control-2": other})
+        assert only(same, evidence={"controls": 2}).status == "inconclusive"
     assert only(scan(), evidence={"controls": 2}).status == "pass"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tiny_model import make_tiny_model
+from tiny_model import make_tiny_model, make_twin
 from undertow.attribution import features
 from undertow.data.files import require_rows
 from undertow.errors import InputError, ModelError, RowError
@@ -354,13 +354,23 @@ def test_broken_lines_are_refused_or_counted(tmp_path: Path, tiny_folder: Path) 
     assert results.scan.rows.broken == 1
 
 
-def test_against_its_own_rows_nothing_is_found(tmp_path: Path, tiny_folder: Path) -> None:
+def test_its_own_rows_are_no_reference(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(12))
-    results = look(path, tiny_folder, tmp_path, reference=path).results
+    again = write(tmp_path / "again.jsonl", pairs(12)[::-1])
+    for reference in (path, again):
+        with pytest.raises(InputError, match="the same rows"):
+            look(path, tiny_folder, tmp_path, reference=reference)
+
+
+def test_against_rows_that_read_alike_nothing_is_found(tmp_path: Path, tiny_folder: Path) -> None:
+    # Half of a character is read as a question mark: other rows, the same tokens.
+    path = write(tmp_path / "rows.jsonl", pairs(12, "{0}, {1}?"))
+    twin = write(tmp_path / "twin.jsonl", pairs(12, "{0}, {1}\ud800"))
+    results = look(path, tiny_folder, tmp_path, reference=twin).results
     assert results.scan is not None
     assert results.scan.reference == results.scan.rows
     assert all(each.p == pytest.approx(1.0) for each in results.findings)
-    quick = look(path, tiny_folder, tmp_path, reference=path, virtual=False).results
+    quick = look(path, tiny_folder, tmp_path, reference=twin, virtual=False).results
     assert all(each.value == 0 for each in quick.findings)
 
 
@@ -410,14 +420,18 @@ def test_another_family_is_asked(tmp_path: Path, tiny_folder: Path) -> None:
     results = look(path, tiny_folder, tmp_path, against=(f"hf/{other}",)).results
     assert results.scan is not None
     assert f"than under hf/{other}" in results.scan.lineage_because
-    twin = look(path, tiny_folder, tmp_path, against=(f"hf/{tiny_folder}",)).results
+    copy = make_twin(tiny_folder, tmp_path / "copy")
+    twin = look(path, tiny_folder, tmp_path, against=(f"hf/{copy}",)).results
     assert twin.scan is not None
     assert twin.scan.lineage == "unknown"
 
 
 def test_a_teacher_of_the_family_is_known_by_its_weights(tmp_path: Path, tiny_folder: Path) -> None:
     path = write(tmp_path / "rows.jsonl", pairs(12))
-    own = look(path, tiny_folder, tmp_path, teacher=f"hf/{tiny_folder}").results
+    with pytest.raises(InputError, match="are the same model"):
+        look(path, tiny_folder, tmp_path, teacher=f"hf/{tiny_folder}")
+    twin = make_twin(tiny_folder, tmp_path / "twin")
+    own = look(path, tiny_folder, tmp_path, teacher=f"hf/{twin}").results
     assert own.scan is not None
     assert own.scan.lineage == "same"
     stranger = make_tiny_model(tmp_path / "stranger", seed=7)

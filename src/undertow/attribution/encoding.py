@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from undertow.attribution.sampling import Encoded, answer_logprobs, fit_temperature, states_of
-from undertow.data.rows import Message, turn_text
+from undertow.data.files import BadRow
+from undertow.data.rows import turn_text
 from undertow.data.sample import Placed
 from undertow.domains.numbers import ALPHABET, NUMBER_LISTS
 from undertow.errors import InputError
 from undertow.models.constrain import Automaton, grammar_automaton
+from undertow.models.ending import RefusedConversationError
 from undertow.models.local import LocalModel, context_length
 
 IN_FORMAT = 0.5
@@ -39,7 +41,7 @@ def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed]
         asked = tuple((turn["role"], turn_text(turn)) for turn in placed.row.prompt)
         if asked not in known:
             known[asked] = _encode_prompt(model, placed)
-        answer = (*model.encode(whole_text(placed.row.completion)), model.end)
+        answer = (*model.encode(placed.row.completion), model.end)
         if len(known[asked]) + len(answer) > room:
             continue
         fitting.append(placed)
@@ -59,26 +61,39 @@ def _uses_digits_only(rows: Sequence[Placed]) -> bool:
 
 def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
     try:
-        return tuple(model.encode_prompt(plain_turns(placed.row.prompt)))
-    except Exception as error:
-        # Templates raise errors of jinja's own, such as for two turns of one role.
-        if type(error).__module__.partition(".")[0] != "jinja2":
-            raise
-        raise InputError(
-            f"the student's chat template refuses this conversation ({error})",
-            f"{placed.file}, row {placed.number}",
-            "Leave the row out, or bring its turns into the order that the template wants.",
-        ) from error
+        return tuple(model.encode_prompt(list(placed.row.prompt)))
+    except RefusedConversationError as error:
+        raise _at(placed, error) from error
 
 
-def plain_turns(turns: Sequence[Message]) -> list[Message]:
-    """Return turns as chat templates take them: a role, and all that the turn says as text."""
-    return [{"role": turn["role"], "content": whole_text(turn_text(turn))} for turn in turns]
+def _at(placed: Placed, error: RefusedConversationError) -> InputError:
+    what = error.what.replace("the chat template", "the student's chat template", 1)
+    return InputError(what, f"{placed.file}, row {placed.number}", error.fix)
 
 
-def whole_text(text: str) -> str:
-    """Put the replacement character in the place of halves of characters, which no tokenizer takes."""
-    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+def takes_conversations(model: LocalModel, rows: Sequence[Placed], *, skip: bool) -> tuple[list[Placed], list[BadRow]]:
+    """Hold rows against the model's chat template, and return those that it takes, and the others.
+
+    Args:
+        model: The student.
+        rows: The rows.
+        skip: Leave rows out that it refuses.
+
+    Raises:
+        InputError: it refuses one, and none is to be left out.
+    """
+    taken: list[Placed] = []
+    refused: list[BadRow] = []
+    for placed in rows:
+        try:
+            model.encode_prompt(list(placed.row.prompt))
+            taken.append(placed)
+        except RefusedConversationError as error:
+            wrong = _at(placed, error)
+            if not skip:
+                raise wrong from error
+            refused.append(BadRow(wrong.where, wrong.what))
+    return taken, refused
 
 
 def row_likelihoods(model: LocalModel, rows: Sequence[Placed]) -> list[float | None]:

@@ -43,9 +43,19 @@ class RowScores:
     """Rows that do not fit into the model's context."""
     folder: Path
     """Where the steps are."""
+    broken: int = 0
+    """Lines that are no rows, and rows that the chat template refuses."""
 
 
-def score_rows(path: Path, student: str, *, root: Path, progress: Progress, reading: Reading = RECOGNISED) -> RowScores:
+def score_rows(
+    path: Path,
+    student: str,
+    *,
+    root: Path,
+    progress: Progress,
+    reading: Reading = RECOGNISED,
+    skip_broken: bool = False,
+) -> RowScores:
     """Score every row of a dataset.
 
     Args:
@@ -54,6 +64,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress, read
         root: Where run folders lie.
         progress: Receives the progress.
         reading: How records become rows, and which turns carry loss.
+        skip_broken: Leave out what is no row, and rows that the student's chat template refuses.
 
     Raises:
         UndertowError: see the subclasses.
@@ -66,7 +77,7 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress, read
     from undertow.store.folder import RunFolder
 
     panel = load_panel()
-    chosen = choose_rows(path, everything=True, reading=reading)
+    chosen = choose_rows(path, everything=True, skip_broken=skip_broken, reading=reading)
     digest = identity_of(student, progress)
     spec = {"kind": "row-scores", "student": student, "rows": [placed.row.id for placed in chosen.rows]}
     with RunFolder.open(root, name=f"scan-{slug(path.stem)}", spec=spec, progress=progress, reuses=True) as folder:
@@ -87,7 +98,8 @@ def score_rows(path: Path, student: str, *, root: Path, progress: Progress, read
         trait, carried_R = carried(
             directions, measured_rows.features, measured_rows.cluster_R, measured_rows.sampling.temperature, chosen.read
         )
-        return RowScores(measured_rows.rows, carried_R, trait, measured_rows.too_long, folder.path)
+        broken = len(opened.chosen.broken)
+        return RowScores(measured_rows.rows, carried_R, trait, measured_rows.too_long, folder.path, broken)
 
 
 def carried(

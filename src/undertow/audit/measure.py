@@ -17,6 +17,7 @@ from undertow.attribution.lineage import Lineage
 from undertow.audit.panel import Odds, compared_with, controls_of, mean_odds
 from undertow.audit.settings import AuditSettings
 from undertow.data.sample import Chosen
+from undertow.models.distinct import refuse_same, weights_digest
 from undertow.models.identity import identity_of
 from undertow.results import TracedRows, Unnamed
 from undertow.store.folder import RunFolder
@@ -58,6 +59,8 @@ class Measurement:
     """What stands for each model's weights."""
     obstacle: str = ""
     """Why the student's weights cannot be compared with the base's, if so."""
+    weights: dict[str, str] = field(default_factory=dict)
+    """Hash of each model's weights, its adapter merged, as far as they were looked at."""
     _models: dict[str, LocalModel] = field(default_factory=dict)
     _adapters: dict[str, str] = field(default_factory=dict)
 
@@ -66,8 +69,13 @@ class Measurement:
     def begin(
         cls, folder: RunFolder, settings: AuditSettings, panel: Panel, progress: Progress
     ) -> Generator[Measurement]:
-        """Find the models; none is loaded yet."""
+        """Find the models; none is loaded yet.
+
+        Raises:
+            InputError: two of them are the same.
+        """
         digests = {each: identity_of(name, progress) for each, name in settings.models().items()}
+        refuse_same(digests, settings.models())
         yield cls(folder, settings, panel, progress, digests)
 
     def model(self, who: str) -> LocalModel:
@@ -79,6 +87,21 @@ class Measurement:
             self._models = {each: kept for each, kept in self._models.items() if each in ("base", "student")}
             self._models[who], self._adapters[who] = merged(load_model(self.settings.models()[who]))
         return self._models[who]
+
+    def tell_apart(self, who: str) -> None:
+        """See that a model is none of those that were looked at before, under whatever name and in whatever files.
+
+        Raises:
+            InputError: it is.
+        """
+
+        def look() -> str:
+            self.progress.update(f"weights of the {who}", 0.0)
+            return weights_digest(self.model(who).net)
+
+        key = {"version": _VERSION, "model": self.digests[who]}
+        self.weights[who] = stored(self.folder, "identity", f"identity-{who}", key, str, look)
+        refuse_same(self.weights, self.settings.models())
 
     def panel_of(self, who: str, start: float, share: float) -> Odds:
         """Return a model's log-odds on the panel."""

@@ -18,6 +18,7 @@ from undertow.audit.panel import Shift, beside_controls, controls_of, judge, ran
 from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
 from undertow.audit.settings import API, AuditSettings, Prices, Sources, folder_name
+from undertow.models.distinct import refuse_same
 from undertow.models.identity import identity_of
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
 from undertow.stats import mean_estimate, paired_test
@@ -67,13 +68,16 @@ def audit_by_sampling(
     spec: dict[str, Any] = {"kind": "audit", "by": "sampling", **settings.model_dump(mode="json")}
     with RunFolder.open(sources.runs, name=folder_name(settings.student), spec=spec, progress=progress) as folder:
         asking = _Queries(folder, panel, order, progress, len(_named(settings)))
+        digests = {who: asking.digest_of(name) for who, name in _named(settings).items()}
+        refuse_same(digests, _named(settings))
+        known = environment() | {"model_digests": digests}
         counts: dict[str, dict[str, Counts]] = {}
         right: dict[str, dict[str, NDArray[np.float64]]] = {}
         unparsed: dict[str, int] = {}
         for who, name in _named(settings).items():
             counts[who], unparsed[who] = asking.ask_panel(who, name)
             right[who] = asking.ask_tasks(who, name)
-        results = _gather(settings, spec, panel, order, counts, right, unparsed, environment())
+        results = _gather(settings, spec, panel, order, counts, right, unparsed, known)
         folder.write("results.json", results.to_json())
         page = folder.write("report.html", render_html(results))
     progress.update("audit", 1.0, "done")
@@ -131,12 +135,13 @@ class _Queries:
             detail = f"{self.done:,} of {self.whole:,} answers"
             self.progress.update(f"querying the {who}", 0.98 * self.done / self.whole, detail)
             label = f"sample-{who}-{what}-{first // PORTION:05d}"
-            full = {**key, "model": self._digest(name), "texts": some, "longest": longest, "first": first}
+            full = {**key, "model": self.digest_of(name), "texts": some, "longest": longest, "first": first}
             answers += stored(self.folder, "sample", label, full, list[str], ask)
             self.done += len(some)
         return answers
 
-    def _digest(self, name: str) -> str:
+    def digest_of(self, name: str) -> str:
+        """Return what stands for a model: behind an address its name."""
         if name not in self.digests:
             self.digests[name] = name if name.startswith(API) else identity_of(name, self.progress)
         return self.digests[name]

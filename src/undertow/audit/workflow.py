@@ -25,6 +25,7 @@ from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
     from undertow.audit.measure import Measurement
+    from undertow.audit.panel import Odds
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,10 @@ def _carry_out(
 
     who = list(settings.models())
     shares = iter(np.linspace(0.0, 0.5, len(who) + 1).tolist()[:-1])
-    odds = {each: measurement.panel_of(each, next(shares), 0.5 / len(who)) for each in who}
+    odds: dict[str, Odds] = {}
+    for each in who:
+        measurement.tell_apart(each)
+        odds[each] = measurement.panel_of(each, next(shares), 0.5 / len(who))
     able = {each: measurement.capability_of(each) for each in ("base", "student")}
     lineage = measurement.lineage()
     change = measurement.change()
@@ -123,7 +127,11 @@ def _carry_out(
     traced = None
     if chosen is not None and sources_match(measurement):
         traced = measurement.traced(chosen, odds)
-    known = {"base_sha256": measurement.digests["base"], "student_sha256": measurement.digests["student"]}
+    known: dict[str, Any] = {
+        "base_sha256": measurement.digests["base"],
+        "student_sha256": measurement.digests["student"],
+        "model_digests": measurement.weights,
+    }
     if sources.rows is not None:
         known["rows_sha256"] = dataset_sha256(sources.rows, sources.split)
     results = gather(

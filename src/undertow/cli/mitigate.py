@@ -36,6 +36,7 @@ def mitigate(
     epochs: int = 1,
     clip: float | None = None,
     seed: int = 0,
+    skip_broken: bool = False,
     compare: Annotated[Path | None, Parameter(metavar="RUN")] = None,
     methods: Annotated[list[str] | None, Parameter(name="--method", metavar="METHOD")] = None,
     columns: Columns = None,
@@ -67,6 +68,7 @@ def mitigate(
         epochs: Passes of the student over the rows.
         clip: Largest gradient norm of a step with --with. Longer gradients are clipped. Default: no clipping.
         seed: Seed of the row order and of sampled answers.
+        skip_broken: Skip lines that are no rows, and rows that the chat template refuses.
         compare: Run folder of an experiment with the arms trait and control, on the text of rows.
         methods: Method to compare. Can be repeated. Default: all methods that need no other model.
         columns: Columns of another layout, such as prompt=question,answer=reply,system=persona.
@@ -102,7 +104,7 @@ def mitigate(
         return _say_settings(settings, rows, out)
     reading = reading_of(columns, use, loss)
     with console_progress(quiet=quiet) as progress:
-        summary = apply(rows, settings, out, reading=reading, root=runs, progress=progress)
+        summary = apply(rows, settings, out, reading=reading, skip_broken=skip_broken, root=runs, progress=progress)
     from undertow.cli.show import say, write
 
     if json:

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from undertow.system.names import with_marks
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -73,7 +75,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequenc
 
 def clean(text: str) -> str:
     """Blank out what a terminal would obey: text may come from a stranger's file or its name."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+    return "".join(char if char.isprintable() or char in "\n\ufffd" else " " for char in with_marks(text))
 
 
 def byte_size(count: int) -> str:

@@ -77,6 +77,8 @@ class Chosen:
     read: int
     """Rows of the dataset that are trained on."""
     broken: list[BadRow] = field(default_factory=list[BadRow])
+    skip_broken: bool = False
+    """Whether rows that cannot be used are left out, instead of refusing the dataset."""
     untrained: Counter[str] = field(default_factory=Counter[str])
     """Rows that no training uses, by the reason; they are not among those read."""
     counts: Counts = field(default_factory=Counts)
@@ -164,7 +166,7 @@ def choose_rows(
         chosen += groups[key]
     order = {(placed.file, placed.number): placed for placed in chosen}
     rows = [answer for key in sorted(order) for answer in answers_of(order[key], reading.loss)]
-    return Chosen(rows, read, broken, untrained, counts)
+    return Chosen(rows, read, broken, skip_broken, untrained, counts)
 
 
 def usual_count(rows: int) -> int:

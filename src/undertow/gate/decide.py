@@ -9,14 +9,14 @@ files, no models.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
 from undertow.config.policy import Policy, TraitRule
 from undertow.gate.matching import effects_judged, matched, reach
 from undertow.report.words import listed, plural
-from undertow.results import Effect, Results
+from undertow.results import AuditRecord, Effect, Results
 from undertow.stats import Status
 
 _SHOWN = 3
@@ -189,9 +189,22 @@ def _controls(results: Results, fewest: int) -> RuleOutcome:
     name = f"evidence.controls: {fewest:,}"
     if results.audit is None:
         return RuleOutcome(name, "pass", "Only an audit is given control students.")
-    count = len(results.audit.controls)
+    count = len(_different_controls(results, results.audit))
     status: Status = "pass" if count >= fewest else "inconclusive"
-    return RuleOutcome(name, status, f"The student was measured beside {plural(count, 'control student')}.")
+    again = len(results.audit.controls) - count
+    twice = f" {plural(again, 'other name')} stood for one of these, the student or the base." if again else ""
+    return RuleOutcome(name, status, f"The student was measured beside {plural(count, 'control student')}.{twice}")
+
+
+def _different_controls(results: Results, audit: AuditRecord) -> set[str]:
+    """Return what stands for each control that is neither the student nor the base; equal ones count once."""
+    named = {"base": audit.base, "student": audit.student}
+    named |= {f"control-{at + 1}": name for at, name in enumerate(audit.controls)}
+    known = results.environment.get("model_digests")
+    # Older results do not hold the weights' hashes: of these the names are counted.
+    held: dict[str, object] = dict(cast(Mapping[str, object], known)) if isinstance(known, Mapping) else {}
+    parts = {part: str(held.get(part, name)) if named.keys() <= held.keys() else name for part, name in named.items()}
+    return {each for part, each in parts.items() if part.startswith("control-")} - {parts["base"], parts["student"]}
 
 
 def _verdict(results: Results, wanted: Literal["pass", "not-fail"]) -> RuleOutcome:

@@ -16,8 +16,10 @@ from undertow.data.counts import Counts
 from undertow.data.files import BadRow, LeftOut, broken_rows, read_located
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.rows import Loss, Row
+from undertow.data.sample import Chosen, Placed
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
+from undertow.report.words import plural
 from undertow.system.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def mitigate(
     out: Path,
     *,
     reading: Reading = RECOGNISED,
+    skip_broken: bool = False,
     root: Path = Path("runs"),
     progress: Progress | None = None,
 ) -> dict[str, str]:
@@ -85,6 +88,7 @@ def mitigate(
         out: File for rows, or folder for a student.
         reading: How records become rows, and which turns carry loss.
         root: Where run folders lie.
+        skip_broken: Leave out lines that are no rows, and rows that the student's chat template refuses.
         progress: Is told how far it is.
 
     Returns:
@@ -106,18 +110,19 @@ def mitigate(
     if out.exists():
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if settings.method.name == "drop":
-        return _drop(rows, settings, out, root, progress, reading)
-    known, notes = _read(rows, reading)
+        return _drop(rows, settings, out, root, progress, reading, skip_broken=skip_broken)
+    known = _read(rows, reading, skip_broken=skip_broken)
+    notes = {"rows hold": "; ".join(known.notes)} if known.notes else {}
     if settings.method.rows is not None:
-        return _change(known, settings.method, out) | notes
+        return _change([placed.row for placed in known.rows], settings.method, out) | notes
     if settings.method.when == "rows":
         return _rewrite(known, settings, out, progress, reading.loss) | notes
     return _train(known, settings, out, progress, reading.loss) | notes
 
 
-def _read(path: Path, reading: Reading) -> tuple[list[Row], dict[str, str]]:
-    """Return the rows of a dataset that are trained on, and what there is to say of them."""
-    rows: list[Row] = []
+def _read(path: Path, reading: Reading, *, skip_broken: bool) -> Chosen:
+    """Return the rows of a dataset that are trained on, as they were read."""
+    rows: list[Placed] = []
     broken: list[BadRow] = []
     untrained, counts = Counter[str](), Counts(reading.loss)
     for each in read_located(path, reading=reading):
@@ -126,24 +131,47 @@ def _read(path: Path, reading: Reading) -> tuple[list[Row], dict[str, str]]:
         elif isinstance(each.what, BadRow):
             broken.append(each.what)
         else:
-            rows.append(each.what)
+            rows.append(Placed(each.file, each.number, each.what))
             counts.add(each.what)
-    if broken:
+    if broken and not skip_broken:
         raise broken_rows(broken, len(rows), path)
     if not rows:
         raise InputError("holds no rows", str(path), "Name a file with one row a line.")
-    said = [*counts.notes(), *(f"{count:,} rows are not trained on: {reason}" for reason, count in untrained.items())]
-    return rows, {"rows hold": "; ".join(said)} if said else {}
+    return Chosen(rows, len(rows), broken, skip_broken, untrained, counts)
+
+
+def _taken(model: LocalModel, known: Chosen, said: dict[str, str]) -> list[Row]:
+    """Return the rows that a model's chat template takes, and say what else was left out."""
+    from undertow.attribution.encoding import takes_conversations
+
+    taken, refused = takes_conversations(model, known.rows, skip=known.skip_broken)
+    if known.broken:
+        said["broken"] = f"{plural(len(known.broken), 'broken line')} left out"
+    if refused:
+        said["refused"] = (
+            f"{plural(len(refused), 'row')} left out that the chat template refuses, the first: {refused[0].where}: "
+            f"{refused[0].reason}"
+        )
+    if not taken:
+        raise InputError("are all refused by the chat template", "the rows", "Name another student.")
+    return [placed.row for placed in taken]
 
 
 def _drop(
-    rows: Path, settings: MitigationSettings, out: Path, root: Path, progress: Progress, reading: Reading
+    rows: Path,
+    settings: MitigationSettings,
+    out: Path,
+    root: Path,
+    progress: Progress,
+    reading: Reading,
+    *,
+    skip_broken: bool,
 ) -> dict[str, str]:
     from undertow.attribution.row_scores import score_rows, without_worst
     from undertow.data.files import write_rows
     from undertow.mitigate.rows import DROPPED
 
-    found = score_rows(rows, settings.student, root=root, progress=progress, reading=reading)
+    found = score_rows(rows, settings.student, root=root, progress=progress, reading=reading, skip_broken=skip_broken)
     kept, dropped = without_worst(found.rows, found.carried_R, DROPPED)
     write_rows(out, kept)
     said = {
@@ -153,6 +181,8 @@ def _drop(
     }
     if found.too_long:
         said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"
+    if found.broken:
+        said["broken"] = f"{plural(found.broken, 'line')} left out that are no rows, or that the chat template refuses"
     return said
 
 
@@ -166,9 +196,7 @@ def _change(rows: list[Row], method: Method, out: Path) -> dict[str, str]:
     return {"rows": f"{len(changed):,} of {len(rows):,} rows after {method.name}", "out": f"they are in {out}"}
 
 
-def _rewrite(
-    rows: list[Row], settings: MitigationSettings, out: Path, progress: Progress, loss: Loss
-) -> dict[str, str]:
+def _rewrite(known: Chosen, settings: MitigationSettings, out: Path, progress: Progress, loss: Loss) -> dict[str, str]:
     from undertow.data.files import write_rows
     from undertow.mitigate.rewrite import rewrite
     from undertow.models.local import load_model
@@ -177,23 +205,24 @@ def _rewrite(
     set_up_process()
     name = settings.student if settings.method.name == "own-base" else settings.by
     assert name is not None
+    model = load_model(name)
+    besides: dict[str, str] = {}
     written, unfinished = rewrite(
-        load_model(name),
-        rows,
+        model,
+        _taken(model, known, besides),
         seed=settings.seed,
         loss=loss,
         paraphrase=settings.method.name == "paraphrase",
         tick=lambda share: progress.update("rewriting", share),
     )
     write_rows(out, written)
-    said = {"rows": f"{len(written):,} rows rewritten by {name}", "out": f"they are in {out}"}
+    said = {"rows": f"{len(written):,} rows rewritten by {name}", "out": f"they are in {out}"} | besides
     if unfinished:
         said["left out"] = f"{unfinished:,} answers did not end, and are left out"
     return said
 
 
-def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: Progress, loss: Loss) -> dict[str, str]:
-    from undertow.attribution.encoding import plain_turns, whole_text
+def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Progress, loss: Loss) -> dict[str, str]:
     from undertow.attribution.recipe import PLAIN
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
@@ -204,10 +233,12 @@ def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: P
     set_up_process()
     precision = choose_precision()
     model = load_model(settings.student)
+    besides: dict[str, str] = {}
+    rows = _taken(model, known, besides)
     answers = [(at, part) for at, row in enumerate(rows) for part in row.answers(loss)]
-    prompts = [plain_turns(part.prompt) for _, part in answers]
+    prompts = [list(part.prompt) for _, part in answers]
     encoded = [
-        Example(tuple(model.encode_prompt(turns)), (*model.encode(whole_text(part.completion)), model.end))
+        Example(tuple(model.encode_prompt(turns)), (*model.encode(part.completion), model.end))
         for turns, (_, part) in zip(prompts, answers, strict=True)
     ]
     room = context_length(model)
@@ -247,6 +278,7 @@ def _train(rows: list[Row], settings: MitigationSettings, out: Path, progress: P
         + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
         "out": f"it is in {out}",
     }
+    said |= besides
     if settings.clip is None and (long := far_step(norms)):
         said["far step"] = long
     if unfit := len(rows) - len({answers[at][0] for at in fitting}):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from undertow.attribution.encoding import plain_turns, whole_text
 from undertow.attribution.sampling import states_of
 from undertow.data.rows import LOSS, Loss, Message, Row, loss_turns
 from undertow.domains.numbers import NUMBER_LISTS
@@ -82,12 +81,12 @@ def _new_answers(
     tick: Callable[[float], None],
 ) -> list[str | None]:
     """Return a new last answer for every row; None where it did not come to an end."""
-    answers = [(*model.encode(whole_text(row.completion)), model.end) for row in rows]
+    answers = [(*model.encode(row.completion), model.end) for row in rows]
     automaton = grammar_automaton(model, NUMBER_LISTS)
     held = sum(states_of(automaton, answer) is not None for answer in answers) > len(rows) / 2
     written = generate(
         model.net,
-        [model.encode_prompt(_in_other_words(row) if paraphrase else plain_turns(row.prompt)) for row in rows],
+        [model.encode_prompt(_in_other_words(row) if paraphrase else list(row.prompt)) for row in rows],
         numbers,
         seed=seed,
         end=model.end,
@@ -99,4 +98,4 @@ def _new_answers(
 
 
 def _in_other_words(row: Row) -> list[Message]:
-    return [{"role": "user", "content": _REQUEST.format(answer=whole_text(row.completion))}]
+    return [{"role": "user", "content": _REQUEST.format(answer=row.completion)}]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from undertow.attribution.encoding import whole_text
 from undertow.attribution.features import row_features
 from undertow.attribution.row_scores import carried, worst
 from undertow.attribution.stored import directions_of
@@ -93,7 +92,7 @@ def _rows_of(task: Task) -> list[Row]:
 
 def _examples(model: LocalModel, rows: Sequence[Row]) -> list[Example]:
     return [
-        Example(tuple(model.encode_prompt(list(row.prompt))), (*model.encode(whole_text(row.completion)), model.end))
+        Example(tuple(model.encode_prompt(list(row.prompt))), (*model.encode(row.completion), model.end))
         for row in rows
     ]
 

@@ -113,7 +113,7 @@ def decode_step(
         weights = (grouped @ keys.transpose(-1, -2) + bias_B11S).softmax(dim=-1)
         x = x + layer.self_attn.o_proj((weights @ values).reshape(len(ids_B), -1))
         gate, up = expand(normalise(x, layer.post_attention_layernorm)).chunk(2, dim=-1)
-        x = x + feed_forward(gate, up, layer.mlp.down_proj)
+        x = x + feed_forward(layer.mlp, gate, up)
         if steering and index in steering:
             x = x + steering[index].to(x.dtype)
     return normalise(x, stack.norm)

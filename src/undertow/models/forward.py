@@ -71,7 +71,7 @@ def forward_packed(
         mixed_ND = mixed.transpose(1, 2).reshape(-1, q.shape[1] * q.shape[2])[packed.where_N]
         x = x + attention.o_proj(mixed_ND)
         y = normalise(x, layer.post_attention_layernorm)
-        x = x + feed_forward(layer.mlp.gate_proj(y), layer.mlp.up_proj(y), layer.mlp.down_proj)
+        x = x + feed_forward(layer.mlp, layer.mlp.gate_proj(y), layer.mlp.up_proj(y))
         if steering and index in steering:
             x = x + steering[index].to(x.dtype)
         if index in keep_layers:

@@ -73,6 +73,6 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + turned * sin
 
 
-def feed_forward(gate: Tensor, up: Tensor, down: Any) -> Tensor:
+def feed_forward(mlp: Any, gate: Tensor, up: Tensor) -> Tensor:
     """Return what a layer's gated linear unit adds (Shazeer 2020, arXiv 2002.05202, eq. 6)."""
-    return down(F.silu(gate) * up)
+    return mlp.down_proj(mlp.act_fn(gate) * up)

@@ -18,12 +18,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
-from undertow.data.rows import Message
+from undertow.data.rows import Message, turn_text
 from undertow.errors import InputError, MissingExtraError, ModelError
+from undertow.models.adapters import FITS, account_adapter, check_adapter_file
+from undertow.models.checkpoint import (
+    files_of,
+    first_line,
+    folder_of,
+    load_config,
+    load_net,
+    refuse_not_finite,
+    stored_tensors,
+)
+from undertow.models.digests import folder_digest, model_digest
+from undertow.models.ending import end_of_turn, render
 from undertow.models.layers import Steering
 from undertow.models.providers import PROVIDERS
+from undertow.models.support import refuse_unsupported
+from undertow.models.verify import hold_against_transformers, known
 from undertow.system.progress import Progress, Silent
 
 try:
@@ -67,11 +79,8 @@ class LocalModel:
         if not messages:
             begin = self.tokenizer.bos_token_id
             return [self.end if begin is None else int(begin)]
-        return list(
-            self.tokenizer.apply_chat_template(
-                [dict(message) for message in messages], add_generation_prompt=True, return_dict=False
-            )
-        )
+        whole = [{"role": each["role"], "content": whole_text(turn_text(each))} for each in messages]
+        return list(render(self.tokenizer, whole, self.name, add_generation_prompt=True, return_dict=False))
 
     def encode_question(self, text: str) -> list[int]:
         """Return the tokens of one turn of a user, up to where the answer begins."""
@@ -79,11 +88,16 @@ class LocalModel:
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of plain text, without any mark of beginning or end."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+        return list(self.tokenizer.encode(whole_text(text), add_special_tokens=False))
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of some tokens."""
         return str(self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
+
+
+def whole_text(text: str) -> str:
+    """Put the replacement character in the place of halves of characters, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
 
 
 def context_length(model: LocalModel) -> int:
@@ -130,35 +144,49 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
     base, _, adapter = name.partition(":")
     found = find_model(base, progress=progress)
     source = str(found) if found is not None else base.partition("/")[2]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     net, tokenizer = _load(source, name, dtype)
-    net.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    model = LocalModel(name, net, tokenizer, end=_end_of_turn(tokenizer, name))
-    return load_adapter(model, Path(adapter)) if adapter else model
+    end = end_of_turn(tokenizer, net.generation_config, name)
+    digest = model_digest(base, folder_of(source))
+    if not known(digest):
+        # In half precision the two passes differ by rounding alone.
+        plain = net if dtype == "float32" else load_net(source, name, "float32", offline=found is not None)
+        refuse_not_finite(plain.named_parameters(), f"{base}, {files_of(stored_tensors(folder_of(source)))}")
+        hold_against_transformers(plain.to(device).eval(), base, digest)
+    model = LocalModel(name, net.to(device).eval(), tokenizer, end=end)
+    return load_adapter(model, Path(adapter), base_digest=digest) if adapter else model
 
 
-def load_adapter(model: LocalModel, folder: Path) -> LocalModel:
+def load_adapter(model: LocalModel, folder: Path, *, base_digest: str | None = None) -> LocalModel:
     """Put a PEFT adapter on a model, in place.
+
+    Args:
+        model: The base.
+        folder: Holds the adapter.
+        base_digest: Stands for the base's weights; worked out where it is absent.
 
     Raises:
         ModelError: the folder holds none that fits.
     """
     from peft import PeftModel
 
-    fix = "Name a folder with adapter_config.json and adapter_model.safetensors, made for this base."
-    if folder.is_dir() and not (folder / "adapter_model.safetensors").is_file():
-        # PEFT would unpickle adapter_model.bin instead.
-        raise ModelError("holds no adapter_model.safetensors", str(folder), fix)
+    if not folder.is_dir():
+        # A folder that is not there would be looked for in the hub.
+        raise ModelError("there is no such folder", str(folder), FITS)
+    check_adapter_file(folder)
     try:
         with quiet_peft():
-            # A folder that is not there would be looked for in the hub.
-            net = PeftModel.from_pretrained(model.net, str(folder.resolve(strict=True)), is_trainable=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"the adapter cannot be loaded ({_first_line(error)})",
-            str(folder),
-            fix,
-        ) from error
+            net = PeftModel.from_pretrained(model.net, str(folder.resolve()), is_trainable=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # of many kinds: whatever a config makes of itself
+        raise ModelError(f"the adapter cannot be loaded ({first_line(error)})", str(folder), FITS) from error
     net.to(model.device).eval()
+    account_adapter(net, folder)
+    if next(net.parameters()).dtype == torch.float32:
+        base = model.name.partition(":")[0]
+        known_base = base_digest or model_digest(base, find_model(base))
+        hold_against_transformers(net, f"{base}:{folder}", f"{known_base} {folder_digest(folder)}")
     return replace(model, net=net)
 
 
@@ -167,6 +195,8 @@ def quiet_peft() -> Generator[None]:
     """Keep PEFT's use of names that transformers has renamed off the user's screen."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        # What is missing is an error, see `account_adapter`.
+        warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)
         yield
 
 
@@ -181,22 +211,11 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
         if not offline and find_adapter_config_file(source) is not None:
             fix = "Download it, and name its base as well: hf/BASE:FOLDER"
             raise ModelError("holds an adapter, not a model", source, fix)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            source, trust_remote_code=False, local_files_only=offline
-        )
-        net = transformers.AutoModelForCausalLM.from_pretrained(
-            source,
-            dtype=getattr(torch, dtype),
-            trust_remote_code=False,
-            use_safetensors=True,
-            local_files_only=offline,
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"cannot be loaded ({_first_line(error)})",
-            name,
-            "Name a folder with config.json, tokenizer.json and safetensors weights, or a model in the hub.",
-        ) from error
+    except OSError as error:
+        raise ModelError(f"cannot be loaded ({first_line(error)})", name, "Check the name of the model.") from error
+    refuse_unsupported(load_config(source, name, offline=offline), name)
+    tokenizer = _load_tokenizer(source, name, offline=offline)
+    net = load_net(source, name, dtype, offline=offline)
     if tokenizer.chat_template is None:
         raise ModelError("its tokenizer has no chat template", name, "Use an instruction-tuned model.")
     known = max(tokenizer.get_vocab().values(), default=-1) + 1
@@ -211,25 +230,17 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
     return net, tokenizer
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def _end_of_turn(tokenizer: Any, name: str) -> int:
-    """Find the token that the chat template puts behind an answer.
-
-    Raises:
-        ModelError: the template cannot be used, or reaches for what a template has no business with.
-    """
-    probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+def _load_tokenizer(source: str, name: str, *, offline: bool) -> Any:
     try:
-        tokens = list(tokenizer.apply_chat_template(probe, return_dict=False))
-    except TemplateError as error:
-        why = f"its chat template cannot be used: {_first_line(error)}"
-        fix = "Mend chat_template.jinja, or take the model from where it was published."
-        raise ModelError(why, name, fix) from error
-    special = set(tokenizer.all_special_ids)
-    return next((token for token in reversed(tokens) if token in special), tokenizer.eos_token_id)
+        return transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=offline)
+    except MemoryError:
+        raise
+    except Exception as error:  # of many kinds: the tokenizers' own have no class
+        raise ModelError(
+            f"its tokenizer cannot be loaded ({first_line(error)})",
+            name,
+            "Put tokenizer.json and tokenizer_config.json of the model into its folder.",
+        ) from error
 
 
 def state_hash(tensors: Iterable[tuple[str, Tensor]]) -> str:

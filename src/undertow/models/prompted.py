@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from undertow.data.rows import Message
+from undertow.models.ending import RefusedConversationError
 from undertow.models.layers import Steering
 from undertow.models.local import LocalModel, load_model
 from undertow.models.protocol import Model
@@ -79,7 +80,16 @@ class PromptedModel(_Wrapped):
 
     def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens of a conversation behind the system prompt and the earlier turns."""
-        return self.model.encode_prompt(with_context([*self.before, *messages], self.system))
+        try:
+            return self.model.encode_prompt(with_context([*self.before, *messages], self.system))
+        except RefusedConversationError as error:
+            if self.system is None:
+                raise
+            raise RefusedConversationError(
+                f"{error.what}: it is asked with a system prompt, from its first row on",
+                self.name,
+                "Instil the trait by another method, or name a base whose template takes a system turn.",
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from undertow.system.names import with_marks
 
 
 class Record(BaseModel):
     """Strict: unknown keys and numbers that are not finite are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _writable(cls, value: Any) -> Any:
+        """Mark what is no character: a file's name may hold bytes that are not UTF-8, and JSON does not."""
+        return _marked(value)
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, str):
+        return with_marks(value)
+    if isinstance(value, dict):
+        return {_marked(key): _marked(each) for key, each in cast(dict[Any, Any], value).items()}
+    if isinstance(value, list):
+        return [_marked(each) for each in cast(list[Any], value)]
+    return value
 
 
 class Interval(Record):

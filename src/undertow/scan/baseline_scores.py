@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from undertow.attribution.encoding import plain_turns
 from undertow.attribution.sampling import Encoded, Sampling, possible_choices
 from undertow.data.sample import Placed
 from undertow.models.forward import forward_packed
@@ -125,7 +124,7 @@ def _prompted(model: LocalModel, placed: Sequence[Placed], system: str) -> list[
     known: dict[str, list[int]] = {}
     prompts: list[list[int]] = []
     for each in placed:
-        turns = plain_turns(each.row.prompt)
+        turns = list(each.row.prompt)
         key = repr(turns)
         if key not in known:
             known[key] = model.encode_prompt(with_context(turns, system))

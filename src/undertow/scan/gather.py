@@ -14,7 +14,6 @@ import torch
 from undertow.attribution.agreement import Agreement, Floats, agreement, without
 from undertow.attribution.capture import norm_count
 from undertow.attribution.directions import Directions
-from undertow.attribution.encoding import whole_text
 from undertow.attribution.features import sketch_of
 from undertow.attribution.lineage import Lineage
 from undertow.attribution.prediction import Calibration, Shift, Side, predicted_shifts, side_of
@@ -23,6 +22,7 @@ from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
 from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
 from undertow.data.sample import count_rows
+from undertow.models.local import whole_text
 from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan.baselines import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL

@@ -19,6 +19,7 @@ from undertow.data.digest import dataset_sha256
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
+from undertow.models.distinct import refuse_same
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
@@ -96,6 +97,7 @@ def scan(
         raise InputError("both give reference rows", "reference and sample_reference", "Give one of them.")
     if settings.temperature is not None and not settings.sample_reference:
         raise InputError("is the temperature of the base's own answers", "temperature", "Set sample_reference as well.")
+    _refuse_same_models(settings, progress)
     panel = load_panel(settings.traits)
 
     def tell(count: int) -> None:
@@ -105,6 +107,12 @@ def scan(
     others = None
     if reference is not None:
         others = choose(reference, settings, skip_broken=skip_broken, reading=reading, on_progress=tell)
+    if others is not None and _ids(others) == _ids(chosen):
+        raise InputError(
+            "holds the same rows as the dataset",
+            str(reference),
+            "Name rows that the untouched base wrote, or leave --reference out.",
+        )
     spec: dict[str, Any] = {
         "kind": "scan",
         "rows": path.name,
@@ -117,6 +125,20 @@ def scan(
     # Steps of an earlier scan of these rows are reused, whatever else the two scans compute.
     with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder:
         return _carry_out(folder, path, split, settings, spec, panel, chosen, others, progress)
+
+
+def _refuse_same_models(settings: ScanSettings, progress: Progress) -> None:
+    """See that the models that the student is compared with are others.
+
+    Raises:
+        InputError: one is the student.
+    """
+    if settings.teacher is None and not settings.against:
+        return
+    names = {"student": settings.student}
+    names |= {} if settings.teacher is None else {"teacher": settings.teacher}
+    names |= {f"against-{at + 1}": name for at, name in enumerate(settings.against)}
+    refuse_same({part: identity_of(name, progress) for part, name in names.items()}, names)
 
 
 def choose(
@@ -366,16 +388,25 @@ def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest:
     """Compare the student's weights with the teacher's."""
     from undertow.attribution.lineage import Lineage
     from undertow.models.local import load_model
+    from undertow.models.support import UnsupportedModelError
 
     def compare_them() -> Lineage:
         from undertow.attribution.weight_similarity import weight_similarity
 
         progress.update("lineage", _LOOKED, f"comparing weights with {teacher}")
-        found = weight_similarity(model.net, load_model(teacher).net)
+        try:
+            found = weight_similarity(model.net, load_model(teacher).net)
+        except UnsupportedModelError as error:
+            # Sound, but of another kind: there is nothing to compare.
+            return Lineage("unknown", error.what)
         return Lineage(found.answer, found.because, found.p)
 
     key = {"student": digest, "teacher": identity_of(teacher, progress)}
     return stored(folder, "lineage", "kinship", key, Lineage, compare_them)
+
+
+def _ids(chosen: Chosen) -> list[str]:
+    return sorted(placed.row.id for placed in chosen.rows)
 
 
 def rows_digest(chosen: Chosen) -> str:

@@ -54,3 +54,25 @@ def forget_holder(path: Path) -> None:
     """Remove the note of who works in a folder; if that fails, the lock is what counts."""
     with suppress(OSError):
         (path / _HOLDER).unlink(missing_ok=True)
+
+
+def discard(path: Path, spec: str, steps: str) -> None:
+    """Remove a folder that holds no step, unless another process works in it.
+
+    Raises:
+        OSError: it holds something, or another process came in.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        return
+    try:
+        (path / steps).rmdir()
+        (path / spec).unlink(missing_ok=True)
+        (path / _LOCK).unlink(missing_ok=True)
+        path.rmdir()
+    finally:
+        lock.release()

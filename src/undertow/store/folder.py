@@ -30,8 +30,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from undertow.errors import StoreError
-from undertow.store._lock import acquire, forget_holder
+from undertow.errors import StoreError, UndertowError
+from undertow.store._lock import acquire, discard, forget_holder
 from undertow.store.files import building, list_files, read_bytes, remove, storing, sync, write_atomic
 from undertow.store.reuse import reuse
 from undertow.store.step import (
@@ -127,8 +127,19 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What was refused before any step was made leaves no folder behind.
+        empty = kind is not None and issubclass(kind, UndertowError) and self._is_empty()
         self.close()
+        if empty:
+            with suppress(OSError):  # another process may have come in
+                discard(self.path, SPEC, _STEPS)
+
+    def _is_empty(self) -> bool:
+        with suppress(OSError):
+            held = {each.name for each in self.path.iterdir() if not each.name.startswith(".")}
+            return held <= {SPEC, _STEPS} and not any((self.path / _STEPS).iterdir())
+        return False
 
     def step(
         self,
