@@ -17,6 +17,7 @@ from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
+    from undertow.mitigate import Order
     from undertow.mitigate.comparison import CompareOutcome
     from undertow.results import Interval
 
@@ -85,6 +86,7 @@ def mitigate(
     from undertow.mitigate import Order, apply, method_named
 
     order = Order(method_named(with_), student, trait, teacher, by, learning_rate, epochs, clip, seed)
+    _check_out(order, rows, out)
     if dry_run:
         return _say_order(order, rows, out)
     with console_progress(quiet=quiet) as progress:
@@ -99,6 +101,17 @@ def mitigate(
         for line in said.values():
             say(str(line))
     return 0
+
+
+def _check_out(order: Order, rows: Path, out: Path) -> None:
+    import os
+
+    from undertow.store.destinations import check_destinations, inputs_named
+
+    if os.path.lexists(out):
+        raise InputError("is there already", str(out), "Name another, or move it away.")
+    read = [rows, *inputs_named([order.student, order.teacher, order.by])]
+    check_destinations({"--out": out}, read=read)
 
 
 def _list() -> int:

@@ -86,15 +86,14 @@ def scan(
     from undertow.scan import ScanSettings
     from undertow.scan import scan as scan_rows
     from undertow.scan.budget import seconds_of
+    from undertow.store.destinations import check_destinations, inputs_named, write_output
 
     if (drop_top is None) != (out is None):
         raise InputError("go together", "--drop-top and --out", "Say how many rows to drop, and where the rest goes.")
     if drop_top is not None and not 0 < drop_top < 100:
         raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
-    for made in (out, sarif):
-        for read in (rows, reference):
-            if made is not None and read is not None and made.exists() and read.exists() and made.samefile(read):
-                raise InputError("is a file that is read", str(made), "Write to another one.")
+    read = [rows, reference, *inputs_named([student, teacher, *(against or ()), *(traits or ())])]
+    check_destinations({"--out": out, "--sarif": sarif}, read=read)
     if sample_reference and reference is not None:
         raise InputError(
             "both give the rows to compare with", "--reference and --sample-reference", "Give one of them."
@@ -146,7 +145,7 @@ def scan(
     if sarif is not None:
         from undertow.scan import to_sarif
 
-        _write_file(sarif, to_sarif(outcome.results, rows))
+        write_output(sarif, to_sarif(outcome.results, rows).encode("utf-8"))
     if json:
         write(outcome.results.to_json())
     else:
@@ -163,13 +162,6 @@ def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise InputError(first["msg"], option, "undertow scan --help says what it takes.") from error
-
-
-def _write_file(path: Path, text: str) -> None:
-    from undertow.store.files import storing, write_atomic
-
-    with storing(path):
-        write_atomic(path, text.encode("utf-8"))
 
 
 def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:

@@ -5,6 +5,7 @@ apply(Path("rows.jsonl"), Order(METHODS["format"]), Path("student"))
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,7 +73,7 @@ def apply(
     """
     order.check()
     progress = progress or Silent()
-    if out.exists():
+    if os.path.lexists(out):
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if order.method.name == "drop":
         return _drop(rows, order, out, root, progress)
@@ -215,10 +216,11 @@ def far_step(norms: Sequence[float]) -> str:
 
 
 def _save(model: LocalModel, out: Path) -> None:
-    from undertow.store.files import storing
+    from undertow.store.files import part_of, remove, storing
 
-    part = out.with_name(out.name + ".part")
+    part = part_of(out)
     with storing(out):
+        remove(part)
         model.net.save_pretrained(part, safe_serialization=True)
         model.tokenizer.save_pretrained(part)
         part.rename(out)

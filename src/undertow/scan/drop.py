@@ -25,7 +25,7 @@ def drop_rows(outcome: ScanOutcome, share: float, out: Path) -> int:
         out: File to write, JSON lines of messages.
 
     Raises:
-        RowError: the file cannot be written.
+        UndertowError: the file cannot be written.
     """
     dropped = worst(np.array(outcome.carried_R), share)
     write_rows(out, (placed.row for at, placed in enumerate(outcome.rows) if at not in dropped))
