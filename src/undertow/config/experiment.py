@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from undertow.config.beside import place_files
 from undertow.config.explain import explain
 from undertow.config.parts import (
     DispositionTrait,
@@ -248,7 +249,7 @@ def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE) -> Experiment:
     """Read an experiment file.
 
     Raises:
-        SpecError: the file cannot be read, is no YAML, or describes no experiment.
+        SpecError: the file cannot be read, is no YAML, describes no experiment, or names a file that is not there.
     """
     try:
         with path.open("rb") as file:
@@ -263,16 +264,17 @@ def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE) -> Experiment:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"is not UTF-8 text ({error})", str(path), "Save it as UTF-8.") from error
-    return parse_spec(text, str(path), overrides)
+    return parse_spec(text, str(path), overrides, file=path)
 
 
-def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE) -> Experiment:
+def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE, *, file: Path | None = None) -> Experiment:
     """Turn the text of an experiment file into a checked experiment.
 
     Args:
         text: YAML.
         where: What to call the file in messages.
         overrides: Values that take the place of the file's, by dotted key: `{"student.epochs": 2}`.
+        file: The experiment file, beside which the files that it names are looked for.
 
     Raises:
         SpecError: with the key that is wrong and the nearest valid name.
@@ -284,6 +286,8 @@ def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE) -> E
     spec.setdefault("kind", "language")
     for key, value in overrides.items():
         _override(spec, key, value)
+    if file is not None:
+        place_files(spec, file, overrides.keys())
     try:
         return _ADAPTER.validate_python(spec)
     except ValidationError as error:
@@ -303,7 +307,8 @@ def parse_yaml(text: str, where: str) -> Any:
         return read_yaml(text)
     except YamlProblem as error:
         place = f"{where}, line {error.line}" if error.line is not None else where
-        raise SpecError(f"is not YAML: {error}", place, "Check the indentation and the quotes.") from error
+        what = str(error) if str(error).startswith("has ") else f"is not YAML: {error}"
+        raise SpecError(what, place, "Check the indentation and the quotes.") from error
 
 
 def _override(spec: dict[Any, Any], key: str, value: Any) -> None:
