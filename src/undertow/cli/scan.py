@@ -171,8 +171,9 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     assert results.scan is not None
     say_verdict(results)
     _show_rows(results.scan)
-    say()
-    show_shifts(results, "predicted")
+    if results.findings:
+        say()
+        show_shifts(results, "predicted")
     _show_methods(results.scan)
     _show_suspects(results.scan)
     say()
@@ -193,6 +194,9 @@ def _show_rows(record: ScanRecord) -> None:
     say(f"rows      {counted(record.rows)}")
     say(f"written   as {record.format}, at a temperature of {record.temperature:.2g}")
     say(f"lineage   {record.lineage}: {record.lineage_because}")
+    if record.prompts < 2:
+        # Pairs of prompts are compared, and there is none.
+        return
     say(
         f"together  the rows pull {record.common.cosine:+.3f} one way (p = {record.common.p:.2g}); what no trait "
         f"of the panel accounts for {record.common.beyond_panel:+.3f} (p = {record.common.p_beyond_panel:.2g})"

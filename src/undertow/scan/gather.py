@@ -86,14 +86,19 @@ def gather(
     tick(0.1)
     common = _common(found, model)
     tick(0.4)
-    verdict = judge(
-        ranked,
-        settings.smallest_effect,
-        settings.level,
-        stranger=found.lineage.answer == "different" and found.reference is None,
-        whole=found.whole,
-        unnamed=_unnamed(common),
-        bare=found.sampling.automaton is None and (found.reference is None or settings.sample_reference),
+    one_draw = strongest.estimate.n < 2
+    verdict = (
+        _nothing_known(found)
+        if one_draw
+        else judge(
+            ranked,
+            settings.smallest_effect,
+            settings.level,
+            stranger=found.lineage.answer == "different" and found.reference is None,
+            whole=found.whole,
+            unnamed=_unnamed(common),
+            bare=found.sampling.automaton is None and (found.reference is None or settings.sample_reference),
+        )
     )
     record = ScanRecord(
         rows=_counts(found.measured_rows),
@@ -105,8 +110,8 @@ def gather(
         lineage_because=found.lineage.because,
         lineage_p=found.lineage.p,
         common=common,
-        suspects=_suspects(found, model, at, strongest.trait, carried_R, sign),
-        methods=found.methods,
+        suspects=[] if one_draw else _suspects(found, model, at, strongest.trait, carried_R, sign),
+        methods=[] if one_draw else found.methods,
     )
     tick(1.0)
     results = Results(
@@ -114,9 +119,10 @@ def gather(
         name=found.path.name,
         title=f"What would training on {found.path.name} do to a student?",
         verdict=verdict,
-        findings=[_effect(shift, rank == 0) for rank, shift in enumerate(ranked)],
+        # One draw has no spread: an interval would be as wide as one likes, and no number of it means anything.
+        findings=[] if one_draw else [_effect(shift, rank == 0) for rank, shift in enumerate(ranked)],
         scan=record,
-        notes=_notes(found, verdict),
+        notes=_notes(found, verdict)[_ON_NUMBERS if one_draw else 0 :],
         settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
         environment=environment,
     )
@@ -215,6 +221,16 @@ def judge(
         status="inconclusive",
         because=f"No trait of {len(ranked):,} stands out, but shifts up to {widest:.2g} log-odds cannot be ruled out "
         f"(strongest: {ranked[0].trait}, {_says(ranked[0])}). More rows narrow the intervals.",
+    )
+
+
+def _nothing_known(found: Found) -> VerdictRecord:
+    """Say that rows of one prompt are one draw, from which no spread can be told."""
+    one = len(np.unique(found.measured_rows.cluster_R)) < 2
+    whose = "All rows that were looked at answer" if one else "All reference rows answer"
+    return VerdictRecord(
+        status="inconclusive",
+        because=f"One prompt is one draw: nothing can be said. {whose} the same prompt; give rows of two or more.",
     )
 
 
@@ -330,6 +346,10 @@ def _how(found: Found) -> str:
         f"Predicted by two virtual students of {rows} (of what the format leaves open, and of the whole text less what "
         f"reference rows at temperature {found.reference.sampling.temperature:.2f} teach)"
     )
+
+
+_ON_NUMBERS = 2
+"""Of the notes, so many first ones are about numbers: where there are none, they are left out."""
 
 
 def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
