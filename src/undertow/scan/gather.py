@@ -17,6 +17,7 @@ from undertow.attribution.directions import Directions
 from undertow.attribution.encoding import whole_text
 from undertow.attribution.features import sketch_of
 from undertow.attribution.lineage import Lineage
+from undertow.attribution.pieces import pieces_of
 from undertow.attribution.prediction import Calibration, Shift, Side, predicted_shifts, side_of
 from undertow.attribution.readout import moved_tokens
 from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
@@ -314,7 +315,7 @@ def _suspects(
                 trait=trait,
                 share=float(carried_R[place]) / typical,
                 prompt=whole_text(placed.row.prompt[-1]["content"][:_PROMPT]) if placed.row.prompt else "",
-                pieces=[model.decode([token]) for token in row.answer[:-1]] + ["(end)"],
+                pieces=[*pieces_of(row.answer[:-1], model.decode), "(end)"],
                 weights=[round(sign * weight / largest, 3) for weight in own],
             )
         )
