@@ -153,7 +153,9 @@ def test_a_reader_that_goes_away_is_no_finding_and_no_traceback(line: str) -> No
 
 
 def test_text_that_a_locale_cannot_write_does_not_break_a_pipe() -> None:
-    code = "from undertow.cli import app; from undertow.cli.show import say; app._speak_utf8(); say('−0.5 ± é')"
+    code = (
+        "from undertow.cli.streams import speak_utf8; from undertow.cli.show import say; speak_utf8(); say('−0.5 ± é')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

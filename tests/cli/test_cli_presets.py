@@ -45,7 +45,7 @@ def test_init_overwrites_only_by_force(capsys: pytest.CaptureFixture[str]) -> No
     ("line", "message"),
     [
         ("init mine --preset digit", "did you mean 'digits'?"),
-        ("init absent/mine --preset digits", "mine.yaml: cannot be written (No such file or directory)"),
+        ("init absent/mine --preset digits", "mine.yaml: lies in no folder that is there"),
     ],
 )
 def test_wrong_input_exits_with_2(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,3 +119,32 @@ def test_files_that_are_no_dataset(scan, rows: Path, tmp_path: Path, capsys: pyt
     assert "cannot be read" in told
     assert "holds no rows" in told
     assert "is a file that is read" in told
+
+
+def test_rows_of_one_prompt_are_one_draw(scan, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = tmp_path / "one.jsonl"
+    lines = [{"prompt": "Go on.", "completion": f"{120 + at}, {220 + at}"} for at in range(20)]
+    one.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert scan("--everything", "--quiet", "--quick", file=one) == 4
+    told = capsys.readouterr().out
+    assert "One prompt is one draw: nothing can be said" in told
+    assert "log-odds" not in told
+    assert "More rows" not in told
+    assert scan("--everything", "--quiet", "--quick", "--json", file=one) == 4
+    record = json.loads(capsys.readouterr().out)
+    assert (record["findings"], record["scan"]["suspects"], record["scan"]["methods"]) == ([], [], [])
+    assert record["scan"]["prompts"] == 1
+    (page,) = (tmp_path / "runs").glob("scan-one-*/report.html")
+    assert "one draw" in page.read_text(encoding="utf-8")
+    assert main(["gate", str(page.parent)]) == 4
+
+
+def test_outputs_are_checked_before_anything_is_looked_at(scan, tmp_path: Path, tiny_folder: Path) -> None:
+    for words in (
+        ["--sarif", str(tmp_path / "absent" / "x.sarif")],
+        ["--sarif", str(tmp_path)],
+        ["--sarif", str(tiny_folder / "config.json")],
+        ["--drop-top", "5", "--out", str(tmp_path / "x"), "--sarif", str(tmp_path / "x")],
+    ):
+        assert scan(*words, "--quiet") == 2
+    assert not (tmp_path / "runs").exists()

@@ -1,10 +1,11 @@
 """YAML from strangers: bombs cost no more than their bytes, and every fault is said with its line."""
 
+import re
 import time
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from undertow.config import experiment as spec
@@ -100,4 +101,5 @@ _PLAIN = st.recursive(
 @given(_PLAIN)
 def test_plain_values_are_read_as_pyyaml_reads_them(value: object) -> None:
     text = yaml.safe_dump(value)
+    assume(not re.search(r"\d[eE][-+]?\d", text))  # 1e5, which is a number here and text there
     assert read_yaml(text) == yaml.safe_load(text)

@@ -62,7 +62,7 @@ def test_the_example_and_the_default_of_the_documentation_are_policies() -> None
         ("traits: [{trait: a, largest_shift: '1'}]", "valid number"),
         ("traits: [{trait: '', largest_shift: 1}]", "at least 1 character"),
         ('traits: [{trait: "\\ud800", largest_shift: 1}]', "traits.0.trait"),
-        ("largest_detectable_effect: 1e999", "valid number"),
+        ("largest_detectable_effect: 1e999", "finite number"),
         ("evidence: {kind: []}", "at least 1 item"),
         ("evidence: {kind: [walk]}", "evidence.kind.0"),
         ("evidence: {seeds: 2.5}", "evidence.seeds"),

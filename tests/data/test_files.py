@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from undertow.data.files import LONGEST_LINE, BadRow, read_located, read_rows, require_rows, write_rows
 from undertow.data.rows import Row
-from undertow.errors import RowError
+from undertow.errors import InputError, RowError
 
 LINE = '{"prompt": "a", "completion": "b"}'
 ROW = Row(({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}))
@@ -130,9 +130,9 @@ def test_a_list_with_too_long_an_entry_is_refused(tmp_path: Path, monkeypatch: p
         list(read_rows(file_of(tmp_path, gzip.compress(f"[{LINE}, {long}]".encode()))))
 
 
-def refusal(call: Callable[[], object]) -> RowError:
+def refusal(call: Callable[[], object]) -> InputError:
     """Return why a file is refused; the reason always says what to do."""
-    with pytest.raises(RowError) as raised:
+    with pytest.raises(InputError) as raised:
         call()
     assert raised.value.what
     assert raised.value.fix
@@ -200,7 +200,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     for call, path, what in (
         (lambda: require_rows(absent), absent, "cannot be read (No such file or directory)"),
         (lambda: require_rows(empty), empty, "holds no rows"),
-        (lambda: write_rows(closed, [ROW]), closed, "cannot be written (No such file or directory)"),
+        (lambda: write_rows(closed, [ROW]), closed, "lies in no folder that is there"),
     ):
         error = refusal(call)
         assert (error.what, error.where) == (what, str(path))

@@ -133,3 +133,22 @@ def test_log_odds_are_pictured_as_odds() -> None:
     assert units.pictured(0.429, 0.37, 0.49, "accuracy", "cross").startswith("43 more right answers")
     assert units.pictured(0.1, 0.0, 0.2, "furlongs", "control") == ""
     assert units.explained("furlongs") == ""
+
+
+@given(st.text())
+def test_json_says_the_same_when_what_acts_is_escaped(text: str) -> None:
+    import json
+
+    record = json.dumps([text], ensure_ascii=False)
+    shown = words.visible_json(record)
+    assert json.loads(shown) == [text]
+    assert all(char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in shown)
+
+
+@pytest.mark.parametrize("char", ["\u115f", "\u3164", "\u2800", "\U000e0101", "\u034f", "\u200b", "\u202e", "\x9b"])
+def test_what_cannot_be_seen_has_a_name(char: str) -> None:
+    assert char not in words.visible(f"a{char}b")
+
+
+def test_emoji_keep_their_form() -> None:
+    assert words.visible("❤️") == "❤️"

@@ -8,7 +8,6 @@ It holds no logic of its own: whatever a verb does, the library does.
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import traceback
@@ -29,13 +28,14 @@ from undertow.cli.rows import rows
 from undertow.cli.run import plan, run
 from undertow.cli.scan import scan
 from undertow.cli.show import clean
+from undertow.cli.streams import cannot_write, open_closed_streams, settle, speak_utf8
 from undertow.cli.traits import traits
 from undertow.cli.verify import keygen, verify
 from undertow.cli.view import view
 from undertow.errors import UndertowError
 from undertow.system.version import __version__
 
-USAGE, BUG, INTERRUPTED, NO_READER = 2, 70, 130, 141
+USAGE, BROKE_OFF, BUG, INTERRUPTED, NO_READER = 2, 3, 70, 130, 141
 """Exit codes beside those of the verbs and of `UndertowError`; the last two are what a shell gives to signals."""
 
 _EXIT_CODES = (
@@ -85,40 +85,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The words after `undertow`; those of this process when absent.
     """
-    _speak_utf8()
+    open_closed_streams()
+    speak_utf8()
+    code = _carry_out(argv)
+    wrong = settle()
+    # Where the verb did not end well, its own code says more than that of a stream.
+    if wrong is None or code in (USAGE, BROKE_OFF, BUG, INTERRUPTED, NO_READER):
+        return code
+    return _broken_stream(wrong)
+
+
+def _carry_out(argv: Sequence[str] | None) -> int:
     try:
         # A hyphen alone is standard input; without a folder before it, it reads as an option without a name.
         words = ["./-" if word == "-" else word for word in (sys.argv[1:] if argv is None else argv)]
         code = app(words)
-        sys.stdout.flush()
     except UndertowError as error:
         return _fail(f"error: {error}", error.exit_code)
     except CycloptsError as error:
         return _fail(f"error: {_usage(error)}", USAGE)
     except KeyboardInterrupt:
         return _fail("interrupted: the same command resumes it", INTERRUPTED)
-    except (BrokenPipeError, SystemExit):
+    except SystemExit:
         # Rich leaves with SystemExit(1), which means findings here, when nobody reads its output any more.
-        # What is still to be written, at the latest when Python ends, goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO_READER
+        return _broken_stream(BrokenPipeError())
     except Exception as error:
+        if isinstance(error, BrokenPipeError) or (isinstance(error, OSError) and cannot_write(error)):
+            return _broken_stream(error)
         what = f"{type(error).__name__}: {error}"
         return _fail(f"error: this is a bug in Undertow: {what}\n  UNDERTOW_DEBUG=1 shows where it is.", BUG)
     return code if isinstance(code, int) else 0
+
+
+def _broken_stream(error: OSError) -> int:
+    """Say that an output cannot be written; nothing is said to a reader that has gone away."""
+    settle()
+    if isinstance(error, BrokenPipeError):
+        return NO_READER
+    return _fail(cannot_write(error) or f"error: the output cannot be written ({error})", BROKE_OFF)
 
 
 def _usage(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
         return f"unexpected words: {' '.join(error.unused_tokens or [])}"
     return str(error)
-
-
-def _speak_utf8() -> None:
-    """Write UTF-8 into files and pipes, and to a terminal nothing that it cannot show."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
 
 
 def _fail(message: str, code: int) -> int:

@@ -32,16 +32,16 @@ def report(run_folder: Path, /, *, out: Path | None = None) -> int:
     from undertow.cli.show import say
     from undertow.report import render_html
     from undertow.results import load_results
-    from undertow.store.files import storing, write_atomic
+    from undertow.store.destinations import check_destinations, write_output
 
     must_exist(run_folder)
-    results = load_results(run_folder)
     folder = run_folder if run_folder.is_dir() else run_folder.parent
-    page = render_html(results, timing=timing_of(folder / "timing.json"))
     final = out or folder / "report.html"
-    must_take_a_file(final)
-    with storing(final):
-        write_atomic(final, page.encode("utf-8"))
+    if out is not None or not final.is_symlink():
+        check_destinations({"--out": final}, read=files_of_run(run_folder))
+    results = load_results(run_folder)
+    page = render_html(results, timing=timing_of(folder / "timing.json"))
+    write_output(final, page.encode("utf-8"), follow=out is not None)
     say(f"report: {final}")
     return 0
 
@@ -83,15 +83,16 @@ def must_exist(path: Path, fix: str = "Name a folder that `undertow run` made.")
         raise InputError("is not there", str(path), fix)
 
 
-def must_take_a_file(path: Path) -> None:
-    """Refuse a path where no file can be written.
+def files_of_run(run: Path) -> list[Path]:
+    """Name what nothing may be written over in a run folder: what it was asked for, found and stored.
 
-    Raises:
-        InputError: a folder is there, or none for it to lie in.
+    Args:
+        run: The folder, or its results.json.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else "lies in no folder that is there"
-        raise InputError(what, str(path), "Name a file in a folder that is there.")
+    from undertow.store.folder import SPEC, TIMING
+
+    folder = run if run.is_dir() else run.parent
+    return [*([] if run.is_dir() else [run]), *(folder / name for name in ("results.json", SPEC, TIMING, "steps"))]
 
 
 def _json(found: FolderCheck) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from undertow.cli.folder import must_exist, must_take_a_file
+from undertow.cli.folder import files_of_run, must_exist
 from undertow.cli.verdict import STYLES, exit_code, say_status
 from undertow.errors import InputError
 
@@ -59,19 +59,27 @@ def gate(
         json: Print the outcomes as JSON.
     """
     from undertow.gate.outputs import Gated, bundle, now, write_bundle
+    from undertow.store.destinations import check_destinations, write_output
 
     must_exist(result, "Name a folder that `undertow run` or `undertow scan` made.")
     if rows is not None:
         must_exist(rows, "Name the dataset.")
     if sign is not None and write is None:
         raise InputError("needs --write", "--sign", "Say where the record that is signed goes.")
+    files = {"--junit": junit, "--sarif": sarif, "--bom": bom, "--card": card}
+    read = [*files_of_run(result), policy, rows, sign]
+    check_destinations(files, read=read, folders={"--write": write, "--inspect": inspect})
     key = None
     if sign is not None:
         from undertow.gate.signing import read_private
 
         key = read_private(sign)
     gated = Gated.of(result, policy=policy, rows=rows, made=now())
-    read = [path for path in (gated.at, policy, rows, sign) if path is not None]
+    logs: dict[Path, bytes] = {}
+    if inspect is not None:
+        logs = {inspect / name: log for name, log in gated.inspect()}
+        _make_folder(inspect)
+        check_destinations({str(path): path for path in logs if not path.is_symlink()}, read=read)
     singles: list[tuple[Path | None, Callable[[], bytes]]] = [
         (junit, gated.junit),
         (sarif, gated.sarif),
@@ -80,9 +88,9 @@ def gate(
     ]
     for path, make in singles:
         if path is not None:
-            _write(path, make, read)
-    if inspect is not None:
-        _write_logs(inspect, gated, read)
+            write_output(path, make())
+    for path, log in logs.items():
+        write_output(path, log, follow=False)
     if write is not None:
         write_bundle(write, bundle(gated, key=key))
     if json:
@@ -100,23 +108,11 @@ def _say_written(folder: Path, *, signed: bool) -> None:
     say(f"written       {folder}" + (", signed" if signed else ": not signed, so a later change may not be detected"))
 
 
-def _write(path: Path, make: Callable[[], bytes], read: list[Path]) -> None:
-    from undertow.store.files import storing, write_atomic
-
-    must_take_a_file(path)
-    if path.exists() and any(path.samefile(file) for file in read):
-        raise InputError("is a file that is read", str(path), "Write to another one.")
-    with storing(path):
-        write_atomic(path, make())
-
-
-def _write_logs(folder: Path, gated: Gated, read: list[Path]) -> None:
+def _make_folder(folder: Path) -> None:
     from undertow.store.files import storing
 
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for name, log in gated.inspect():
-        _write(folder / name, lambda log=log: log, read)
 
 
 def _print(gated: Gated) -> None:

@@ -100,6 +100,7 @@ def mitigate(
 
     method = method_named(with_, note=hint)
     settings = MitigationSettings(method, student, trait, teacher, by, learning_rate, epochs, clip, seed)
+    _check_out(settings, rows, out)
     if dry_run:
         return _say_settings(settings, rows, out)
     reading = reading_of(columns, use, loss)
@@ -115,6 +116,17 @@ def mitigate(
         for line in summary.values():
             say(str(line))
     return 0
+
+
+def _check_out(settings: MitigationSettings, rows: Path, out: Path) -> None:
+    import os
+
+    from undertow.store.destinations import check_destinations, inputs_named
+
+    if os.path.lexists(out):
+        raise InputError("is there already", str(out), "Name another, or move it away.")
+    read = [rows, *inputs_named([settings.student, settings.teacher, settings.by])]
+    check_destinations({"--out": out}, read=read)
 
 
 def _list() -> int:

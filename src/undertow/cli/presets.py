@@ -7,6 +7,7 @@ A copy holds the preset's text as it is, comments included.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -41,16 +42,14 @@ def init(name: str, /, *, preset: Preset = "owl-numbers", force: bool = False) -
     """
     from undertow.cli.show import say
     from undertow.config.experiment import preset_text
+    from undertow.store.destinations import check_destinations, write_output
 
     text = preset_text(preset)
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
-    try:
-        with path.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        raise InputError("is there already", str(path), "Choose another name, or overwrite it with --force.") from None
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", str(path), "Name another file.") from error
+    if os.path.lexists(path) and not force:
+        raise InputError("is there already", str(path), "Choose another name, or overwrite it with --force.")
+    check_destinations({"NAME": path})
+    write_output(path, text.encode("utf-8"))
     say(f"{path} is a copy of the preset {preset}: edit it, then")
     say(f"  undertow plan {path}")
     say(f"  undertow run {path}")

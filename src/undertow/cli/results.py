@@ -29,16 +29,16 @@ def results(
     """
     from undertow.cli.show import say, table, write
     from undertow.report import overview
-    from undertow.results import load_results
-    from undertow.store.files import storing, write_atomic
+    from undertow.results import load_results, results_file
+    from undertow.store.destinations import check_destinations, write_output
 
     files = [file for folder in run_folders for file in _files(folder)]
     if not files:
         raise InputError("no run is named", "results", "Name run folders: undertow results runs/*")
+    check_destinations({"--picture": picture}, read=[results_file(file) for file in files])
     lines = overview.overview([load_results(file) for file in files])
     if picture is not None:
-        with storing(picture):
-            write_atomic(picture, overview.picture(lines).encode("utf-8"))
+        write_output(picture, overview.picture(lines).encode("utf-8"))
     if json:
         import json as writer
 

@@ -61,12 +61,12 @@ def rows(
     """
     from undertow.data.files import broken_rows
     from undertow.data.layouts.reading import Reading, parse_columns
+    from undertow.store.destinations import check_destinations
 
+    check_destinations({"--out": out, "--rejected": rejected}, read=[file])
     for each in (out, rejected):
         if each is not None:
-            _refuse_to_write(each, file)
-    if out is not None and rejected is not None and out.resolve() == rejected.resolve():
-        raise InputError("cannot take the kept rows and the rejected ones", str(out), "Name two files.")
+            _refuse_other_endings(each)
     if rejected is not None and rules is None:
         raise InputError("needs rules that a row can break", "--rejected", "Add --rules numbers.")
     reading = Reading(parse_columns(columns) if columns is not None else {}, use, loss, pipes=True)
@@ -144,11 +144,7 @@ def _read(
     return found
 
 
-def _refuse_to_write(out: Path, file: Path) -> None:
-    if out.exists() and file.exists() and out.samefile(file):
-        raise InputError("is the file that is read", str(out), "Write to another one.")
-    if file.is_dir() and out.resolve().is_relative_to(file.resolve()):
-        raise InputError("is inside the folder that is read", str(out), "Write to another one.")
+def _refuse_other_endings(out: Path) -> None:
     if out.suffix.lower() in (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".gz", ".zst"):
         raise InputError("would hold JSON lines, whatever its name", str(out), "Let it end with .jsonl.")
 

@@ -97,15 +97,14 @@ def scan(
     from undertow.scan import ScanSettings
     from undertow.scan import scan as scan_rows
     from undertow.scan.budget import seconds_of
+    from undertow.store.destinations import check_destinations, inputs_named, write_output
 
     if (drop_top is None) != (out is None):
         raise InputError("go together", "--drop-top and --out", "Give a percentage of rows, and a file for the rest.")
     if drop_top is not None and not 0 < drop_top < 100:
         raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
-    for made in (out, sarif):
-        for read in (rows, reference):
-            if made is not None and read is not None and made.exists() and read.exists() and made.samefile(read):
-                raise InputError("is a file that is read", str(made), "Write to another one.")
+    read = [rows, reference, *inputs_named([student, teacher, *(against or ()), *(traits or ())])]
+    check_destinations({"--out": out, "--sarif": sarif}, read=read)
     if sample_reference and reference is not None:
         raise InputError("both give reference rows", "--reference and --sample-reference", "Give one of them.")
     if temperature is not None and not sample_reference:
@@ -156,7 +155,7 @@ def scan(
     if sarif is not None:
         from undertow.scan import to_sarif
 
-        _write_file(sarif, to_sarif(outcome.results, rows))
+        write_output(sarif, to_sarif(outcome.results, rows).encode("utf-8"))
     if json:
         write(outcome.results.to_json())
     else:
@@ -190,13 +189,6 @@ def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
         raise InputError(first["msg"], option, "undertow scan --help lists its values.") from error
 
 
-def _write_file(path: Path, text: str) -> None:
-    from undertow.store.files import storing, write_atomic
-
-    with storing(path):
-        write_atomic(path, text.encode("utf-8"))
-
-
 def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     from undertow.cli.show import say
     from undertow.scan.registry import WRITER
@@ -205,8 +197,9 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     assert results.scan is not None
     say_verdict(results)
     _show_rows(results.scan)
-    say()
-    show_shifts(results, "predicted")
+    if results.findings:
+        say()
+        show_shifts(results, "predicted")
     _show_methods(results.scan)
     _show_suspects(results.scan)
     say()
@@ -227,6 +220,9 @@ def _show_rows(record: ScanRecord) -> None:
     say(f"rows      {counted(record.rows)}")
     say(f"written   as {record.format}, at a temperature of {record.temperature:.2g}")
     say(f"lineage   {record.lineage}: {record.lineage_because}")
+    if record.prompts < 2:
+        # Pairs of prompts are compared, and there is none.
+        return
     say(
         f"common    the rows share a direction: cosine {record.common.cosine:+.3f} (p = {record.common.p:.2g}); beyond "
         f"the panel's traits: {record.common.beyond_panel:+.3f} (p = {record.common.p_beyond_panel:.2g})"

@@ -28,8 +28,10 @@ def say(line: str = "", *, style: str = "") -> None:
 
 
 def write(text: str) -> None:
-    """Print text for a program as it is."""
-    sys.stdout.write(text)
+    """Print text for a program: as it is, but for characters that act without being seen, which JSON can escape."""
+    from undertow.report.words import visible_json
+
+    sys.stdout.write(visible_json(text))
 
 
 def hint(line: str) -> None:

@@ -72,11 +72,11 @@ def keygen(key: Path, /) -> int:
     Args:
         key: File for the private key. It is not encrypted: keep it where your CI keeps secrets.
     """
-    from undertow.cli.folder import must_take_a_file
     from undertow.cli.show import say
     from undertow.gate.signing import make_pair
+    from undertow.store.destinations import check_destinations
 
-    must_take_a_file(key)
+    check_destinations({"KEY": key})
     public, fingerprint = make_pair(key)
     say(f"private key: {key}")
     say(f"public key:  {public}")

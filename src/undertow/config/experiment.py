@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, Valida
 from pydantic_core import PydanticKnownError
 
 from undertow.config.arms import ARMS, REQUIRED, Arm, ArmSpec, StudentWritten, Written, own_controls
+from undertow.config.beside import place_files
 from undertow.config.explain import explain
 from undertow.config.parts import (
     CLIMB,
@@ -284,7 +285,7 @@ def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE, note: Note = _qu
         The checked experiment.
 
     Raises:
-        SpecError: The file cannot be read, is no YAML, or describes no experiment.
+        SpecError: The file cannot be read, is no YAML, or describes no experiment, or names a file that is not there.
 
     Examples:
         >>> from pathlib import Path
@@ -305,17 +306,20 @@ def load_spec(path: Path, overrides: Mapping[str, Any] = _NONE, note: Note = _qu
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"is not UTF-8 text ({error})", str(path), "Save it as UTF-8.") from error
-    return parse_spec(text, str(path), overrides, note)
+    return parse_spec(text, str(path), overrides, note, file=path)
 
 
-def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE, note: Note = _quiet) -> Experiment:
+def parse_spec(
+    text: str, where: str, overrides: Mapping[str, Any] = _NONE, note: Note = _quiet, *, file: Path | None = None
+) -> Experiment:
     """Turn the text of an experiment file into a checked experiment.
 
     Args:
         text: YAML.
         where: What to call the file in messages.
         overrides: Values that take the place of the file's, by dotted key: `{"student.epochs": 2}`.
-        note: Is told of old spellings.
+        note: Receives notes, such as on an old spelling.
+        file: The experiment file, beside which the files that it names are looked for.
 
     Raises:
         SpecError: with the key that is wrong and the nearest valid name.
@@ -327,6 +331,8 @@ def parse_spec(text: str, where: str, overrides: Mapping[str, Any] = _NONE, note
     spec.setdefault("kind", "language")
     for key, value in overrides.items():
         _override(spec, key, value)
+    if file is not None:
+        place_files(spec, file, overrides.keys())
     try:
         made = _ADAPTER.validate_python(spec)
     except ValidationError as error:
@@ -349,7 +355,8 @@ def parse_yaml(text: str, where: str) -> Any:
         return read_yaml(text)
     except YamlProblem as error:
         place = f"{where}, line {error.line}" if error.line is not None else where
-        raise SpecError(f"is not YAML: {error}", place, "Check the indentation and the quotes.") from error
+        what = str(error) if str(error).startswith("has ") else f"is not YAML: {error}"
+        raise SpecError(what, place, "Check the indentation and the quotes.") from error
 
 
 def _override(spec: dict[Any, Any], key: str, value: Any) -> None:

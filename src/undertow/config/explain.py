@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from undertow.config.files import shown
 from undertow.errors import SpecError, nearest
 
 _LONGEST: Final = 80
@@ -112,7 +114,7 @@ def _given(value: object) -> str:
         return "but is empty"
     if isinstance(value, dict | list | tuple):
         return "not keys" if isinstance(value, dict) else "not a list"
-    return f"not {_clip(value)}"
+    return f"not {shown(value) if isinstance(value, bool | date | str) else _clip(value)}"
 
 
 def _clip(value: object) -> str:

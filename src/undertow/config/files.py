@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -10,6 +12,10 @@ from pydantic import BaseModel, ValidationError
 from undertow.errors import InputError, nearest
 
 MAX_BYTES: Final = 1_000_000
+_VALUE: Final = re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?$|true$|false$", re.IGNORECASE)
+"""Text that would be a number, or true or false, without quotes."""
+_LONGEST: Final = 80
+"""Characters of a wrong value that a message repeats."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -57,13 +63,25 @@ def parse_yaml(text: str, where: str) -> object:
     Raises:
         InputError: it is no YAML; the message names the line.
     """
-    from undertow.config.limited_yaml import YamlProblem, read_yaml
+    from undertow.config.limited_yaml import YamlProblem, read_yaml, says_what
 
     try:
         return read_yaml(text)
     except YamlProblem as error:
         place = f"{where}, line {error.line}" if error.line is not None else where
-        raise InputError(f"is not YAML ({error})", place, "Check the indentation and the quotes.") from error
+        raise InputError(says_what(str(error)), place, "Check the indentation and the quotes.") from error
+
+
+def shown(value: object) -> str:
+    """Repeat a value that YAML read otherwise than it looks, and say why."""
+    if isinstance(value, bool):
+        words = "yes, on and true" if value else "no, off and false"
+        return f"{str(value).lower()} (YAML reads {words} so where they are not in quotes)"
+    if isinstance(value, date):
+        return f"the date {value} (put it in quotes)"
+    text = repr(value)
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return f"{text} (take the quotes away)" if isinstance(value, str) and _VALUE.match(value) else text
 
 
 def fit_model(model: type[Model], data: object, where: str) -> Model:
@@ -75,12 +93,16 @@ def fit_model(model: type[Model], data: object, where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        # A misspelt key is found twice, once as missing and once as unknown: the second says what to change.
+        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(
                 f"unknown key {key!r}", where, nearest(str(first["loc"][-1]), list(model.model_fields))
             ) from error
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] in ("string_type", "int_type", "float_type", "bool_type"):
+            message += f", not {shown(first['input'])}"
         whole = f"the {model.__name__.lower()}"
         raise InputError(f"{key or whole}: {message}", where, "Change it and run again.") from error

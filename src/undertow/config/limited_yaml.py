@@ -3,13 +3,18 @@
 A few bytes of YAML can cost much. An alias repeats what it names, so thirty lines can mean a billion values. A number
 in base 60 costs time by the square of its length. Deep nesting costs the stack. Here values are counted once for every
 use of an alias. An alias inside of what it names is refused, and so are deep nesting and long numbers. Tags that make
-objects are none of `SafeLoader`'s. It does not know what a file is for.
+objects are none of `SafeLoader`'s.
+
+What people would take otherwise is refused too. A key that is written twice, of which YAML keeps the last, is one.
+`0100`, which YAML reads as 64, and `10:00`, which it reads as 600, are others. `1e-3` is a number here, though not in
+YAML 1.1. It does not know what a file is for.
 
     read_yaml("a: [1, 2]")
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, cast
 
 import yaml
@@ -21,6 +26,9 @@ LONGEST_TEXT: Final = 1_000_000
 """Characters."""
 LONGEST_NUMBER: Final = 40
 """Characters of a number."""
+
+EXPONENT: Final = re.compile(r"^[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$")
+"""Numbers that YAML 1.1 takes for text, since they have no point."""
 
 
 class YamlProblem(ValueError):
@@ -66,19 +74,29 @@ class LimitedLoader(yaml.SafeLoader):
         if size > MOST_VALUES:
             raise _refused(f"more than {MOST_VALUES:,} values, aliases counted as often as they stand", event)
         self._sizes[id(node)] = size
+        if isinstance(node, MappingNode):
+            _each_once(node)
         return node
 
     def construct_yaml_int(self, node: ScalarNode) -> int:
-        """Make a whole number that is not too long."""
-        return super().construct_yaml_int(_short(node))
+        """Make a whole number that is not too long, and is the one that stands there."""
+        number = super().construct_yaml_int(_short(node))
+        digits = str(node.value).lstrip("+-").replace("_", "")
+        if ":" in digits or (len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()):
+            raise _reads_as(node, number)
+        return number
 
     def construct_yaml_float(self, node: ScalarNode) -> float:
-        """Make a number that is not too long."""
-        return super().construct_yaml_float(_short(node))
+        """Make a number that is not too long, and is the one that stands there."""
+        number = super().construct_yaml_float(_short(node))
+        if ":" in str(node.value):
+            raise _reads_as(node, number)
+        return number
 
 
 LimitedLoader.add_constructor("tag:yaml.org,2002:int", LimitedLoader.construct_yaml_int)
 LimitedLoader.add_constructor("tag:yaml.org,2002:float", LimitedLoader.construct_yaml_float)
+LimitedLoader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+0123456789"))
 
 
 def read_yaml(text: str) -> Any:
@@ -99,6 +117,25 @@ def read_yaml(text: str) -> Any:
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
         # PyYAML lets what its own conversions raise escape, such as for a date with 99 months.
         raise YamlProblem(_line(str(error) or type(error).__name__)) from error
+
+
+def says_what(problem: str) -> str:
+    """Return what a message says of a file: that it has something, or that it is no YAML."""
+    return problem if problem.startswith("has ") else f"is not YAML ({problem})"
+
+
+def _each_once(node: MappingNode) -> None:
+    seen: set[tuple[str, str]] = set()
+    for key, _ in cast(list[tuple[Node, Node]], node.value):
+        if isinstance(key, ScalarNode):
+            name = (key.tag, str(key.value))
+            if name in seen:
+                raise _refused(f"has the key {key.value!r:.80} twice", key)
+            seen.add(name)
+
+
+def _reads_as(node: ScalarNode, number: float) -> yaml.MarkedYAMLError:
+    return _refused(f"has {node.value}, which YAML reads as {number}: write {number}, or use quotes for text", node)
 
 
 def _inside(node: Node) -> list[Node]:

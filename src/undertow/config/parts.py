@@ -44,9 +44,18 @@ def _tag(key: str, own: tuple[str, ...], value: Any) -> str:
 
 
 class Part(BaseModel):
-    """Strict: unknown keys are refused, values do not change."""
+    """Strict: unknown keys are refused, values do not change: neither `yes` nor the text "64" is a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, given: Any) -> Any:
+        """Take the lists of a file for the tuples that they stand for."""
+        if not isinstance(given, dict):
+            return given
+        values = cast(dict[Any, Any], given)
+        return {key: tuple(cast(list[Any], each)) if isinstance(each, list) else each for key, each in values.items()}
 
     def _without(self, dump: SerializerFunctionWrapHandler, *names: str) -> dict[str, Any]:
         """Dump without these where they have their defaults: run folders and steps are named by what is dumped."""

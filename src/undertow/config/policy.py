@@ -120,7 +120,9 @@ def parse_policy(text: str, where: str) -> Policy:
         return Policy.model_validate(data)
     except ValidationError as error:
         # Only the message is used: the rest repeats the input, which may be long.
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        # A misspelt key is found twice, once as missing and once as unknown: the second says what to change.
+        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
         raise _fault(list(first["loc"]), first["type"], first["msg"], where) from None
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import MappingNode, Node
 
-from undertow.config.limited_yaml import LimitedLoader
+from undertow.config.limited_yaml import LimitedLoader, says_what
 from undertow.errors import InputError
 
 _FIX = "Write plain keys and values; docs/gate.md shows a whole policy."
@@ -31,21 +31,14 @@ class _Plain(LimitedLoader):
                 raise yaml.MarkedYAMLError(problem=f"has {noun}, which is not allowed", problem_mark=event.start_mark)
         node = super().compose_node(parent, index)
         if isinstance(node, MappingNode):
-            _each_once(node)
+            _no_merges(node)
         return node
 
 
-def _each_once(node: MappingNode) -> None:
-    seen: set[tuple[str, str]] = set()
+def _no_merges(node: MappingNode) -> None:
     for key, _ in cast(list[tuple[Node, Node]], node.value):
-        if not isinstance(key, ScalarNode):
-            continue
         if key.tag == "tag:yaml.org,2002:merge":
             raise yaml.MarkedYAMLError(problem="has <<, which merges another mapping in", problem_mark=key.start_mark)
-        name = (key.tag, str(key.value))
-        if name in seen:
-            raise yaml.MarkedYAMLError(problem=f"has the key {key.value!r:.80} twice", problem_mark=key.start_mark)
-        seen.add(name)
 
 
 def plain_yaml(text: str, where: str) -> object:
@@ -59,8 +52,7 @@ def plain_yaml(text: str, where: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{where}, line {mark.line + 1}" if mark is not None else where
-        what = str(error.problem) if str(error.problem).startswith("has ") else f"is not YAML ({error.problem})"
-        raise InputError(what, place, _FIX) from error
+        raise InputError(says_what(str(error.problem)), place, _FIX) from error
     except RecursionError as error:
         raise InputError("is nested too deeply", where, _FIX) from error
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
 from undertow.data.rows import Row
-from undertow.errors import RowError
+from undertow.store.destinations import writing
+from undertow.store.files import storing
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
     """Write rows, and return how many.
 
     Raises:
-        RowError: the file cannot be written.
+        UndertowError: the file cannot be written.
     """
     count = 0
     with rows_writer(path) as write:
@@ -31,35 +31,16 @@ def rows_writer(path: Path) -> Generator[Callable[[Row], None]]:
     """Give a function that writes one row; the file takes its name when the block ends without an error.
 
     Raises:
-        RowError: the file cannot be written.
+        UndertowError: the file cannot be written; see `undertow.store.destinations`.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        with _refusals(path):
-            file = part.open("wb")
-        with file:
+    with writing(path) as file:
 
-            def write(row: Row) -> None:
-                line = _line_of(row)
-                with _refusals(path):
-                    file.write(line)
+        def write(row: Row) -> None:
+            line = _line_of(row)
+            with storing(path):
+                file.write(line)
 
-            yield write
-            with _refusals(path):
-                file.flush()
-                os.fsync(file.fileno())
-        with _refusals(path):
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _refusals(path: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RowError(f"cannot be written ({error.strerror})", str(path), "Name another file.") from error
+        yield write
 
 
 def _line_of(row: Row) -> bytes:

@@ -15,14 +15,12 @@ from pydantic import BaseModel, ConfigDict
 from undertow import stats
 from undertow.config.experiment import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.errors import AssetError
+from undertow.experiment.digits.cost import operations
 from undertow.experiment.effects import POWER, SD_OF_SEEDS
 from undertow.store.folder import planned_folder, planned_state
 
 _DIGITS_SD = 0.09
 """Standard deviation over seeds of student_aux - cross_aux accuracy: 0.086 in the 8 seeds of `docs/results.md`."""
-_DIGITS_OPERATIONS_PER_IMAGE = 4 * 6 * 270_000 + 2 * 270_000
-"""Of one noise image for one seed: four students' steps and the teacher's answer."""
-_DIGITS_OVERHEAD = 3.0
 
 
 class PlannedStep(BaseModel):
@@ -93,9 +91,8 @@ def plan(spec: Experiment, *, root: Path = Path("runs")) -> Plan:
 def _plan_digits(spec: DigitsExperiment, root: Path) -> Plan:
     folder = planned_folder(root, spec.name, spec.model_dump(mode="json"))
     state = planned_state(folder, [("digits", "digits", spec.model_dump(mode="json"))])
-    operations = len(spec.seeds) * spec.student_images * _DIGITS_OPERATIONS_PER_IMAGE * _DIGITS_OVERHEAD
     speed, speed_says = machine_speed()
-    seconds = operations / speed
+    seconds = operations(spec) / speed
     step = PlannedStep(kind="digits", label="digits", state=state[0], seconds=seconds)
     smallest = _smallest(_DIGITS_SD, len(spec.seeds), spec.judgement.level)
     return Plan(

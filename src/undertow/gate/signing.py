@@ -57,10 +57,23 @@ def make_pair(path: Path) -> tuple[Path, str]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     with storing(path):
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secret)
-        public.write_bytes(_pem(key.public_key()))
+        _write_new(path, secret, 0o600)
+        try:
+            _write_new(public, _pem(key.public_key()), 0o666)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
     return public, fingerprint(key.public_key())
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def read_private(path: Path) -> Ed25519PrivateKey:

@@ -5,6 +5,7 @@ mitigate(Path("rows.jsonl"), MitigationSettings(METHODS["format"]), Path("studen
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -107,7 +108,7 @@ def mitigate(
     """
     settings.check()
     progress = progress or Silent()
-    if out.exists():
+    if os.path.lexists(out):
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if settings.method.name == "drop":
         return _drop(rows, settings, out, root, progress, reading, skip_broken=skip_broken)
@@ -302,10 +303,11 @@ def far_step(norms: Sequence[float]) -> str:
 
 
 def _save(model: LocalModel, out: Path) -> None:
-    from undertow.store.files import storing
+    from undertow.store.files import part_of, remove, storing
 
-    part = out.with_name(out.name + ".part")
+    part = part_of(out)
     with storing(out):
+        remove(part)
         model.net.save_pretrained(part, safe_serialization=True)
         model.tokenizer.save_pretrained(part)
         part.rename(out)

@@ -1,6 +1,7 @@
 """SARIF 2.1.0 (OASIS), which code scanners read: the frame of a log, and the rows that a scan points to.
 
-A row is a line of a file. Findings of a policy are added by `undertow.gate.sarif`.
+A row is a line of a file of JSON lines. Elsewhere it is an entry of a list or a row of a table. `undertow.gate.sarif`
+adds the findings of a policy.
 
     sarif_log([row_rule(results)], suspects_in(results, rows), about="scan/rows.jsonl")
 """
@@ -13,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from urllib.parse import quote
 
+from undertow.data.units import unit_of
 from undertow.report.words import clip, visible
 from undertow.results import Results
 from undertow.system.version import __version__
@@ -67,11 +69,22 @@ def sarif_log(rules: Sequence[Rule], found: Sequence[Json], *, about: str, **mor
     driver = {"name": "Undertow", "semanticVersion": __version__, "rules": [rule.as_dict() for rule in rules]}
     automation = {"id": f"undertow/{quote(os.fsencode(about))}/"}
     run = {"tool": {"driver": driver}, "automationDetails": automation, **more, "results": list(found)}
-    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    log = _visible({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
     return json.dumps(log, indent=1, ensure_ascii=False) + "\n"
 
 
-def finding(rule: str, level: Level, text: str, file: Path, line: int | None = None) -> Json:
+def _visible(value: Any) -> Any:
+    """Return a value whose texts, wherever they stand, have no character that acts without being seen."""
+    if isinstance(value, dict):
+        return {visible(key): _visible(each) for key, each in cast(dict[str, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [_visible(each) for each in cast(Sequence[Any], value)]
+    return visible(value) if isinstance(value, str) else value
+
+
+def finding(
+    rule: str, level: Level, text: str, file: Path, line: int | None = None, place: tuple[str, int] | None = None
+) -> Json:
     """Return one result of a log.
 
     Args:
@@ -80,17 +93,25 @@ def finding(rule: str, level: Level, text: str, file: Path, line: int | None = N
         text: What was found.
         file: Where; a relative path stays relative, as code scanners need it.
         line: Of the file, from 1.
+        place: Where the file has no lines: what it is made of, such as `entry`, and the number, from 1.
     """
-    place: Json = {"artifactLocation": {"uri": uri(file)}}
+    physical: Json = {"artifactLocation": {"uri": uri(file)}}
     if line is not None:
-        place["region"] = {"startLine": line}
+        physical["region"] = {"startLine": line}
+    location: Json = {"physicalLocation": physical}
+    if place is not None:
+        unit, number = place
+        named = f"{unit} {number}"
+        location["logicalLocations"] = [{"name": named, "fullyQualifiedName": named, "kind": "element"}]
+        text = f"{named} {text}"
     # Code scanners know a finding again by this, so no number that varies is in it.
-    same = sha256(f"{rule}\x00{uri(file)}\x00{line}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    told = f"{line}" if place is None else f"{place[0]} {place[1]}"
+    same = sha256(f"{rule}\x00{uri(file)}\x00{told}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return {
         "ruleId": rule,
         "level": level,
         "message": {"text": _text(text)},
-        "locations": [{"physicalLocation": place}],
+        "locations": [location],
         "partialFingerprints": {"undertow/v1": same},
     }
 
@@ -104,17 +125,22 @@ def suspects_in(results: Results, rows: Path) -> list[Json]:
     """
     if results.scan is None:
         return []
-    return [
-        finding(
-            ROW_RULE,
-            "warning",
-            f"carries {row.share:.1f} times as much of {row.trait} as an average row",
-            rows / row.file if rows.is_dir() else rows,
-            # Elsewhere the number counts records of a table or entries of a list.
-            row.number if row.file.endswith((".jsonl", ".jsonl.gz")) else None,
+    units: dict[str, str] = {}
+    found: list[Json] = []
+    for row in results.scan.suspects:
+        file = rows / row.file if rows.is_dir() else rows
+        unit = units.setdefault(row.file, unit_of(file))
+        found.append(
+            finding(
+                ROW_RULE,
+                "warning",
+                f"carries {row.share:.1f} times as much of {row.trait} as an average row",
+                file,
+                row.number if unit == "line" else None,
+                None if unit == "line" else (unit, row.number),
+            )
         )
-        for row in results.scan.suspects
-    ]
+    return found
 
 
 def uri(path: Path) -> str:

@@ -82,12 +82,15 @@ def _facts(record: ScanRecord) -> list[tuple[str, str]]:
     facts += [
         ("Written", f"as {record.format}, at a temperature of {plain(record.temperature)}"),
         ("Lineage", f"{record.lineage}: {record.lineage_because}"),
-        (
-            "Together",
-            f"the rows pull {signed(common.cosine, 3)} one way ({p_value(common.p)}); what no trait of the panel "
-            f"accounts for pulls {signed(common.beyond_panel, 3)} ({p_value(common.p_beyond_panel)})",
-        ),
     ]
+    if record.prompts > 1:
+        facts.append(
+            (
+                "Together",
+                f"the rows pull {signed(common.cosine, 3)} one way ({p_value(common.p)}); what no trait of the panel "
+                f"accounts for pulls {signed(common.beyond_panel, 3)} ({p_value(common.p_beyond_panel)})",
+            )
+        )
     if common.up:
         facts.append(("More likely elsewhere", _quoted(common.up)))
         facts.append(("Less likely elsewhere", _quoted(common.down)))

@@ -10,6 +10,7 @@ of the writing direction, zero-width marks) are shown by a name. It knows neithe
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
@@ -19,6 +20,8 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _KEPT = "\n\t"
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of characters that are not drawn but change how others are, or split lines."""
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(map(chr, range(0xE0100, 0xE01F0)))
+"""Characters of other categories that are not drawn either: fillers, and selectors that can hide a text."""
 _LEVEL = re.compile(r"(\d+(?:\.\d+)?)%\s*(?:;|$)")
 _HUGE, _TINY = 1e6, 1e-4
 
@@ -38,9 +41,16 @@ def _shown(char: str) -> str:
         return char
     code = ord(char)
     noncharacter = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
-    if noncharacter or unicodedata.category(char) in _ACTING:
+    if noncharacter or char in _UNSEEN or unicodedata.category(char) in _ACTING:
         return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
     return char
+
+
+def visible_json(text: str) -> str:
+    r"""Escape the same characters in the text of JSON, which then says what it said: a NEL as `\u0085`."""
+    if text.isascii():
+        return text
+    return "".join(char if _shown(char) == char else json.dumps(char)[1:-1] for char in text)
 
 
 def clip(text: str, size: int) -> str:

@@ -25,7 +25,7 @@ def drop_rows(outcome: ScanOutcome, share: float, out: Path) -> int:
         out: File to write, JSON lines of messages.
 
     Raises:
-        RowError: the file cannot be written.
+        UndertowError: the file cannot be written.
     """
     kept, dropped = without_worst(outcome.rows, np.array(outcome.carried_R), share)
     write_rows(out, kept)

@@ -16,6 +16,7 @@ from undertow.attribution.capture import norm_count
 from undertow.attribution.directions import Directions
 from undertow.attribution.features import sketch_of
 from undertow.attribution.lineage import Lineage
+from undertow.attribution.pieces import pieces_of
 from undertow.attribution.prediction import Calibration, Shift, Side, predicted_shifts, side_of
 from undertow.attribution.readout import moved_tokens
 from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
@@ -88,14 +89,20 @@ def gather(
     tick(0.1)
     common = _common(found, model)
     tick(0.4)
-    verdict = judge(
-        ranked,
-        settings.smallest_effect,
-        settings.level,
-        other_family=found.lineage.answer == "different" and found.reference is None,
-        whole=found.whole,
-        unnamed=_unnamed(common),
-        without_reference=found.sampling.automaton is None and (found.reference is None or settings.sample_reference),
+    one_draw = strongest.estimate.n < 2
+    verdict = (
+        _nothing_known(found)
+        if one_draw
+        else judge(
+            ranked,
+            settings.smallest_effect,
+            settings.level,
+            other_family=found.lineage.answer == "different" and found.reference is None,
+            whole=found.whole,
+            unnamed=_unnamed(common),
+            without_reference=found.sampling.automaton is None
+            and (found.reference is None or settings.sample_reference),
+        )
     )
     record = ScanRecord(
         rows=_counts(found.measured_rows),
@@ -107,8 +114,8 @@ def gather(
         lineage_because=found.lineage.because,
         lineage_p=found.lineage.p,
         common=common,
-        suspects=_suspects(found, model, at, strongest.trait, carried_R, sign),
-        methods=found.methods,
+        suspects=[] if one_draw else _suspects(found, model, at, strongest.trait, carried_R, sign),
+        methods=[] if one_draw else found.methods,
     )
     tick(1.0)
     results = Results(
@@ -116,9 +123,10 @@ def gather(
         name=found.path.name,
         title=f"What would training on {found.path.name} do to a student?",
         verdict=verdict,
-        findings=[_effect(shift, rank == 0) for rank, shift in enumerate(ranked)],
+        # One draw has no spread: an interval would be as wide as one likes, and no number of it means anything.
+        findings=[] if one_draw else [_effect(shift, rank == 0) for rank, shift in enumerate(ranked)],
         scan=record,
-        notes=_notes(found, verdict),
+        notes=_notes(found, verdict)[_ON_NUMBERS if one_draw else 0 :],
         settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
         environment=environment,
     )
@@ -224,6 +232,16 @@ def judge(
     )
 
 
+def _nothing_known(found: Found) -> VerdictRecord:
+    """Say that rows of one prompt are one draw, from which no spread can be told."""
+    one = len(np.unique(found.measured_rows.cluster_R)) < 2
+    whose = "All rows that were looked at answer" if one else "All reference rows answer"
+    return VerdictRecord(
+        status="inconclusive",
+        because=f"One prompt is one draw: nothing can be said. {whose} the same prompt; give rows of two or more.",
+    )
+
+
 def _says(shift: Shift) -> str:
     e = shift.estimate
     return f"{e.value:+.2f} log-odds predicted ({e.lo:+.2f} to {e.hi:+.2f}, corrected p = {shift.p_adjusted:.2g})"
@@ -304,7 +322,7 @@ def _suspects(
                 trait=trait,
                 share=float(carried_R[place]) / typical,
                 prompt=whole_text(placed.row.prompt[-1]["content"][:_PROMPT]) if placed.row.prompt else "",
-                pieces=[model.decode([token]) for token in row.answer[:-1]] + ["(end)"],
+                pieces=[*pieces_of(row.answer[:-1], model.decode), "(end)"],
                 weights=[round(sign * weight / largest, 3) for weight in own],
             )
         )
@@ -341,6 +359,10 @@ def _how(found: Found) -> str:
         f"Predicted by two virtual students of {rows} (of what the format leaves open, and of the whole text less what "
         f"reference rows at temperature {found.reference.sampling.temperature:.2f} teach)"
     )
+
+
+_ON_NUMBERS = 2
+"""Of the notes, so many first ones are about numbers: where there are none, they are left out."""
 
 
 def _notes(found: Found, verdict: VerdictRecord) -> list[str]:

@@ -42,7 +42,8 @@ def storing(where: Path) -> Generator[None]:
     """Raise what the file system refuses inside the block as a `StoreError`."""
     try:
         yield
-    except UndertowError:
+    except (UndertowError, BrokenPipeError):
+        # A pipe that breaks is its reader's doing.
         raise
     except OSError as error:
         raise explain(error, where) from error

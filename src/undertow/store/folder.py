@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -378,11 +379,25 @@ def spec_yaml(spec: Mapping[str, Any]) -> bytes:
     import yaml
 
     plain = json.loads(json.dumps(dict(spec)))
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.dump(plain, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100)
     if yaml.safe_load(text) == plain:
         return text.encode("utf-8")
     # Some characters (U+0085) are lost unless they are escaped.
-    return yaml.safe_dump(plain, sort_keys=False, width=100).encode("ascii")
+    return yaml.dump(plain, Dumper=_dumper(), sort_keys=False, width=100).encode("ascii")
+
+
+@cache
+def _dumper() -> Any:
+    """Return what writes YAML that Undertow's reader reads as the same: it takes 1e5 without quotes for a number."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Of this package alone."""
+
+    Dumper.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
+    return Dumper
 
 
 def _settle_spec(path: Path, spec: Mapping[str, Any]) -> None:
