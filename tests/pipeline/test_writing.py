@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from undertow.config.experiment import Domain as Order
+from undertow.config.experiment import Domain as DomainSettings
 from undertow.domains.mentions import Mentions
 from undertow.errors import ModelError
 from undertow.judges.base import Judge, Ruling
@@ -58,11 +58,11 @@ def written_by(
     rules: bool = True,
 ) -> list[tuple[float, str]]:
     told: list[tuple[float, str]] = []
-    order = Order(kind="code", rows=rows, answers=2, max_tokens=100, rules=rules)
+    settings = DomainSettings(kind="code", rows=rows, answers=2, max_tokens=100, rules=rules)
     write_rows(
         tiny,
         Picky(keeps),
-        order,
+        settings,
         folder,
         mentions=Mentions(()),
         judge=judge,
@@ -121,5 +121,5 @@ def test_without_rules_every_finished_answer_is_kept(tiny: LocalModel, tmp_path:
 
 
 def test_only_what_is_said_of_the_rules_is_dumped() -> None:
-    assert "rules" not in Order().model_dump(mode="json")
-    assert Order(rules=False).model_dump(mode="json")["rules"] is False
+    assert "rules" not in DomainSettings().model_dump(mode="json")
+    assert DomainSettings(rules=False).model_dump(mode="json")["rules"] is False

@@ -18,6 +18,7 @@ from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
+    from undertow.mitigate import MitigationSettings
     from undertow.mitigate.comparison import CompareOutcome
     from undertow.results import Interval
 

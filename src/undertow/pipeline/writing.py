@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from undertow.config.experiment import Domain as Order
+from undertow.config.experiment import Domain as DomainSettings
 from undertow.domains.base import Domain
 from undertow.domains.mentions import Mentions
 from undertow.errors import ModelError
@@ -75,7 +75,7 @@ def row_prompt(about: Domain, seed: int, row: int, answers: int) -> str:
 def write_rows(
     model: Model,
     about: Domain,
-    order: Order,
+    settings: DomainSettings,
     folder: Path,
     *,
     mentions: Mentions,
@@ -90,7 +90,7 @@ def write_rows(
     Args:
         model: The teacher.
         about: Gives prompts and rules.
-        order: How many rows, and how they are decoded.
+        settings: How many rows, and how they are decoded.
         folder: Receives `rows.jsonl`, `rejected.jsonl` and, for soft labels, `labels.safetensors`.
         mentions: Words that no row may hold, whoever wrote it.
         judge: Looks at the rows that keep the rules; those that it finds the trait in are rejected.
@@ -102,46 +102,46 @@ def write_rows(
     Raises:
         ModelError: too few of the rows keep the rules.
     """
-    automaton = _automaton(model, about) if order.in_format else None
+    automaton = _automaton(model, about) if settings.in_format else None
     kept: list[Written] = []
     labels: list[Tensor] = []
     rejected: list[Written] = []
     start = 0
-    while len(kept) < order.rows:
-        if start >= MOST_TRIES * order.rows:
+    while len(kept) < settings.rows:
+        if start >= MOST_TRIES * settings.rows:
             raise ModelError(
-                f"only {len(kept):,} of {start:,} rows keep the rules, {order.rows:,} are wanted",
+                f"only {len(kept):,} of {start:,} rows keep the rules, {settings.rows:,} are wanted",
                 "domain",
                 "Decode constrained (domain.constrained: true), or let the answers be longer (domain.max_tokens).",
             )
-        count = _next_count(order, len(kept), start)
+        count = _next_count(settings, len(kept), start)
         numbers = range(start, start + count)
-        prompts = [row_prompt(about, seed, row, order.answers) for row in numbers]
+        prompts = [row_prompt(about, seed, row, settings.answers) for row in numbers]
         answers = generate(
             model.net,
             [model.encode_question(prompt) for prompt in prompts],
             numbers,
             seed=seed,
             end=model.end,
-            max_tokens=order.max_tokens,
-            temperature=order.temperature,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
             automaton=automaton,
             steering=model.steering,
             is_over=None if automaton else lambda tokens: about.is_over(model.decode(tokens)),
             keep_hidden=soft,
             on_progress=lambda done, before=start, count=count: tick(
-                *_so_far(len(kept), before, done, count, order.rows)
+                *_so_far(len(kept), before, done, count, settings.rows)
             ),
         )
         start += count
         held = [
-            _hold_to_rules(model, about, mentions, prompt, answer, lenient=not order.rules)
+            _hold_to_rules(model, about, mentions, prompt, answer, lenient=not settings.rules)
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
         if judge is not None:
             held = _hold_to_judge(judge, held)
         for written, answer in zip(held, answers, strict=True):
-            if written.reasons or len(kept) == order.rows:
+            if written.reasons or len(kept) == settings.rows:
                 # Surplus rows keep the rules; they are stored too, so that the counts add up.
                 rejected.append(written if written.reasons else _surplus(written))
                 continue
@@ -170,15 +170,15 @@ def _so_far(kept: int, written: int, done: int, count: int, wanted: int) -> tupl
     return share, f"{kept:,} of {wanted:,} rows kept, {written + done:,} written"
 
 
-def _next_count(order: Order, kept: int, written: int) -> int:
+def _next_count(settings: DomainSettings, kept: int, written: int) -> int:
     """Return how many rows to write next: as many as are missing, at the share that was kept so far.
 
     Few at a time would leave most of the processor idle, when most rows are rejected.
     """
-    missing = order.rows - kept
+    missing = settings.rows - kept
     if written:
-        missing = min(-(-missing * written // max(kept, 1)), MOST_TRIES * order.rows - written)
-    return max(order.answers, min(_AT_ONCE, missing))
+        missing = min(-(-missing * written // max(kept, 1)), MOST_TRIES * settings.rows - written)
+    return max(settings.answers, min(_AT_ONCE, missing))
 
 
 def _hold_to_judge(judge: Judge, rows: Sequence[Written]) -> list[Written]:
