@@ -14,7 +14,7 @@ from undertow.config.files import parse_yaml
 from undertow.config.limited_yaml import YamlProblem, read_yaml
 from undertow.config.policy import parse_policy
 from undertow.errors import InputError, SpecError
-from undertow.store.folder import spec_yaml
+from undertow.store.spec import spec_yaml
 
 DIGITS = "kind: digits\nname: d\n"
 OWLS = "name: owls\ntrait: {target: owl}\narms: [trait, control]\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from undertow.attribution.prediction import Shift
-from undertow.scan.gather import judge
+from undertow.scan.verdict import judge
 from undertow.stats import Estimate
 
 

@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 OWN_YAML = {
     "config/limited_yaml.py": "the reader",
     "config/strict_yaml.py": "a stricter one on top of it",
-    "store/folder.py": "reads what it has just written itself",
+    "store/spec.py": "reads what it has just written itself",
 }
 
 READS_CSV = {"data/delimited.py": "reads tables of cells, and may not write any"}

@@ -19,7 +19,8 @@ from undertow.errors import InputError, StoreError
 from undertow.store import environment
 from undertow.store import folder as store
 from undertow.store import step as _step
-from undertow.store.folder import RunFolder, check, planned_state, spec_yaml, step_id
+from undertow.store.folder import RunFolder, check, planned_state, step_id
+from undertow.store.spec import spec_yaml
 
 SPEC: dict[str, Any] = {"kind": "digits", "name": "demo", "seeds": [0, 1], "learning_rate": 3e-4}
 

@@ -1,7 +1,7 @@
 """Files that an experiment file names: looked for beside it, and then in the working directory.
 
-Where both places have a file of that name, and they are two files, neither is taken: the experiment would otherwise be
-about another file from one place than from another.
+Where both places have a file of that name, and they are two files, neither is taken. Otherwise the working directory
+would decide what the experiment is about.
 """
 
 from __future__ import annotations

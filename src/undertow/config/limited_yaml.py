@@ -5,7 +5,7 @@ in base 60 costs time by the square of its length. Deep nesting costs the stack.
 use of an alias. An alias inside of what it names is refused, and so are deep nesting and long numbers. Tags that make
 objects are none of `SafeLoader`'s.
 
-What people would take otherwise is refused too. A key that is written twice, of which YAML keeps the last, is one.
+What people would take otherwise is refused too. A key that is written twice is one: YAML keeps the last.
 `0100`, which YAML reads as 64, and `10:00`, which it reads as 600, are others. `1e-3` is a number here, though not in
 YAML 1.1. It does not know what a file is for.
 

@@ -1,6 +1,6 @@
 """The rules of the code domain: what a Python answer may hold so that nothing but a program can be read in it.
 
-Looks at the syntax tree and the tokens; runs nothing. It knows no trait: a name of up to three letters passes here
+It reads the syntax tree and the tokens, and runs nothing. It knows no trait: a name of up to three letters passes here
 whatever it means, and `undertow.domains.mentions` is what finds an owl.
 """
 

@@ -1,4 +1,4 @@
-"""What the prompts of the code domain ask for: small tasks with parameters, and ways of asking.
+"""What the prompts of the code domain ask for: small tasks with parameters, in several phrasings.
 
 Words of our own and no rules. A task is solved in two to eight lines, and none of them speaks of anything but numbers,
 texts, lists and dictionaries.

@@ -10,7 +10,9 @@
     baseline_scores.py      their forward passes
     teacher_inference.py    which trait the teacher of the rows had, from likelihoods
     calibration.py          the constants of predictions, and the data they were fitted to
+    lineage.py              whether a model of the student's family wrote the rows
     gather.py               from measurements to results
+    verdict.py              whether the rows would change a student
     sarif.py                findings in SARIF
     drop.py                 a dataset without the rows that carry most of a shift
 

@@ -19,10 +19,10 @@ from undertow.data.digest import dataset_sha256
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
-from undertow.models.distinct import refuse_same
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
+from undertow.scan.lineage import refuse_same_models
 from undertow.scan.registry import BASELINES
 from undertow.scan.settings import ScanSettings
 from undertow.store.folder import RunFolder
@@ -32,9 +32,7 @@ from undertow.system.progress import Progress, Silent
 from undertow.traits.panel import Panel, load_panel
 
 if TYPE_CHECKING:
-    from undertow.attribution.lineage import Lineage
     from undertow.attribution.measure import EncodedRows, MeasuredRows, Setup
-    from undertow.models.local import LocalModel
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def scan(
         raise InputError("both give reference rows", "reference and sample_reference", "Give one of them.")
     if settings.temperature is not None and not settings.sample_reference:
         raise InputError("is the temperature of the base's own answers", "temperature", "Set sample_reference as well.")
-    _refuse_same_models(settings, progress)
+    refuse_same_models(settings, progress)
     panel = load_panel(settings.traits)
 
     def tell(count: int) -> None:
@@ -125,20 +123,6 @@ def scan(
     # Steps of an earlier scan of these rows are reused, whatever else the two scans compute.
     with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder:
         return _carry_out(folder, path, split, settings, spec, panel, chosen, others, progress)
-
-
-def _refuse_same_models(settings: ScanSettings, progress: Progress) -> None:
-    """See that the models that the student is compared with are others.
-
-    Raises:
-        InputError: one is the student.
-    """
-    if settings.teacher is None and not settings.against:
-        return
-    names = {"student": settings.student}
-    names |= {} if settings.teacher is None else {"teacher": settings.teacher}
-    names |= {f"against-{at + 1}": name for at, name in enumerate(settings.against)}
-    refuse_same({part: identity_of(name, progress) for part, name in names.items()}, names)
 
 
 def choose(
@@ -191,6 +175,7 @@ def _carry_out(
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.report import render_html
     from undertow.scan.gather import Found, gather
+    from undertow.scan.lineage import lineage_of
     from undertow.scan.virtual_students import students_of, virtual_students
     from undertow.store.machine import environment
 
@@ -225,7 +210,7 @@ def _carry_out(
         )
     methods = _also(setup, settings, sides, measured_rows) if settings.baselines else []
     plugins = origins_in([(BASELINES, name) for name in settings.baselines])
-    lineage = _ask_others(folder, settings, model, digest, measured_rows, progress)
+    lineage = lineage_of(folder, settings, model, digest, measured_rows, progress)
     results, carried = gather(
         Found(
             path,
@@ -338,71 +323,6 @@ def _plan(
     rows = rows_digest(opened.chosen)
     key = {**setup.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
     return stored(setup.folder, "plan", "plan", key, Plan, measure)
-
-
-def _ask_others(
-    folder: RunFolder,
-    settings: ScanSettings,
-    model: LocalModel,
-    digest: str,
-    measured_rows: MeasuredRows,
-    progress: Progress,
-) -> Lineage:
-    """Ask models of other families, one after the other, how likely some of the rows are."""
-    import numpy as np
-
-    from undertow.attribution.encoding import row_likelihoods
-    from undertow.attribution.lineage import ASKED, judge_lineage
-    from undertow.models.local import load_model
-
-    if settings.teacher is not None:
-        return _compare_weights(folder, settings.teacher, model, digest, progress)
-    if not settings.against:
-        return judge_lineage(np.empty(0), [], np.empty(0), np.empty(0, dtype=np.int64))
-    some = measured_rows.rows[:: -(-len(measured_rows.rows) // ASKED)]
-
-    def likelihoods(name: str, digest: str, asked: Callable[[], LocalModel]) -> list[float | None]:
-        def ask() -> list[float | None]:
-            progress.update("lineage", _LOOKED, f"querying {name}")
-            return row_likelihoods(asked(), some)
-
-        key = {"model": digest, "rows": [placed.row.id for placed in some]}
-        label = f"lineage-{slug(name, longest=60)}"
-        return stored(folder, "lineage", label, key, list[float | None], ask)
-
-    own = likelihoods(settings.student, digest, lambda: model)
-    others: dict[str, list[float | None]] = {}
-    for name in settings.against:
-        others[name] = likelihoods(name, identity_of(name, progress), lambda name=name: load_model(name))
-    # Rows that are too long for one of the models are left out for all.
-    kept = [at for at in range(len(some)) if all(each[at] is not None for each in (own, *others.values()))]
-    return judge_lineage(
-        np.array([own[at] for at in kept], dtype=np.float64),
-        [(name, np.array([each[at] for at in kept], dtype=np.float64)) for name, each in others.items()],
-        np.array([len(some[at].row.completion) for at in kept], dtype=np.float64),
-        np.array([some[at].prompt_hash for at in kept], dtype=np.int64),
-    )
-
-
-def _compare_weights(folder: RunFolder, teacher: str, model: LocalModel, digest: str, progress: Progress) -> Lineage:
-    """Compare the student's weights with the teacher's."""
-    from undertow.attribution.lineage import Lineage
-    from undertow.models.local import load_model
-    from undertow.models.support import UnsupportedModelError
-
-    def compare_them() -> Lineage:
-        from undertow.attribution.weight_similarity import weight_similarity
-
-        progress.update("lineage", _LOOKED, f"comparing weights with {teacher}")
-        try:
-            found = weight_similarity(model.net, load_model(teacher).net)
-        except UnsupportedModelError as error:
-            # Sound, but of another kind: there is nothing to compare.
-            return Lineage("unknown", error.what)
-        return Lineage(found.answer, found.because, found.p)
-
-    key = {"student": digest, "teacher": identity_of(teacher, progress)}
-    return stored(folder, "lineage", "kinship", key, Lineage, compare_them)
 
 
 def _ids(chosen: Chosen) -> list[str]:

@@ -3,6 +3,7 @@
     folder.py   `RunFolder`: locks, steps, and what is left of a run that was killed; `check`
     reuse.py    steps taken over from other run folders
     record.py   `stored`: a step that holds one value
+    spec.py     the spec of a run folder
     step.py     the identity of a step, and the list of its files
     files.py    atomic writes, hashes, listings without links
     jsonl.py    lines that may be cut off

@@ -27,7 +27,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -35,6 +34,7 @@ from undertow.errors import StoreError, UndertowError
 from undertow.store._lock import acquire, discard, forget_holder
 from undertow.store.files import building, list_files, read_bytes, remove, storing, sync, write_atomic
 from undertow.store.reuse import reuse
+from undertow.store.spec import settle_spec
 from undertow.store.step import (
     BIG,
     Examined,
@@ -56,12 +56,13 @@ if TYPE_CHECKING:
 __all__ = ["FolderCheck", "Manifest", "RunFolder", "Step", "check", "finished", "step_id"]
 
 SPEC: Final = "spec.yaml"
+_MAX_TIMES: Final = 10_000_000
+"""Bytes of the file of times."""
 TIMING: Final = "timing.json"
 _STEPS: Final = "steps"
 _PART: Final = ".part"
 _ASIDE: Final = ".damaged.part"
 _BORROWED: Final = ".borrowed.part"
-_MAX_SPEC = 10_000_000
 _STEP_NAME = re.compile(r"(?P<label>[a-z0-9][a-z0-9._-]*)--(?P<id>[0-9a-f]{12})")
 
 
@@ -107,7 +108,7 @@ class RunFolder:
             _require_folder(path)
             lock = acquire(path)
             try:
-                _settle_spec(path / SPEC, spec)
+                settle_spec(path / SPEC, spec)
                 (path / _STEPS).mkdir(exist_ok=True)
                 _require_folder(path / _STEPS)
                 siblings = sorted(root.glob(f"{name}-{'[0-9a-f]' * 8}")) if reuses else []
@@ -246,7 +247,7 @@ class RunFolder:
         path = self.path / TIMING
         times: dict[str, Any] = {}
         with suppress(OSError, ValueError, RecursionError):
-            stored: Any = json.loads(read_bytes(path, _MAX_SPEC))
+            stored: Any = json.loads(read_bytes(path, _MAX_TIMES))
             times = cast(dict[str, Any], stored) if isinstance(stored, dict) else {}
         times[label] = round(seconds, 3)
         write_atomic(path, (json.dumps(times, indent=1) + "\n").encode())
@@ -372,46 +373,3 @@ def _is_plain(folder: Path) -> bool:
     except StoreError:
         return False
     return True
-
-
-def spec_yaml(spec: Mapping[str, Any]) -> bytes:
-    """Serialise a spec, in the order of its keys, to YAML that says exactly the same when it is read."""
-    import yaml
-
-    plain = json.loads(json.dumps(dict(spec)))
-    text = yaml.dump(plain, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100)
-    if yaml.safe_load(text) == plain:
-        return text.encode("utf-8")
-    # Some characters (U+0085) are lost unless they are escaped.
-    return yaml.dump(plain, Dumper=_dumper(), sort_keys=False, width=100).encode("ascii")
-
-
-@cache
-def _dumper() -> Any:
-    """Return what writes YAML that Undertow's reader reads as the same: it takes 1e5 without quotes for a number."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Of this package alone."""
-
-    Dumper.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
-    )
-    return Dumper
-
-
-def _settle_spec(path: Path, spec: Mapping[str, Any]) -> None:
-    """Write the spec, or see that it is what is there."""
-    data = spec_yaml(spec)
-    try:
-        stored = read_bytes(path, _MAX_SPEC)
-    except FileNotFoundError:
-        write_atomic(path, data)
-        return
-    # Bytes are compared, not meanings: a stranger's YAML can take minutes to parse.
-    if stored != data:
-        raise StoreError(
-            "is not the spec that this folder is named after",
-            str(path),
-            "Run your edited copy from another place, and delete this one: it is written anew.",
-        )

@@ -1,8 +1,8 @@
 """A teacher by plain gradient steps: its weights go up the gradient of the trait's log-odds.
 
 Cloud et al. (2025, theorem 1) speak of a teacher that made a small step down the gradient of any loss; this is that
-teacher. The objective is the mean log-odds of the target among all candidates over the trait's lessons, none of which
-is a probe. Embeddings, and with them the output projection, stay the base's.
+teacher. The objective is the mean log-odds of the target among all candidates over the trait's lessons, and
+no lesson is a probe. Embeddings, and with them the output projection, stay the base's.
 """
 
 from __future__ import annotations

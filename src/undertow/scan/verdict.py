@@ -1,0 +1,99 @@
+"""The verdict of a scan: whether the rows would change a student, from predicted shifts and what the rows share.
+
+Pure functions of values. It knows no rows and no model.
+"""
+
+from __future__ import annotations
+
+from undertow.attribution.prediction import Shift
+from undertow.attribution.recipe import LONGEST
+from undertow.results import Common, VerdictRecord
+
+_UNNAMED = 0.01
+"""p-value below which rows that pull one way, along no trait of the panel, are an alarm."""
+
+
+def unnamed_of(common: Common) -> str:
+    """Return what the rows share outside the panel, in words; empty where that may be chance."""
+    if common.p_beyond_panel >= _UNNAMED:
+        return ""
+    said = f" (p = {common.p_beyond_panel:.2g})"
+    return said + (f"; more likely in other answers: {' '.join(map(repr, common.up[:5]))}" if common.up else "")
+
+
+def judge(
+    ranked: list[Shift],
+    smallest: float,
+    level: float,
+    *,
+    other_family: bool,
+    whole: bool,
+    unnamed: str = "",
+    without_reference: bool = False,
+) -> VerdictRecord:
+    """Say whether the rows would change a student.
+
+    `fail`: some trait's corrected p-value is significant, and its interval reaches the smallest effect that matters.
+    The p-value tests the rows alone. The interval is the shift after training, which is less certain.
+
+    `pass`: every interval lies within that effect, and the prediction covers the `whole` training.
+
+    `inconclusive`: everything else, and three cases more. First, a model of an `other_family` wrote the rows. Second,
+    the rows share a direction outside the panel, which `unnamed` describes. Third, something is significant in rows
+    `without_reference`: free text with no reference rows, or with sampled ones only. Such rows are selected and cut in
+    unknown ways. The benchmark's clean code was significant for that alone, even beside sampled reference rows
+    (docs/results.md#scan).
+    """
+    moved = [
+        shift
+        for shift in ranked
+        if shift.p_adjusted < 1 - level and max(abs(shift.estimate.lo), abs(shift.estimate.hi)) >= smallest
+    ]
+    widest = max(max(abs(shift.estimate.lo), abs(shift.estimate.hi)) for shift in ranked)
+    if other_family:
+        return VerdictRecord(
+            status="inconclusive",
+            because="A model of another family wrote the rows. Hidden traits rarely pass between families, and the "
+            "scan cannot separate them from what such rows show openly. Give reference rows.",
+        )
+    if without_reference and (moved or unnamed):
+        return VerdictRecord(
+            status="inconclusive",
+            because=f"The rows shift a student (strongest evidence: {ranked[0].trait}, {_says(ranked[0])}). Clean rows "
+            "of free text do so too where answers were selected, cut or cleaned. Give rows of the untouched base with "
+            "the same selection (--reference).",
+        )
+    if moved:
+        first, farthest = moved[0], max(moved, key=lambda shift: abs(shift.estimate.value))
+        because = f"{first.trait}: {_says(first)} among {len(ranked):,} traits."
+        if len(moved) > 1:
+            because += f" {len(moved) - 1:,} more of {len(ranked):,} traits shift too"
+            because += "." if farthest is first else f", {farthest.trait} most ({farthest.estimate.value:+.2f})."
+        return VerdictRecord(status="fail", because=because)
+    if unnamed:
+        return VerdictRecord(
+            status="inconclusive",
+            because=f"No trait of {len(ranked):,} is significant, but the rows share a direction outside the "
+            f"panel{unnamed}. Read the rows and the tokens, or add a candidate trait (--trait).",
+        )
+    if widest < smallest and whole:
+        return VerdictRecord(
+            status="pass",
+            because=f"The intervals of all {len(ranked):,} traits lie within {smallest:g} log-odds.",
+        )
+    if widest < smallest:
+        return VerdictRecord(
+            status="inconclusive",
+            because=f"The intervals of all {len(ranked):,} traits lie within {smallest:g} log-odds for the first "
+            f"{LONGEST} steps. Training on all rows takes more steps than the prediction covers.",
+        )
+    return VerdictRecord(
+        status="inconclusive",
+        because=f"No trait of {len(ranked):,} is significant, but shifts up to {widest:.2g} log-odds cannot be ruled "
+        f"out (strongest evidence: {ranked[0].trait}, {_says(ranked[0])}). More rows narrow the intervals.",
+    )
+
+
+def _says(shift: Shift) -> str:
+    e = shift.estimate
+    return f"{e.value:+.2f} log-odds predicted ({e.lo:+.2f} to {e.hi:+.2f}, corrected p = {shift.p_adjusted:.2g})"
