@@ -32,7 +32,9 @@ def make(base: str, trait: Trait, how: FineTune, folder: Path, *, seed: int, tic
     """
     model = load_model(base)
     if how.lessons is not None:
-        taught = [(row.prompt, row.completion) for row in require_rows(Path(how.lessons))]
+        # Every answer that carries loss is a lesson.
+        parts = [part for row in require_rows(Path(how.lessons)) for part in row.answers()]
+        taught = [(part.prompt, part.completion) for part in parts]
     else:
         taught = [
             ((Message(role="user", content=lesson.question),), lesson.options[trait.index]) for lesson in trait.lessons
