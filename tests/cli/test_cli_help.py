@@ -79,8 +79,8 @@ def test_sentences_are_short_and_in_the_words_of_the_field(verb: str, capsys: py
 
 def test_an_older_spelling_of_an_option_is_accepted_and_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert not any("--also" in line for line in lines_of(["scan"], capsys))
-    for option in ("--baseline", "--also"):
+    for option, name in (("--baseline", "baselines"), ("--also", "also")):
         _command, bound, _ignored = app.parse_args(
             ["scan", "rows.jsonl", option, "likelihood"], print_error=False, exit_on_error=False
         )
-        assert bound.arguments[option.strip("-")] == ["likelihood"]
+        assert bound.arguments[name] == ["likelihood"]
