@@ -11,6 +11,7 @@ from undertow.report.words import p_value
 from undertow.results import Effect, Interval, MitigationRecord, Results, load_results
 
 DIGITS: Final = "experiments/digits/results.json"
+DEMO: Final = "experiments/demo/results.json"
 MITIGATE: Final = "experiments/mitigate/measured"
 METHODS: Final = {
     "none": "ordinary training (`none`)",
@@ -44,6 +45,27 @@ DIGITS_ARMS: Final = {
 def results_of(source: str) -> Results:
     """Return a committed results.json."""
     return load_results(ROOT / source)
+
+
+def demo_arms() -> Table:
+    """Return how far the teacher and the students of the demo lie from the base."""
+    results = results_of(DEMO)
+    teachers = [
+        [f"teacher that loves {teacher.trait}s", number(_plain(teacher.strength), sign=True)]
+        for teacher in results.teachers
+        if teacher.strength is not None and teacher.arm == "trait"
+    ]
+    students = [[f"students of the arm {arm.arm}", number(_plain(arm.shift), sign=True)] for arm in results.arms]
+    return Table((DEMO,), ["model, minus base", "owl (95% interval)"], [*teachers, *students])
+
+
+def demo_differences() -> Table:
+    """Return the differences between the demo's arms."""
+    rows = [
+        [each.name, number(_plain(each), sign=True), p_value(each.p), p_value(each.p_adjusted)]
+        for each in results_of(DEMO).effects
+    ]
+    return Table((DEMO,), ["difference", "log-odds (95% interval)", "p", "Holm"], rows)
 
 
 def transfer() -> Table:
