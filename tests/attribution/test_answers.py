@@ -75,3 +75,21 @@ def test_one_answer_a_row_is_the_row_itself(tmp_path: Path) -> None:
     (placed,) = choose_rows(write(tmp_path / "rows.jsonl", ONE), everything=True).rows
     assert placed == Placed(placed.file, 1, placed.row)
     assert LOSS == "marked"
+
+
+def test_a_row_whose_later_turn_is_refused_is_left_out_whole(tmp_path: Path) -> None:
+    from undertow.attribution.encoding import takes_conversations
+    from undertow.models.ending import RefusedConversationError
+
+    class Strict:
+        """Refuses conversations that hold `b`."""
+
+        def encode_prompt(self, messages: list[dict[str, str]]) -> list[int]:
+            if any(turn["content"] == "b" for turn in messages):
+                raise RefusedConversationError("the chat template refuses it")
+            return [1]
+
+    chosen = choose_rows(write(tmp_path / "rows.jsonl", TWO, ONE), everything=True)
+    taken, refused = takes_conversations(Strict(), chosen.rows, skip=True)  # type: ignore[arg-type]
+    assert [placed.row.completion for placed in taken] == ["3"]
+    assert len(refused) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from undertow.attribution.sampling import Encoded, answer_logprobs, fit_temperature, states_of
 from undertow.data.files import BadRow
@@ -76,24 +77,23 @@ def takes_conversations(model: LocalModel, rows: Sequence[Placed], *, skip: bool
 
     Args:
         model: The student.
-        rows: The rows.
+        rows: The rows, or their answers: a row is taken whole or not at all.
         skip: Leave rows out that it refuses.
 
     Raises:
         InputError: it refuses one, and none is to be left out.
     """
-    taken: list[Placed] = []
-    refused: list[BadRow] = []
+    refused: dict[tuple[Path, int], BadRow] = {}
     for placed in rows:
         try:
             model.encode_prompt(list(placed.row.prompt))
-            taken.append(placed)
         except RefusedConversationError as error:
             wrong = _at(placed, error)
             if not skip:
                 raise wrong from error
-            refused.append(BadRow(wrong.where, wrong.what))
-    return taken, refused
+            refused.setdefault((placed.file, placed.number), BadRow(wrong.where, wrong.what))
+    taken = [placed for placed in rows if (placed.file, placed.number) not in refused]
+    return taken, [*refused.values()]
 
 
 def row_likelihoods(model: LocalModel, rows: Sequence[Placed]) -> list[float | None]:

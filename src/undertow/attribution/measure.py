@@ -189,7 +189,7 @@ def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Ca
         if answer
     ]
     rows = [placed for placed, answer in zip(opened.rows, answers, strict=True) if answer]
-    return EncodedRows("reference", Chosen(rows, len(rows)), rows, encoded, sampling, 0)
+    return EncodedRows("reference", Chosen(rows, count_rows(rows)), rows, encoded, sampling, 0)
 
 
 def step_key(setup: Setup, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:

@@ -96,7 +96,11 @@ def score_rows(
             lambda done: progress.update("scoring rows", 0.3 + 0.7 * done / count, f"{done:,} of {count:,}"),
         )
         trait, carried_R = carried(
-            directions, measured_rows.features, measured_rows.cluster_R, measured_rows.sampling.temperature, chosen.read
+            directions,
+            measured_rows.features,
+            measured_rows.cluster_R,
+            measured_rows.sampling.temperature,
+            measured_rows.chosen.read,
         )
         broken = len(opened.chosen.broken)
         return RowScores(measured_rows.rows, carried_R, trait, measured_rows.too_long, folder.path, broken)

@@ -79,11 +79,11 @@ def attribute_rows(
     )
     return TracedRows(
         rows=RowCounts(
-            read=chosen.read,
+            read=measured_rows.chosen.read,
             looked_at=count_rows(measured_rows.rows),
             too_long=measured_rows.too_long,
-            left_out=chosen.left_out,
-            broken=len(chosen.broken),
+            left_out=measured_rows.left_out,
+            broken=len(measured_rows.chosen.broken),
         ),
         prompts=len(np.unique(cluster_R)),
         traits_correlation=found.traits_correlation,

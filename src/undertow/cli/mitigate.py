@@ -89,6 +89,15 @@ def mitigate(
     if compare is not None:
         if clip is not None:
             raise InputError("is the experiment's when methods are compared", "--clip", "Set student.clip in its file.")
+        given = {
+            "--with": with_,
+            "--out": out,
+            "--columns": columns,
+            "--use": use,
+            "--skip-broken": skip_broken or None,
+        }
+        if unused := [option for option, value in given.items() if value is not None]:
+            raise InputError("says nothing when methods are compared", ", ".join(unused), "Leave it out.")
         return _compare(compare, methods, by, runs, dry_run=dry_run, strict=strict, json=json, quiet=quiet)
     assert rows is not None
     if with_ is None or out is None:

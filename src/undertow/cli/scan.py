@@ -232,7 +232,6 @@ def _show_rows(record: ScanRecord) -> None:
 
 
 _EVIDENT = 0.01
-_INFERENCE = {"teacher-inference", "writer"}
 
 
 def _show_methods(record: ScanRecord) -> None:

@@ -269,6 +269,8 @@ def require_rows(path: Path, *, shown: int = 5, reading: Reading = RECOGNISED) -
     rows: list[Row] = []
     bad: list[BadRow] = []
     for each in read_rows(path, reading=reading):
+        if isinstance(each, LeftOut):
+            continue  # no training uses it
         (bad if isinstance(each, BadRow) else rows).append(each)  # type: ignore[arg-type]
     if bad:
         raise broken_rows(bad, len(rows), path, shown=shown)

@@ -116,7 +116,7 @@ def mitigate(
     notes = {"rows hold": "; ".join(known.notes)} if known.notes else {}
     if settings.method.rows is not None:
         return _change([placed.row for placed in known.rows], settings.method, out) | notes
-    if settings.method.when == "rows":
+    if settings.method.name in ("own-base", "other-base", "paraphrase"):
         return _rewrite(known, settings, out, progress, reading.loss) | notes
     return _train(known, settings, out, progress, reading.loss) | notes
 
@@ -255,6 +255,8 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         trait,
         lambda: load_model(teacher or settings.student),
         precision.autocast,
+        settings.seed,
+        None if (by := settings.by) is None else lambda: load_model(by),
     )
     treatment = prepare(settings.method.name, task)
     recipe = replace(

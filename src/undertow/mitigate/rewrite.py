@@ -43,12 +43,15 @@ def rewrite(
         paraphrase: Show it the answers, and have it say them in other words.
         tick: Is told the share of the work that is done.
     """
-    places = [loss_turns(row, loss) for row in rows]
-    done: list[list[Message] | None] = [list(row.messages) for row in rows]
-    rounds = max(map(len, places))
+    # A turn of another role may carry loss too; only answers are written.
+    places = [[at for at in loss_turns(row, loss) if row.messages[at]["role"] == "assistant"] for row in rows]
+    done: list[list[Message] | None] = [[turn.copy() for turn in row.messages] for row in rows]
+    rounds = max(map(len, places), default=0)
     for turn in range(rounds):
         # An answer stands behind the new ones before it, so the turns of all rows are written one after the other.
         some = [at for at, turns in enumerate(places) if len(turns) > turn and done[at] is not None]
+        if not some:
+            break
         parts = [Row(tuple((done[at] or [])[: places[at][turn] + 1])) for at in some]
 
         def tell(share: float, turn: int = turn) -> None:
@@ -63,7 +66,15 @@ def rewrite(
             else:
                 turns[places[at][turn]] = Message(role="assistant", content=text)
     made = "paraphrased_by" if paraphrase else "written_anew_by"
-    found = [Row(tuple(turns), {made: model.name}) for turns in done if turns is not None]
+    found: list[Row] = []
+    for row, turns, written in zip(rows, done, places, strict=True):
+        if turns is None:
+            continue
+        for at, turn in enumerate(turns):
+            if turn["role"] == "assistant" and at not in written:
+                # The old writer's answer stays as context. Nothing is learned from it.
+                turn["weight"] = 0.0
+        found.append(Row(tuple(turns), {made: model.name}, row.tools, row.weight))
     return found, len(rows) - len(found)
 
 

@@ -79,7 +79,7 @@ def _other(task: Task, method: str) -> LocalModel:
 
 
 def _written_anew(task: Task, writer: LocalModel, *, paraphrase: bool = False) -> list[Example]:
-    written, _ = rewrite(writer, _rows_of(task), seed=task.seed, paraphrase=paraphrase)
+    written, _ = rewrite(writer, _rows_of(task), seed=task.seed, loss="last", paraphrase=paraphrase)
     return _examples(task.model, written)
 
 

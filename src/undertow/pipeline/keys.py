@@ -64,5 +64,5 @@ def instil_key(how: Instil) -> dict[str, Any]:
     """
     key = how.model_dump(mode="json") | origin_key(METHODS, how.method)
     if isinstance(how, FineTune) and how.lessons is not None:
-        key["lessons"] = digest_of([row.id for row in require_rows(Path(how.lessons))])
+        key["lessons"] = digest_of([part.id for row in require_rows(Path(how.lessons)) for part in row.answers()])
     return key

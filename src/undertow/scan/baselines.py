@@ -1,6 +1,6 @@
 """Baselines on the rows of a scan: published methods and teacher inference, each a step of its folder.
 
-found = other_methods(eyes, looked, reference, ("likelihood",), level=0.95, tick=tell)
+found = baseline_findings(setup, rows, reference, ("likelihood",), level=0.95, tick=tell)
 """
 
 from __future__ import annotations

@@ -147,10 +147,6 @@ def _calibration(taught: VirtualStudents | None) -> Calibration:
     return VIRTUAL if taught.whole is None else BESIDE
 
 
-_INFERENCE = {"teacher-inference", "writer"}
-"""The two spellings of the baseline that infers the teacher."""
-
-
 def _nothing_known(found: Found) -> VerdictRecord:
     """Say that rows of one prompt are one draw, from which no spread can be told."""
     one = len(np.unique(found.measured_rows.cluster_R)) < 2
@@ -221,7 +217,11 @@ def _common(found: Found, model: LocalModel) -> Common:
 def _suspects(
     found: Found, model: LocalModel, at: int, trait: str, carried_R: np.ndarray, sign: float
 ) -> list[SuspectRow]:
-    order = np.argsort(-carried_R, kind="stable")[:TOP_ROWS].tolist()
+    strongest: dict[tuple[Path, int], int] = {}
+    for place in np.argsort(-carried_R, kind="stable").tolist():
+        placed = found.measured_rows.rows[place]
+        strongest.setdefault((placed.file, placed.number), place)
+    order = [*strongest.values()][:TOP_ROWS]
     rows = [found.measured_rows.encoded[place] for place in order]
     weights = token_alignments(model, rows, found.directions.gradients_KF[at, : norm_count(model.net)], found.sampling)
     typical = float(np.abs(carried_R).mean()) or 1.0

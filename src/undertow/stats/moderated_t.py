@@ -8,7 +8,7 @@ drawn towards what they have in common, and the degrees of freedom of that commo
 What it does not know: how many of the quantities vary on their own. Rival answers to one question go together, and the
 common variance then rests on fewer draws than it seems; `independent` limits its degrees of freedom.
 
-    newcomers(student_K, control_CK)[0]     # (Estimate, p) of the first quantity
+    moderated_tests(student_K, control_CK)[0]     # (Estimate, p) of the first quantity
 """
 
 from __future__ import annotations
