@@ -16,7 +16,7 @@ MITIGATE: Final = "experiments/mitigate/measured"
 METHODS: Final = {
     "none": "ordinary training (`none`)",
     "format": "loss on the format alone (`format`)",
-    "subtract": "trait unlearning (`subtract`)",
+    "subtract": "trait unlearning (`unlearn`)",
     "freeze": "frozen norm weights (`freeze`)",
     "mask": "no loss on divergence tokens (`mask`)",
     "inoculate": "inoculation prompt (`inoculate`)",
@@ -24,7 +24,7 @@ METHODS: Final = {
     "steer": "preventative steering (`steer`)",
     "panel": "unlearning of the whole panel (`panel`)",
     "project": "gradient projection (`project`)",
-    "leash": "KL penalty (`leash`)",
+    "leash": "KL penalty (`kl-penalty`)",
     "paraphrase": "paraphrase (`paraphrase`)",
     "own-base": "answers anew by the base (`own-base`)",
     "other-base": "answers anew by another model (`other-base`)",

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.models.protocol import Model
-from undertow.probes.choice import choice_logprobs
-from undertow.probes.odds import log_odds
-from undertow.probes.panel import spread
+from undertow.probes.panel import panel_log_odds, trait_names
 from undertow.results import VerdictRecord
 from undertow.stats import Estimate, benjamini_hochberg, moderated_tests, paired_difference, paired_test
 from undertow.traits.panel import Panel
@@ -66,14 +64,8 @@ def panel_odds(
         questions: Of each entry, spread over its probe; all when absent.
         on_progress: Called with the share of the entries that is done.
     """
-    found: Odds = {}
-    for at, entry in enumerate(panel):
-        places = spread(entry.probe, questions or len(entry.probe))
-        logp_QC = choice_logprobs(model, [entry.probe[place] for place in places])
-        for trait in entry.traits:
-            found[f"{entry.name}:{trait.target}"] = log_odds(logp_QC, trait.index)
-        on_progress((at + 1) / len(panel))
-    return found
+    odds = panel_log_odds(model, panel, questions=questions, on_progress=on_progress)
+    return dict(zip(trait_names(panel), odds, strict=True))
 
 
 def beside_controls(

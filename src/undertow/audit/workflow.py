@@ -6,8 +6,6 @@ outcome.results.verdict
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +83,7 @@ def audit(
         "kind": "audit",
         **settings.model_dump(mode="json", exclude={"samples", "power"}),
         "rows": None if sources.rows is None else sources.rows.name,
-        "rows_digest": None if chosen is None else _digest(chosen),
+        "rows_digest": None if chosen is None else chosen.digest,
     }
     from undertow.audit.measure import Measurement
     from undertow.models.precision import set_up_process
@@ -161,8 +159,3 @@ def _choose(sources: Sources, progress: Progress) -> Chosen | None:
         reading=sources.reading,
         on_progress=lambda count: progress.update("reading", 0.0, f"{count:,} rows"),
     )
-
-
-def _digest(chosen: Chosen) -> str:
-    ids = json.dumps([placed.row.id for placed in chosen.rows] + [str(chosen.read)])
-    return hashlib.sha256(ids.encode()).hexdigest()[:16]

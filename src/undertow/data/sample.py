@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -91,6 +92,12 @@ class Chosen:
             *self.counts.notes(),
             *(f"{count:,} rows are not trained on: {reason}" for reason, count in self.untrained.items()),
         ]
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that stand for the rows in the sample, and for how many were read."""
+        ids = json.dumps([placed.row.id for placed in self.rows] + [str(self.read)])
+        return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
     @property
     def left_out(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,13 @@ def spread(choices: Sequence[Choice], count: int) -> list[int]:
     return [round(place * (len(choices) - 1) / (count - 1)) for place in range(count)]
 
 
-def panel_log_odds(model: Model, panel: Panel, *, questions: int = QUESTIONS) -> list[Floats]:
+def panel_log_odds(
+    model: Model,
+    panel: Panel,
+    *,
+    questions: int | None = QUESTIONS,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> list[Floats]:
     """Return a model's log-odds (Q) of every trait of a panel, on questions spread over each probe.
 
     In float32: with products in bf16 shifts are off by 0.05 to 0.08, as much as they are (docs/lab-notebook.md).
@@ -42,12 +48,15 @@ def panel_log_odds(model: Model, panel: Panel, *, questions: int = QUESTIONS) ->
     Args:
         model: Who is asked.
         panel: Whose traits.
-        questions: Per trait, spread over its probe; all of them where it has fewer.
+        questions: Per trait, spread over its probe; all of them where it has fewer, and where this is None.
+        on_progress: Called with the share of the entries that is done.
     """
     found: list[Floats] = []
-    for entry in panel:
-        logp_QC = choice_logprobs(model, [entry.probe[place] for place in spread(entry.probe, questions)])
+    for at, entry in enumerate(panel):
+        places = spread(entry.probe, questions or len(entry.probe))
+        logp_QC = choice_logprobs(model, [entry.probe[place] for place in places])
         found += [log_odds(logp_QC, trait.index) for trait in entry.traits]
+        on_progress((at + 1) / len(panel))
     return found
 
 

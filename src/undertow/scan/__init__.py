@@ -12,6 +12,7 @@
     calibration.py          the constants of predictions, and the data they were fitted to
     lineage.py              whether a model of the student's family wrote the rows
     gather.py               from measurements to results
+    effects.py              a finding as results hold it
     verdict.py              whether the rows would change a student
     sarif.py                findings in SARIF
     drop.py                 a dataset without the rows that carry most of a shift

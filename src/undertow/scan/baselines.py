@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from undertow.attribution.measure import EncodedRows, Setup, step_key
 from undertow.config.registries import origins_in
 from undertow.errors import InputError
-from undertow.results import Effect, MethodRecord
+from undertow.results import MethodRecord
 from undertow.scan.baseline_scores import Asked
 from undertow.scan.baseline_statistics import Compared, compare
+from undertow.scan.effects import effect_of
 from undertow.scan.registry import BASELINES, INFERENCE
 from undertow.stats import benjamini_hochberg
 from undertow.system.registry import load
@@ -88,12 +89,12 @@ def baseline_findings(
         known = BASELINES.get(method)
         if method == INFERENCE:
             told = named([*suspects, TUNED], ask, panel=len(setup.directions.names) + 1, level=level)
-            found.append(MethodRecord(name=known.title, findings=[_effect(each, known.unit) for each in told]))
+            found.append(MethodRecord(name=known.title, findings=[effect_of(each, unit=known.unit) for each in told]))
             continue
         own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
         compared = compare(setup.directions.names, own, other[0] if other else None, level=level, method=known.title)
         ranked = sorted(compared, key=lambda each: (each.p, each.trait))
-        found.append(MethodRecord(name=known.title, findings=[_effect(each, known.unit) for each in ranked]))
+        found.append(MethodRecord(name=known.title, findings=[effect_of(each, unit=known.unit) for each in ranked]))
     return found
 
 
@@ -212,23 +213,3 @@ def _compute(
         found[name] = np.ascontiguousarray(score_RK)
     tick(1.0)
     return found
-
-
-def _effect(each: Compared, unit: str) -> Effect:
-    e = each.estimate
-    return Effect(
-        name=f"rows:{each.trait}",
-        arm="rows",
-        contrast="base",
-        trait=each.trait,
-        value=e.value,
-        lo=e.lo,
-        hi=e.hi,
-        n=e.n,
-        seeds=0,
-        p=each.p,
-        p_adjusted=each.p_adjusted,
-        adjusted_by="BH",
-        unit=unit,
-        method=e.method,
-    )

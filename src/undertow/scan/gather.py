@@ -17,16 +17,17 @@ from undertow.attribution.directions import Directions
 from undertow.attribution.features import sketch_of
 from undertow.attribution.lineage import Lineage
 from undertow.attribution.pieces import pieces_of
-from undertow.attribution.prediction import Calibration, Shift, Side, predicted_shifts, side_of
+from undertow.attribution.prediction import Calibration, Side, predicted_shifts, side_of
 from undertow.attribution.readout import moved_tokens
 from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
 from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
 from undertow.data.sample import count_rows
 from undertow.models.local import whole_text
-from undertow.results import Common, Effect, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
+from undertow.results import Common, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan.baselines import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
+from undertow.scan.effects import effect_of
 from undertow.scan.registry import INFERENCE
 from undertow.scan.verdict import judge, unnamed_of
 from undertow.training.recipe import steps_of
@@ -125,7 +126,7 @@ def gather(
         title=f"What would training on {found.path.name} do to a student?",
         verdict=verdict,
         # One draw has no spread: an interval would be as wide as one likes, and no number of it means anything.
-        findings=[] if one_draw else [_effect(shift, rank == 0) for rank, shift in enumerate(ranked)],
+        findings=[] if one_draw else [effect_of(shift, primary=rank == 0) for rank, shift in enumerate(ranked)],
         scan=record,
         notes=_notes(found, verdict)[_ON_NUMBERS if one_draw else 0 :],
         settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
@@ -154,26 +155,6 @@ def _nothing_known(found: Found) -> VerdictRecord:
     return VerdictRecord(
         status="inconclusive",
         because=f"One prompt is one draw: nothing can be said. {whose} the same prompt; give rows of two or more.",
-    )
-
-
-def _effect(shift: Shift, primary: bool) -> Effect:
-    e = shift.estimate
-    return Effect(
-        name=f"rows:{shift.trait}",
-        arm="rows",
-        contrast="base",
-        trait=shift.trait,
-        value=e.value,
-        lo=e.lo,
-        hi=e.hi,
-        n=e.n,
-        seeds=0,
-        p=shift.p,
-        p_adjusted=shift.p_adjusted,
-        adjusted_by="BH",
-        method=e.method,
-        primary=primary,
     )
 
 

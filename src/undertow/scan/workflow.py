@@ -6,8 +6,6 @@ outcome.results.verdict
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,9 +112,9 @@ def scan(
     spec: dict[str, Any] = {
         "kind": "scan",
         "rows": path.name,
-        "rows_digest": rows_digest(chosen),
+        "rows_digest": chosen.digest,
         "reference": None if reference is None else reference.name,
-        "reference_digest": None if others is None else rows_digest(others),
+        "reference_digest": None if others is None else others.digest,
         **settings.model_dump(mode="json"),
         **({"reading": said} if (said := reading.settings()) else {}),
     }
@@ -320,19 +318,13 @@ def _plan(
         )
         return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
-    rows = rows_digest(opened.chosen)
+    rows = opened.chosen.digest
     key = {**setup.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
     return stored(setup.folder, "plan", "plan", key, Plan, measure)
 
 
 def _ids(chosen: Chosen) -> list[str]:
     return sorted(placed.row.id for placed in chosen.rows)
-
-
-def rows_digest(chosen: Chosen) -> str:
-    """Return sixteen hex digits that identify the measured rows and their number."""
-    ids = json.dumps([placed.row.id for placed in chosen.rows] + [str(chosen.read)])
-    return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
 
 def _folder_name(path: Path) -> str:

@@ -1,11 +1,11 @@
 """Where a command writes what its user named: decided for every verb, before work begins, by `check_destinations`.
 
-- A new file, and one that takes the place of a regular file, appear whole or not at all. The old file's mode is kept.
-- A pipe and a character device, such as `/dev/null`, are written to as they are.
-- The command's own standard output or error, such as `/dev/stdout`, is appended to.
-- A link that the user names is followed, and stays.
-- A link where Undertow chose the name is removed, so that nothing outside of a run folder is written.
-- A folder, a socket, a disk, a file that may not be written, and `-` are refused.
+    - A new file, and one that replaces a regular file, appear whole or not at all. The old file's mode is kept.
+    - A pipe and a character device, such as `/dev/null`, are written to as they are.
+    - The command's own standard output or error, such as `/dev/stdout`, is appended to.
+    - A link that the user names is followed, and stays.
+    - A link where Undertow chose the name is removed, so that nothing outside of a run folder is written.
+    - A folder, a socket, a disk, a file that may not be written, and `-` are refused.
 
 No output may be a file that the command reads, lie inside a dataset that it reads, or be an output already.
 
