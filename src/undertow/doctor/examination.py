@@ -145,6 +145,7 @@ def _assets() -> Iterator[Finding]:
 
 def _registered() -> Iterator[Finding]:
     """List what is known by name and where it comes from; plugins are loaded, so that those that fail are told."""
+    from undertow.config.recipes.formats import FORMATS
     from undertow.domains.find import MAKERS
     from undertow.experiment.executors import EXECUTORS
     from undertow.judges.registry import JUDGE_MAKERS
@@ -154,7 +155,8 @@ def _registered() -> Iterator[Finding]:
     from undertow.teachers.registry import METHODS
     from undertow.traits.find import TRAIT_MAKERS
 
-    for registry in (MAKERS, TRAIT_MAKERS, METHODS, PROVIDERS, JUDGE_MAKERS, BASELINES, MITIGATIONS, EXECUTORS):
+    every = (MAKERS, TRAIT_MAKERS, METHODS, PROVIDERS, JUDGE_MAKERS, BASELINES, MITIGATIONS, EXECUTORS, FORMATS)
+    for registry in every:
         entries = registry.entries()
         by_source: dict[str, list[str]] = {}
         for each in entries:

@@ -1,8 +1,9 @@
 """The arguments of transformers' trainer, which TRL and LLaMA-Factory add theirs to; some of Axolotl's are the same.
 
-Names and defaults are those of `TrainingArguments` in transformers 5.24: 8 rows a device, 3 epochs, a linear schedule
-without a warm-up, AdamW with betas 0.9 and 0.999 and epsilon 1e-8, no weight decay, gradients cut at norm 1, seed 42.
-Of 5.x, a number of warm-up steps below 1 is a share; `warmup_ratio` is what 4.x called that. It knows no format.
+Names and defaults are those of `TrainingArguments` in transformers 5.24. They are 8 rows a device, 3 epochs, a linear
+schedule without a warm-up, no weight decay, gradients cut at norm 1 and seed 42. AdamW has betas 0.9 and 0.999 and
+epsilon 1e-8. In 5.x a number of warm-up steps below 1 is a share, which 4.x called `warmup_ratio`. The module knows no
+format.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from undertow.config.recipes.spec import RecipeSpec
 from undertow.errors import InputError, SpecError
 from undertow.system.registry import Registry
 
-FORMATS: Final[Registry[Format]] = Registry("format of recipes", "undertow.recipes", "--recipe")
+FORMATS: Final[Registry[Format]] = Registry("recipe format", "undertow.recipes", "--recipe")
 FORMATS.register("trl", "undertow.config.recipes.trl:FORMAT", says="SFTConfig of TRL with LoraConfig of PEFT")
 FORMATS.register("axolotl", "undertow.config.recipes.axolotl:FORMAT", says="Axolotl's YAML")
 FORMATS.register("llama-factory", "undertow.config.recipes.llama_factory:FORMAT", says="LLaMA-Factory's YAML")
