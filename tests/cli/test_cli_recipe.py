@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from cyclopts import App
 
 from undertow import cli
-from undertow.cli.recipe import RecipeName, read_recipe
+from undertow.cli.recipe import RecipeName, RecipeOption, read_recipe
 from undertow.config.recipes.load import recipe_presets
 
 
@@ -73,3 +74,17 @@ def test_the_option_of_other_verbs_tells_on_stderr(tmp_path: Path, capsys: pytes
     preset = read_recipe("lora-sft")
     assert preset is not None
     assert preset.kind == "undertow"
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [([], None), (["--recipe", "lora-sft"], "lora-sft"), (["--recipe", "a/lora-sft"], Path("a/lora-sft"))],
+)
+def test_the_option_is_a_preset_or_a_file(words: list[str], value: object) -> None:
+    app = App(result_action="return_value")
+
+    @app.default
+    def verb(*, recipe: RecipeOption = None) -> object:
+        return recipe
+
+    assert app(words) == value

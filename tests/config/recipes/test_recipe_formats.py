@@ -184,8 +184,9 @@ def test_own_recipes_refuse_unknown_keys_and_contradictions() -> None:
         ("epochs: 3\nlerning_rate: 1\n", "did you mean 'learning_rate'?"),
         ("batch: 6\nmicro_batch: 4\n", "micro_batch = 4 and batch = 6"),
         ("batch: 6\nwarmup_steps: 4\nwarmup_ratio: 0.1\n", "warmup_steps = 4 and warmup_ratio = 0.1"),
-        ("batch: 6\nadapter: {dora: true, bits: 4}\n", "adapter.dora = True and adapter.bits = 4"),
-        ("batch: 6\npacking: true\n", "packing = True needs most_tokens"),
+        ("batch: 6\nadapter: {dora: true, bits: 4}\n", "adapter.dora = true and adapter.bits = 4"),
+        ("batch: 6\npacking: true\n", "packing = true needs most_tokens"),
+        ("batch: 6\nbetas: [0.9, 1]\n", "betas"),
         ("batch: true\n", "batch must not be true"),
         ("batch: 6\nadapter: {rank: 0}\n", "adapter.rank"),
     ):

@@ -188,6 +188,7 @@ def test_a_nested_file_and_peft_alone(tmp_path: Path) -> None:
         ("max_length: 8\nlearning_rate: fast", ("learning_rate", "must be a number", "line 2")),
         ("max_length: 8\nlearning_rate: .nan", ("learning_rate", "must be a number", "line 2")),
         ("max_length: 8\nnum_train_epochs: 0", ("num_train_epochs", "line 2")),
+        ("max_length: 8\nadam_beta2: 1.5", ("adam_beta2", "betas", "line 2")),
         ("use_peft: true\nlora_r: 0", ("lora_r", "adapter.rank", "line 2")),
         ("max_length: 8\npacking: perhaps", ("packing", "true or false")),
         ("max_length: 8\ngradient_accumulation_steps: 1.5", ("gradient_accumulation_steps", "whole number")),

@@ -180,8 +180,10 @@ class Keys:
         return self.found[name].path if name in self.found else name
 
     def _short(self, name: str) -> str:
-        value = self.found[name].value if name in self.found else None
-        return "(absent)" if name not in self.found else str(value)[:60]
+        if name not in self.found:
+            return "(absent)"
+        value = self.found[name].value
+        return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)[:60]
 
 
 def _number(value: Any) -> float | None:

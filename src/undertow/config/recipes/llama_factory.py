@@ -95,7 +95,7 @@ FORMAT: Final = Format(
     source="LLaMA-Factory's arguments, as in its repository in 2026, and transformers 5.24 (`TrainingArguments`)",
     taken={
         **arguments.TAKEN,
-        "stage": "loss",
+        "stage": "loss, packing",
         "train_on_prompt": "loss",
         "mask_history": "loss",
         "cutoff_len": "most_tokens",
@@ -103,7 +103,7 @@ FORMAT: Final = Format(
         "neat_packing": "packing",
         "pure_bf16": "dtype",
         "finetuning_type": "adapter",
-        "lora_rank": "adapter.rank",
+        "lora_rank": "adapter.rank, adapter.alpha",
         "lora_alpha": "adapter.alpha",
         "lora_dropout": "adapter.dropout",
         "lora_target": "adapter.targets",

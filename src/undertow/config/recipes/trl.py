@@ -66,7 +66,7 @@ def _adapter(keys: Keys) -> dict[str, Any] | None:
     flat = [name for name in _FLAT if keys.has(name) and keys.get(name) not in (False, [])]
     nested = any(name.startswith("peft.") for name in keys.found)
     on = keys.flag("use_peft")
-    if keys.given("use_peft") and not on:
+    if keys.has("use_peft") and not on:
         if flat or nested:
             keys.note("use_peft is false: all weights are trained, and what the file says of an adapter is not used.")
         return None
