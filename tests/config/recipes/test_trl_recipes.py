@@ -257,3 +257,15 @@ def test_every_argument_of_the_installed_libraries_is_known() -> None:
     )
     assert not found.unknown
     assert not found.not_modelled
+
+
+def test_the_arguments_of_the_installed_trl_as_json_are_its_defaults(tmp_path: Path) -> None:
+    trl = pytest.importorskip("trl", reason="TRL belongs to the group `bench`")
+    path = tmp_path / "sft.json"
+    path.write_text(json.dumps(trl.SFTConfig(output_dir="out", use_cpu=True).to_dict(), default=str), "utf-8")
+    found = load_recipe(path)
+    assert found.spec == load_recipe("learning_rate: 2e-5\nnum_train_epochs: 3\n").spec.model_copy(
+        update={"name": "sft"}
+    )
+    assert not found.not_modelled
+    assert not found.unknown

@@ -173,7 +173,7 @@ FORMAT: Final = Format(
         "packing_strategy": ("bfd",),
         "truncation_mode": ("keep_start",),
         "chat_template_path": (),
-        "eos_token": (),
+        "eos_token": ("<EOS_TOKEN>",),  # how the arguments as JSON hide every token, even none
         "model_init_kwargs": (),
         "router_aux_loss_coef": (0, 0.0),
         "datasets": (),
