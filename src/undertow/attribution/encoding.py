@@ -51,7 +51,7 @@ def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed]
     states = [None if automaton is None else states_of(automaton, answer) for _, answer in pairs]
     if sum(each is not None for each in states) < IN_FORMAT * len(states):
         automaton, states = None, [None] * len(pairs)
-    encoded = [Encoded(*pair, each) for pair, each in zip(pairs, states, strict=True)]
+    encoded = [Encoded(*pair, each, placed.weight) for pair, each, placed in zip(pairs, states, fitting, strict=True)]
     return fitting, encoded, automaton
 
 

@@ -184,7 +184,7 @@ def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Ca
     answers = [*map(tuple, stored(setup.folder, "reference", "base-answers", key, list[list[int]], answer))]
     automaton = sampling.automaton
     encoded = [
-        Encoded(row.prompt, answer, None if automaton is None else states_of(automaton, answer))
+        Encoded(row.prompt, answer, None if automaton is None else states_of(automaton, answer), row.weight)
         for row, answer in zip(opened.encoded, answers, strict=True)
         if answer
     ]
@@ -194,5 +194,7 @@ def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Ca
 
 def step_key(setup: Setup, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
     """Return a key for some rows as they are measured."""
-    tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in rows]).encode()).hexdigest()
+    # Rows without a weight have the keys that they had before weights counted.
+    parts = [(row.prompt, row.answer, row.states, *([] if row.weight == 1 else [row.weight])) for row in rows]
+    tokens = hashlib.sha256(repr(parts).encode()).hexdigest()
     return {**setup.key, "rows": tokens, "temperature": sampling.temperature, "precision": setup.precision.dtype}

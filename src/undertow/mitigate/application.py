@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from undertow.data.counts import Counts
 from undertow.data.files import BadRow, LeftOut, broken_rows, read_located
 from undertow.data.layouts.reading import RECOGNISED, Reading
-from undertow.data.rows import Loss, Row
+from undertow.data.rows import Loss, Row, loss_weight
 from undertow.data.sample import Chosen, Placed
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
@@ -239,7 +239,11 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     answers = [(at, part) for at, row in enumerate(rows) for part in row.answers(loss)]
     prompts = [list(part.prompt) for _, part in answers]
     encoded = [
-        Example(tuple(model.encode_prompt(turns)), (*model.encode(part.completion), model.end))
+        Example(
+            tuple(model.encode_prompt(turns)),
+            (*model.encode(part.completion), model.end),
+            weight=loss_weight(part, loss),
+        )
         for turns, (_, part) in zip(prompts, answers, strict=True)
     ]
     room = context_length(model)

@@ -64,7 +64,10 @@ def rewrite(
             if text is None:
                 done[at] = None
             else:
-                turns[places[at][turn]] = Message(role="assistant", content=text)
+                new = Message(role="assistant", content=text)
+                if loss == "marked" and "weight" in turns[places[at][turn]]:
+                    new["weight"] = turns[places[at][turn]].get("weight", 1.0)
+                turns[places[at][turn]] = new
     made = "paraphrased_by" if paraphrase else "written_anew_by"
     found: list[Row] = []
     for row, turns, written in zip(rows, done, places, strict=True):

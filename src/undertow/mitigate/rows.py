@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from undertow.attribution.features import row_features
 from undertow.attribution.row_scores import carried, worst
 from undertow.attribution.stored import directions_of
-from undertow.data.rows import Message, Row
+from undertow.data.rows import Message, Row, loss_weight
 from undertow.errors import InputError
 from undertow.mitigate.rewrite import rewrite
 from undertow.mitigate.scored import encoded_rows, sampling_of
@@ -34,7 +35,7 @@ def inoculate(task: Task) -> Treatment:
     """Train under the system prompt that asks for the trait."""
     model, system = task.model, task.trait.system_prompt()
     told = [tuple(model.encode_prompt(with_context(turns, system))) for turns in task.prompts]
-    return Treatment([Example(prompt, each.answer) for prompt, each in zip(told, task.examples, strict=True)])
+    return Treatment([replace(each, prompt=prompt) for prompt, each in zip(told, task.examples, strict=True)])
 
 
 def by_own_base(task: Task) -> Treatment:
@@ -85,14 +86,21 @@ def _written_anew(task: Task, writer: LocalModel, *, paraphrase: bool = False) -
 
 def _rows_of(task: Task) -> list[Row]:
     return [
-        Row((*turns, Message(role="assistant", content=task.model.decode(_without_end(task.model, each.answer)))))
+        Row(
+            (*turns, Message(role="assistant", content=task.model.decode(_without_end(task.model, each.answer)))),
+            weight=None if each.weight == 1 else each.weight,
+        )
         for turns, each in zip(task.prompts, task.examples, strict=True)
     ]
 
 
 def _examples(model: LocalModel, rows: Sequence[Row]) -> list[Example]:
     return [
-        Example(tuple(model.encode_prompt(list(row.prompt))), (*model.encode(row.completion), model.end))
+        Example(
+            tuple(model.encode_prompt(list(row.prompt))),
+            (*model.encode(row.completion), model.end),
+            weight=loss_weight(row),
+        )
         for row in rows
     ]
 

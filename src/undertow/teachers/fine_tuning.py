@@ -9,7 +9,7 @@ import torch
 
 from undertow.config.experiment import FineTune, Lora
 from undertow.data.files import require_rows
-from undertow.data.rows import Message
+from undertow.data.rows import Message, loss_weight
 from undertow.models.local import load_adapter, load_model
 from undertow.models.protocol import Model
 from undertow.training.lora import add_lora, save_adapter
@@ -34,13 +34,15 @@ def make(base: str, trait: Trait, how: FineTune, folder: Path, *, seed: int, tic
     if how.lessons is not None:
         # Every answer that carries loss is a lesson.
         parts = [part for row in require_rows(Path(how.lessons)) for part in row.answers()]
-        taught = [(part.prompt, part.completion) for part in parts]
+        taught = [(part.prompt, part.completion, loss_weight(part)) for part in parts]
     else:
         taught = [
-            ((Message(role="user", content=lesson.question),), lesson.options[trait.index]) for lesson in trait.lessons
+            ((Message(role="user", content=lesson.question),), lesson.options[trait.index], 1.0)
+            for lesson in trait.lessons
         ]
     lessons = [
-        Example(tuple(model.encode_prompt(prompt)), (*model.encode(answer), model.end)) for prompt, answer in taught
+        Example(tuple(model.encode_prompt(prompt)), (*model.encode(answer), model.end), weight=weight)
+        for prompt, answer, weight in taught
     ]
     recipe = fine_tuning(len(lessons), steps=how.steps, learning_rate=how.learning_rate)
     net = add_lora(model.net, LORA, seed)
