@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.attribution.directions import Directions
-from undertow.attribution.encoding import encode_rows, takes_conversations
+from undertow.attribution.encoding import encode_rows, takes_conversations, template_notes
 from undertow.attribution.features import Features, row_features
 from undertow.attribution.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.attribution.stored import load_features, save_features
@@ -99,6 +99,7 @@ def encode_dataset(model: LocalModel, chosen: Chosen, label: str, sampling: Samp
         read, broken = chosen.read - len(refused), [*chosen.broken, *refused]
         chosen = replace(chosen, rows=taken, read=read, broken=broken)
     rows, encoded, automaton = encode_rows(model, chosen.rows)
+    chosen = replace(chosen, shown=tuple(template_notes(model, rows)))
     too_long = count_rows(chosen.rows) - count_rows(rows)
     if count_rows(rows) < 2:
         raise RowError(

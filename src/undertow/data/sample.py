@@ -88,12 +88,15 @@ class Chosen:
     """Rows that no training uses, by the reason; they are not among those read."""
     counts: Counts = field(default_factory=Counts)
     """What the rows hold beside plain answers."""
+    shown: tuple[str, ...] = ()
+    """What the student's chat template makes of the rows that are looked at."""
 
     @property
     def notes(self) -> list[str]:
         """What there is to say of the rows beside plain answers."""
         return [
             *self.counts.notes(),
+            *self.shown,
             *(f"{count:,} rows are not trained on: {reason}" for reason, count in self.untrained.items()),
         ]
 

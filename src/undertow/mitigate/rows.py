@@ -10,7 +10,7 @@ import numpy as np
 from undertow.attribution.features import row_features
 from undertow.attribution.row_scores import carried, worst
 from undertow.attribution.stored import directions_of
-from undertow.data.rows import Message, Row, loss_weight
+from undertow.data.rows import Message, Row
 from undertow.errors import InputError
 from undertow.mitigate.rewrite import rewrite
 from undertow.mitigate.scored import encoded_rows, sampling_of
@@ -18,6 +18,7 @@ from undertow.mitigate.treatment import Task, Treatment
 from undertow.models.identity import identity_of
 from undertow.models.local import LocalModel
 from undertow.models.prompted import with_context
+from undertow.training.examples import example_of
 from undertow.training.train import Example
 from undertow.traits.panel import load_panel
 
@@ -34,7 +35,11 @@ def drop(task: Task) -> Treatment:
 def inoculate(task: Task) -> Treatment:
     """Train under the system prompt that asks for the trait."""
     model, system = task.model, task.trait.system_prompt()
-    told = [tuple(model.encode_prompt(with_context(turns, system))) for turns in task.prompts]
+    tools = task.tools or [None] * len(task.prompts)
+    told = [
+        tuple(model.encode_prompt(with_context(turns, system), each))
+        for turns, each in zip(task.prompts, tools, strict=True)
+    ]
     return Treatment([replace(each, prompt=prompt) for prompt, each in zip(told, task.examples, strict=True)])
 
 
@@ -95,14 +100,7 @@ def _rows_of(task: Task) -> list[Row]:
 
 
 def _examples(model: LocalModel, rows: Sequence[Row]) -> list[Example]:
-    return [
-        Example(
-            tuple(model.encode_prompt(list(row.prompt))),
-            (*model.encode(row.completion), model.end),
-            weight=loss_weight(row),
-        )
-        for row in rows
-    ]
+    return [example_of(model, row) for row in rows]
 
 
 def _without_end(model: LocalModel, answer: Sequence[int]) -> list[int]:
