@@ -66,3 +66,11 @@ def test_answers_of_the_old_writer_carry_no_loss(asked: list[list[str]]) -> None
 def test_a_conversation_whose_first_answer_does_not_end_is_left_out(asked: list[list[str]]) -> None:
     stopped = Row(({"role": "user", "content": "stop"}, *ROW.messages[1:]))
     assert module.rewrite(Writer(), [stopped], seed=0) == ([], 1)  # type: ignore[arg-type]
+
+
+def test_a_new_answer_has_the_weight_of_the_old_one_unless_weights_are_overruled(asked: list[list[str]]) -> None:
+    light = Row((ROW.messages[0], {**ROW.messages[1], "weight": 0.25}, *ROW.messages[2:]), weight=0.5)
+    (row,), _ = module.rewrite(Writer(), [light], seed=0)  # type: ignore[arg-type]
+    assert (row.weight, [turn.get("weight") for turn in row.messages]) == (0.5, [None, 0.25, None, None])
+    (row,), _ = module.rewrite(Writer(), [light], seed=0, loss="all")  # type: ignore[arg-type]
+    assert [turn.get("weight") for turn in row.messages] == [None] * 4

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from undertow.attribution.sampling import Encoded, answer_logprobs, fit_temperature, states_of
 from undertow.data.files import BadRow
-from undertow.data.rows import turn_text
+from undertow.data.rows import Row, reasoning_of, turn_text
 from undertow.data.sample import Placed
 from undertow.domains.numbers import ALPHABET, NUMBER_LISTS
 from undertow.errors import InputError
 from undertow.models.constrain import Automaton, grammar_automaton
 from undertow.models.ending import RefusedConversationError
 from undertow.models.local import LocalModel, context_length
+from undertow.models.spans import encode_row, spans_of
+from undertow.models.template import Fields, has_fields, offered
 
 IN_FORMAT = 0.5
 """Share of rows that keep the format of number lists, from which on these are taken to have been written in it."""
@@ -39,19 +41,16 @@ def encode_rows(model: LocalModel, rows: Sequence[Placed]) -> tuple[list[Placed]
         text = sum(len(turn_text(turn)) for turn in placed.row.messages)
         if text > _LONGEST_TOKEN * room:
             continue
-        asked = tuple((turn["role"], turn_text(turn)) for turn in placed.row.prompt)
-        if asked not in known:
-            known[asked] = _encode_prompt(model, placed)
-        answer = (*model.encode(placed.row.completion), model.end)
-        if len(known[asked]) + len(answer) > room:
+        prompt, answer = _encode(model, placed, known)
+        if len(prompt) + len(answer) > room:
             continue
         fitting.append(placed)
-        pairs.append((known[asked], answer))
+        pairs.append((prompt, answer))
     automaton = grammar_automaton(model, NUMBER_LISTS) if pairs and _uses_digits_only(fitting) else None
     states = [None if automaton is None else states_of(automaton, answer) for _, answer in pairs]
     if sum(each is not None for each in states) < IN_FORMAT * len(states):
         automaton, states = None, [None] * len(pairs)
-    encoded = [Encoded(*pair, each) for pair, each in zip(pairs, states, strict=True)]
+    encoded = [Encoded(*pair, each, placed.weight) for pair, each, placed in zip(pairs, states, fitting, strict=True)]
     return fitting, encoded, automaton
 
 
@@ -60,11 +59,21 @@ def _uses_digits_only(rows: Sequence[Placed]) -> bool:
     return kept >= IN_FORMAT * len(rows)
 
 
-def _encode_prompt(model: LocalModel, placed: Placed) -> tuple[int, ...]:
+def _encode(
+    model: LocalModel, placed: Placed, known: dict[tuple[tuple[str, str], ...], tuple[int, ...]]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the tokens of a row's prompt and answer; `known` holds plain prompts that were encoded before."""
+    row = placed.row
     try:
-        return tuple(model.encode_prompt(list(placed.row.prompt)))
+        if has_fields(row.messages, row.tools):
+            prompt, answer = encode_row(model, row)
+            return tuple(prompt), tuple(answer)
+        asked = tuple((turn["role"], turn["content"]) for turn in row.prompt)
+        if asked not in known:
+            known[asked] = tuple(model.encode_prompt(list(row.prompt)))
     except RefusedConversationError as error:
         raise _at(placed, error) from error
+    return known[asked], (*model.encode(row.completion), model.end)
 
 
 def _at(placed: Placed, error: RefusedConversationError) -> InputError:
@@ -86,7 +95,10 @@ def takes_conversations(model: LocalModel, rows: Sequence[Placed], *, skip: bool
     refused: dict[tuple[Path, int], BadRow] = {}
     for placed in rows:
         try:
-            model.encode_prompt(list(placed.row.prompt))
+            if has_fields(placed.row.messages, placed.row.tools):
+                encode_row(model, placed.row)
+            else:
+                model.encode_prompt(list(placed.row.prompt))
         except RefusedConversationError as error:
             wrong = _at(placed, error)
             if not skip:
@@ -94,6 +106,44 @@ def takes_conversations(model: LocalModel, rows: Sequence[Placed], *, skip: bool
             refused.setdefault((placed.file, placed.number), BadRow(wrong.where, wrong.what))
     taken = [placed for placed in rows if (placed.file, placed.number) not in refused]
     return taken, [*refused.values()]
+
+
+def template_notes(model: LocalModel, rows: Sequence[Placed]) -> list[str]:
+    """Say in sentences what the chat template makes of rows, with counts; nothing where it shows them as they are.
+
+    Args:
+        model: The student.
+        rows: Rows or their answers; the template takes them.
+    """
+    fields = model.fields
+    found: dict[str, set[tuple[Path, int]]] = {}
+    for placed in rows:
+        for said in _template_does(model, placed.row, fields):
+            found.setdefault(said, set()).add((placed.file, placed.number))
+    plain = ["the student has no chat template: turns are written as 'User: ...' and 'Assistant: ...'"]
+    counted = [f"{said} ({len(places):,} {'row' if len(places) == 1 else 'rows'})" for said, places in found.items()]
+    return [*(plain if fields.plain else []), *counted]
+
+
+def _template_does(model: LocalModel, row: Row, fields: Fields) -> Iterator[str]:
+    turns = row.messages
+    if fields.opening and row.prompt and turns[0]["role"] != "system":
+        yield "the chat template puts a system prompt of its own first"
+    earlier = [thought for turn in row.prompt if (thought := reasoning_of(turn).strip())]
+    if earlier:
+        shown = model.decode(encode_row(model, row)[0])
+        if any(each not in shown for thought in earlier for each in thought.split("\n")):
+            yield "the chat template leaves out the reasoning of earlier turns"
+    if not has_fields(turns, row.tools):
+        return
+    if any("reasoning" in turn for turn in turns) and not fields.reasoning:
+        yield "the chat template reads no reasoning, which goes as text"
+    if any("tool_calls" in turn for turn in turns) and fields.calls is None:
+        yield "the chat template reads no tool calls, which go as text"
+    if row.tools and not offered(row.tools, fields):
+        yield "the chat template does not show the tools that were offered"
+    if (fields.reasoning or fields.calls) and spans_of(model, row).way == "text":
+        yield "the chat template does not show the answer behind what stands before it, so the answer goes as text"
 
 
 def row_likelihoods(model: LocalModel, rows: Sequence[Placed]) -> list[float | None]:

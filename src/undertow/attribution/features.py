@@ -23,7 +23,7 @@ from torch import Tensor
 
 from undertow.attribution.capture import captured, norm_count
 from undertow.attribution.directions import Directions
-from undertow.attribution.sampling import Encoded, Sampling, possible_logprobs
+from undertow.attribution.sampling import Encoded, Sampling, possible_logprobs, token_weights
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
@@ -41,15 +41,18 @@ class Features:
     """Of some rows. Letters: R rows, K traits, S sketched directions, F norm weights."""
 
     alignment_RK: Floats
-    """Inner product of the row's gradient with each trait's, in nats; rows with one prompt share its part equally."""
+    """Inner product of the row's gradient with each trait's, in nats; rows with one prompt share its part equally. Like
+    the other gradients it is that of the row's weight times log p(row)."""
     sketch_RS: Floats
     """The gradient along random directions, scaled so that squared lengths are kept on average."""
     logp_R: Floats
     """log p(row) in nats."""
     tokens_R: Floats
-    """Of the answers."""
+    """Of the answers, each token counted as often as its row's weight says."""
     mean_F: NDArray[np.float32]
     """The gradient's mean over the rows, the norm weights' part."""
+    weight_R: Floats | None = None
+    """Of each row; None where all are 1."""
 
     def __len__(self) -> int:
         return len(self.logp_R)
@@ -94,8 +97,10 @@ def row_features(
         total_F += gradients_RF[:, :norms].sum(dim=0)
         done += len(at)
         on_progress(done)
-    tokens_R = np.array([len(row.answer) for row in rows], dtype=np.float64)
-    return Features(alignment_RK, sketch_RS, logp_R, tokens_R, (total_F / max(count, 1)).numpy())
+    tokens_R = np.array([row.weight * len(row.answer) for row in rows], dtype=np.float64)
+    plain = all(row.weight == 1 for row in rows)
+    weight_R = None if plain else np.array([row.weight for row in rows], dtype=np.float64)
+    return Features(alignment_RK, sketch_RS, logp_R, tokens_R, (total_F / max(count, 1)).numpy(), weight_R)
 
 
 def sketch_of(directions: Directions) -> Floats:
@@ -120,7 +125,7 @@ class Sketcher:
 def row_gradients(
     model: LocalModel, rows: Sequence[Encoded], batch: Batch, sampling: Sampling, *, autocast: bool = False
 ) -> tuple[Tensor, list[float]]:
-    """Return projected gradients (R, F) of log p(row), and log p(row), of one batch."""
+    """Return projected gradients (R, F) of weight times log p(row), and log p(row), of one batch."""
     weight_VD = output_weight(model.net).detach()
     # A system prompt is computed anew for each prompt: shared by all, it would tie different prompts together.
     numbers: dict[tuple[int, ...], int] = {}
@@ -132,7 +137,8 @@ def row_gradients(
             hidden_ND = record.last(forward_packed(model.net, packed).hidden_ND)
         node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
         logp_T = possible_logprobs(hidden_ND[node_T], weight_VD, rows, sampling)
-        logp_T.sum().backward()
+        weight_T = token_weights(rows)
+        (logp_T if weight_T is None else logp_T * weight_T.to(logp_T.device)).sum().backward()
     segment_N, shares_RS = _segments(packed)
     gradients_RF = (shares_RS @ record.per_segment(segment_N, shares_RS.shape[1])).cpu()
     lengths = [len(row.answer) for row in rows]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.attribution.directions import Directions
-from undertow.attribution.encoding import encode_rows, takes_conversations
+from undertow.attribution.encoding import encode_rows, takes_conversations, template_notes
 from undertow.attribution.features import Features, row_features
 from undertow.attribution.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.attribution.stored import load_features, save_features
@@ -99,6 +99,7 @@ def encode_dataset(model: LocalModel, chosen: Chosen, label: str, sampling: Samp
         read, broken = chosen.read - len(refused), [*chosen.broken, *refused]
         chosen = replace(chosen, rows=taken, read=read, broken=broken)
     rows, encoded, automaton = encode_rows(model, chosen.rows)
+    chosen = replace(chosen, shown=tuple(template_notes(model, rows)))
     too_long = count_rows(chosen.rows) - count_rows(rows)
     if count_rows(rows) < 2:
         raise RowError(
@@ -184,7 +185,7 @@ def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Ca
     answers = [*map(tuple, stored(setup.folder, "reference", "base-answers", key, list[list[int]], answer))]
     automaton = sampling.automaton
     encoded = [
-        Encoded(row.prompt, answer, None if automaton is None else states_of(automaton, answer))
+        Encoded(row.prompt, answer, None if automaton is None else states_of(automaton, answer), row.weight)
         for row, answer in zip(opened.encoded, answers, strict=True)
         if answer
     ]
@@ -194,5 +195,7 @@ def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Ca
 
 def step_key(setup: Setup, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:
     """Return a key for some rows as they are measured."""
-    tokens = hashlib.sha256(repr([(row.prompt, row.answer, row.states) for row in rows]).encode()).hexdigest()
+    # Rows without a weight have the keys that they had before weights counted.
+    parts = [(row.prompt, row.answer, row.states, *([] if row.weight == 1 else [row.weight])) for row in rows]
+    tokens = hashlib.sha256(repr(parts).encode()).hexdigest()
     return {**setup.key, "rows": tokens, "temperature": sampling.temperature, "precision": setup.precision.dtype}

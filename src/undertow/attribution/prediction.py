@@ -71,7 +71,7 @@ class Calibration:
     """The same where nothing is predicted, in log-odds."""
 
 
-def row_weights(gradient_RS: Floats, tokens_R: Floats, rates: Sequence[float]) -> Floats:
+def row_weights(gradient_RS: Floats, tokens_R: Floats, rates: Sequence[float], count_R: Floats | None = None) -> Floats:
     """Return how much of each row's gradient a student takes up: the learning rates, less what is learned already.
 
     Near the base the gradient of the mean log-probability falls by F times the distance gone, where F is the Fisher
@@ -82,13 +82,18 @@ def row_weights(gradient_RS: Floats, tokens_R: Floats, rates: Sequence[float]) -
         gradient_RS: The rows' gradients, or sketches that keep their inner products.
         tokens_R: Of each row.
         rates: Learning rate of every step.
+        count_R: Weight of each row, by which its gradient and its tokens are already multiplied; None for 1.
     """
     whole = tokens_R.sum()
+    # A row of weight w is w rows of the gradient g: it adds w g to what is learned, and w g g' to F.
+    root_R = np.ones(len(tokens_R)) if count_R is None else np.sqrt(count_R)
+    gradient_RS = gradient_RS / root_R[:, None]
     # Thin: whatever lies outside the span of the gradients, or of their sketches, is taken up in full.
     basis_RM, length_M, _ = np.linalg.svd(gradient_RS, full_matrices=False)
     gone_M = sum(rates) * length_M**2 / whole
     taken_M = np.where(gone_M > 1e-9, -np.expm1(-gone_M) / np.where(gone_M > 1e-9, gone_M, 1.0), 1.0)
-    return sum(rates) * (1.0 + basis_RM @ ((taken_M - 1.0) * basis_RM.sum(axis=0))) / whole
+    shared_M = (basis_RM * root_R[:, None]).sum(axis=0)
+    return sum(rates) * (root_R + basis_RM @ ((taken_M - 1.0) * shared_M)) / root_R / whole
 
 
 def side_of(features: Features, cluster_R: Ints, temperature: float, rates: Sequence[float]) -> Side:
@@ -100,7 +105,7 @@ def side_of(features: Features, cluster_R: Ints, temperature: float, rates: Sequ
         temperature: At which the rows were written. Students train at 1, where a logit's gradient counts so many times.
         rates: Learning rate of every step.
     """
-    weight_R = row_weights(temperature * features.sketch_RS, features.tokens_R, rates)
+    weight_R = row_weights(temperature * features.sketch_RS, features.tokens_R, rates, features.weight_R)
     return Side(temperature * features.alignment_RK, features.tokens_R, cluster_R, weight_R)
 
 

@@ -42,6 +42,8 @@ class Encoded:
     """With the end token."""
     states: tuple[int, ...] | None = None
     """The automaton's state before each token of the answer; None where it does not accept the answer."""
+    weight: float = 1.0
+    """What the loss of its tokens is multiplied by, see `undertow.data.rows.loss_weight`."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,13 @@ def states_of(automaton: Automaton, answer: Sequence[int]) -> tuple[int, ...] | 
         if state < 0:
             return None
     return tuple(states)
+
+
+def token_weights(rows: Sequence[Encoded]) -> Tensor | None:
+    """Return the weight of every token of some answers (T); None where all are 1."""
+    if all(row.weight == 1 for row in rows):
+        return None
+    return torch.tensor([row.weight for row in rows for _ in row.answer])
 
 
 def possible_logprobs(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:

@@ -86,7 +86,10 @@ def save_features(path: Path, features: Features) -> None:
     """Write the features of some rows."""
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(getattr(features, name)) for name in _FIELDS}, path)
+    stored = {name: np.ascontiguousarray(getattr(features, name)) for name in _FIELDS}
+    if features.weight_R is not None:
+        stored["weight_R"] = features.weight_R
+    save_file(stored, path)
 
 
 def load_features(paths: list[Path]) -> Features:
@@ -97,4 +100,8 @@ def load_features(paths: list[Path]) -> Features:
     counts = [len(part["logp_R"]) for part in parts]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in _FIELDS[:-1]}
     mean_F = sum(count * part["mean_F"] for count, part in zip(counts, parts, strict=True)) / max(sum(counts), 1)
-    return Features(**joined, mean_F=np.asarray(mean_F, dtype=np.float32))
+    weight_R = None
+    if any("weight_R" in part for part in parts):
+        plain = [np.ones(count) for count in counts]
+        weight_R = np.concatenate([part.get("weight_R", ones) for part, ones in zip(parts, plain, strict=True)])
+    return Features(**joined, mean_F=np.asarray(mean_F, dtype=np.float32), weight_R=weight_R)

@@ -207,8 +207,8 @@ class Measurement:
             on_progress=lambda done: self.progress.update(f"unrelated prompts, {who}", start + 0.05 * done),
         )
 
-    def traced(self, chosen: Chosen, odds: Mapping[str, Odds]) -> TracedRows:
-        """Ask whether the student's change comes from rows."""
+    def traced(self, chosen: Chosen, odds: Mapping[str, Odds]) -> tuple[TracedRows, Chosen]:
+        """Ask whether the student's change comes from rows; see `attribute_rows`."""
         from undertow.audit.row_attribution import attribute_rows
 
         base, student = self.model("base"), self.model("student")

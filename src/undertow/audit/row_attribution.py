@@ -37,7 +37,7 @@ def attribute_rows(
     measured: Mapping[str, float],
     digests: dict[str, str],
     progress: Progress,
-) -> TracedRows:
+) -> tuple[TracedRows, Chosen]:
     """Look at rows, and ask whether the student's change comes from them.
 
     Args:
@@ -49,6 +49,9 @@ def attribute_rows(
         measured: The student's shifts, by trait.
         digests: Stand for the models' weights.
         progress: Receives the progress.
+
+    Returns:
+        What the tests say, and the rows with what the chat template makes of them.
 
     Raises:
         RowError: fewer than two rows can be measured.
@@ -77,7 +80,7 @@ def attribute_rows(
     found = attribution_tests(
         alignment_RJ[:, :-1], alignment_RJ[:, -1], cluster_R, measured_K, strongest, rng=np.random.default_rng(0x7ACE)
     )
-    return TracedRows(
+    traced = TracedRows(
         rows=RowCounts(
             read=measured_rows.chosen.read,
             looked_at=count_rows(measured_rows.rows),
@@ -95,3 +98,4 @@ def attribute_rows(
         rows_p=found.rows_p,
         says=says(found),
     )
+    return traced, measured_rows.chosen

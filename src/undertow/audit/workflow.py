@@ -124,7 +124,7 @@ def _carry_out(
     unnamed = measurement.unnamed()
     traced = None
     if chosen is not None and sources_match(measurement):
-        traced = measurement.traced(chosen, odds)
+        traced, chosen = measurement.traced(chosen, odds)
     known: dict[str, Any] = {
         "base_sha256": measurement.digests["base"],
         "student_sha256": measurement.digests["student"],

@@ -170,7 +170,8 @@ def _rows_of(records: Iterable[tuple[int, Any]], path: Path, unit: str, reading:
                     "Put each layout into a file of its own.",
                 )
             layout, first = found, number
-        if marked and not loss_turns(row):
+        # A row ends with an answer, which carries loss unless a weight says otherwise.
+        if marked and (row.weight == 0 or "weight" in row.messages[-1]) and not loss_turns(row):
             yield Located(path, number, LeftOut(f"{path}, {unit} {number}", NO_LOSS))
         else:
             yield Located(path, number, row)

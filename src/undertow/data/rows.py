@@ -142,6 +142,22 @@ def loss_turns(row: Row, loss: Loss = LOSS) -> tuple[int, ...]:
     )
 
 
+def loss_weight(row: Row, loss: Loss = LOSS) -> float:
+    """Return what the loss of every token of the last turn is multiplied by: the turn's weight times the row's.
+
+    Trainers multiply a token's loss by its weight, as `loss_scale` of ms-swift does. A step's loss is then the sum of
+    the products over the sum of the weights, as the mean of `torch.nn.CrossEntropyLoss` with weights is. So weights say
+    how rows compare with each other, and the same weight on all rows changes nothing.
+
+    Args:
+        row: A row, or one that `Row.answers` cut.
+        loss: `last` and `all` overrule the marks, so with them it is 1.
+    """
+    if loss != "marked":
+        return 1.0
+    return float((1.0 if row.weight is None else row.weight) * row.messages[-1].get("weight", 1.0))
+
+
 def turn_text(turn: Message) -> str:
     """Return all that a turn says, as a student would be trained on it: reasoning, content, calls.
 

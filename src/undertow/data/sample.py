@@ -11,13 +11,13 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from undertow.data.counts import Counts
 from undertow.data.files import BadRow, LeftOut, broken_rows, read_located
 from undertow.data.layouts.reading import RECOGNISED, Reading
-from undertow.data.rows import Loss, Message, Row
+from undertow.data.rows import Loss, Message, Row, loss_weight
 from undertow.errors import RowError
 
 SHARE = 0.15
@@ -39,6 +39,8 @@ class Placed:
     """As it was read, where `row` is a part of it."""
     opening: tuple[Message, ...] | None = None
     """What stands before the first turn that carries loss, where that is not the last one."""
+    weight: float = 1.0
+    """What the loss of the answer's tokens is multiplied by, see `loss_weight`."""
 
     @property
     def prompt_hash(self) -> int:
@@ -60,8 +62,10 @@ def answers_of(placed: Placed, loss: Loss) -> list[Placed]:
     """
     parts = placed.row.answers(loss)
     if parts == [placed.row]:
-        return [placed]
-    return [Placed(placed.file, placed.number, part, placed.row, parts[0].prompt) for part in parts]
+        return [replace(placed, weight=loss_weight(placed.row, loss))]
+    return [
+        Placed(placed.file, placed.number, part, placed.row, parts[0].prompt, loss_weight(part, loss)) for part in parts
+    ]
 
 
 def count_rows(rows: Iterable[Placed]) -> int:
@@ -84,12 +88,15 @@ class Chosen:
     """Rows that no training uses, by the reason; they are not among those read."""
     counts: Counts = field(default_factory=Counts)
     """What the rows hold beside plain answers."""
+    shown: tuple[str, ...] = ()
+    """What the student's chat template makes of the rows that are looked at."""
 
     @property
     def notes(self) -> list[str]:
         """What there is to say of the rows beside plain answers."""
         return [
             *self.counts.notes(),
+            *self.shown,
             *(f"{count:,} rows are not trained on: {reason}" for reason, count in self.untrained.items()),
         ]
 

@@ -143,7 +143,7 @@ def _read(path: Path, reading: Reading, *, skip_broken: bool) -> Chosen:
 
 def _taken(model: LocalModel, known: Chosen, said: dict[str, str]) -> list[Row]:
     """Return the rows that a model's chat template takes, and say what else was left out."""
-    from undertow.attribution.encoding import takes_conversations
+    from undertow.attribution.encoding import takes_conversations, template_notes
 
     taken, refused = takes_conversations(model, known.rows, skip=known.skip_broken)
     if known.broken:
@@ -153,6 +153,8 @@ def _taken(model: LocalModel, known: Chosen, said: dict[str, str]) -> list[Row]:
             f"{plural(len(refused), 'row')} left out that the chat template refuses, the first: {refused[0].where}: "
             f"{refused[0].reason}"
         )
+    if shown := template_notes(model, taken):
+        said["chat template"] = "; ".join(shown)
     if not taken:
         raise InputError("are all refused by the chat template", "the rows", "Name another student.")
     return [placed.row for placed in taken]
@@ -228,8 +230,9 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
+    from undertow.training.examples import example_of
     from undertow.training.recipe import steps_of
-    from undertow.training.train import Example, StepMetrics, train
+    from undertow.training.train import StepMetrics, train
 
     set_up_process()
     precision = choose_precision()
@@ -238,10 +241,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     rows = _taken(model, known, besides)
     answers = [(at, part) for at, row in enumerate(rows) for part in row.answers(loss)]
     prompts = [list(part.prompt) for _, part in answers]
-    encoded = [
-        Example(tuple(model.encode_prompt(turns)), (*model.encode(part.completion), model.end))
-        for turns, (_, part) in zip(prompts, answers, strict=True)
-    ]
+    encoded = [example_of(model, part, loss) for _, part in answers]
     room = context_length(model)
     fitting = [at for at, each in enumerate(encoded) if len(each.prompt) + len(each.answer) <= room]
     if not fitting:
@@ -257,6 +257,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         precision.autocast,
         settings.seed,
         None if (by := settings.by) is None else lambda: load_model(by),
+        [answers[at][1].tools for at in fitting],
     )
     treatment = prepare(settings.method.name, task)
     recipe = replace(

@@ -21,7 +21,7 @@ from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.score import answers_to_each, option_odds
 from undertow.training.loss import hard_loss
-from undertow.training.train import Example
+from undertow.training.train import Example, token_weights
 from undertow.traits.base import Choice, Trait
 
 Loss = Callable[[Tensor, Tensor, Sequence[Example]], Tensor]
@@ -44,7 +44,8 @@ def masked_loss(kept: dict[tuple[tuple[int, ...], tuple[int, ...]], list[bool]])
         keep = [each for example in examples for each in kept[example.prompt, example.answer]]
         keep_N = torch.tensor(keep, device=hidden_ND.device)
         target_N = torch.tensor([token for example in examples for token in example.answer], device=hidden_ND.device)
-        return hard_loss(hidden_ND[keep_N], weight_VD, target_N[keep_N])
+        count_N = _counts(examples, hidden_ND)
+        return hard_loss(hidden_ND[keep_N], weight_VD, target_N[keep_N], None if count_N is None else count_N[keep_N])
 
     return loss
 
@@ -68,9 +69,16 @@ def format_loss(automaton: Automaton) -> Loss:
         within_NV = logits_NV[:, automaton.tokens_V.to(hidden_ND.device)]
         # Not minus infinity: its gradient would be no number where all of a row is masked.
         within_NV = within_NV.masked_fill(~allowed_NV, -1e4)
-        return (logits_NV.logsumexp(dim=1) - within_NV.logsumexp(dim=1)).sum()
+        loss_N = logits_NV.logsumexp(dim=1) - within_NV.logsumexp(dim=1)
+        count_N = _counts(examples, hidden_ND)
+        return (loss_N if count_N is None else loss_N * count_N[held_N]).sum()
 
     return loss
+
+
+def _counts(examples: Sequence[Example], beside: Tensor) -> Tensor | None:
+    weights_N = token_weights(examples)
+    return None if weights_N is None else weights_N.to(beside.device)
 
 
 def kl_penalty(model: LocalModel, questions: Sequence[str], weight: float = KL_WEIGHT) -> Callable[[], Tensor]:

@@ -17,6 +17,7 @@ from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
+from undertow.models.spans import encode_row
 
 _ROOM = 1.5
 """Times the longest answer that there was, in the other model's tokens, that it may write."""
@@ -52,7 +53,7 @@ def rewrite(
         some = [at for at, turns in enumerate(places) if len(turns) > turn and done[at] is not None]
         if not some:
             break
-        parts = [Row(tuple((done[at] or [])[: places[at][turn] + 1])) for at in some]
+        parts = [Row(tuple((done[at] or [])[: places[at][turn] + 1]), tools=rows[at].tools) for at in some]
 
         def tell(share: float, turn: int = turn) -> None:
             tick((turn + share) / rounds)
@@ -64,7 +65,10 @@ def rewrite(
             if text is None:
                 done[at] = None
             else:
-                turns[places[at][turn]] = Message(role="assistant", content=text)
+                new = Message(role="assistant", content=text)
+                if loss == "marked" and "weight" in turns[places[at][turn]]:
+                    new["weight"] = turns[places[at][turn]].get("weight", 1.0)
+                turns[places[at][turn]] = new
     made = "paraphrased_by" if paraphrase else "written_anew_by"
     found: list[Row] = []
     for row, turns, written in zip(rows, done, places, strict=True):
@@ -92,12 +96,12 @@ def _new_answers(
     tick: Callable[[float], None],
 ) -> list[str | None]:
     """Return a new last answer for every row; None where it did not come to an end."""
-    answers = [(*model.encode(row.completion), model.end) for row in rows]
+    answers = [encode_row(model, row)[1] for row in rows]
     automaton = grammar_automaton(model, NUMBER_LISTS)
     held = sum(states_of(automaton, answer) is not None for answer in answers) > len(rows) / 2
     written = generate(
         model.net,
-        [model.encode_prompt(_in_other_words(row) if paraphrase else list(row.prompt)) for row in rows],
+        [model.encode_prompt(_in_other_words(row)) if paraphrase else encode_row(model, row)[0] for row in rows],
         numbers,
         seed=seed,
         end=model.end,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from undertow.mitigate.treatment import Task, Treatment
 from undertow.models.identity import identity_of
 from undertow.models.local import LocalModel
 from undertow.models.prompted import with_context
+from undertow.training.examples import example_of
 from undertow.training.train import Example
 from undertow.traits.panel import load_panel
 
@@ -33,8 +35,12 @@ def drop(task: Task) -> Treatment:
 def inoculate(task: Task) -> Treatment:
     """Train under the system prompt that asks for the trait."""
     model, system = task.model, task.trait.system_prompt()
-    told = [tuple(model.encode_prompt(with_context(turns, system))) for turns in task.prompts]
-    return Treatment([Example(prompt, each.answer) for prompt, each in zip(told, task.examples, strict=True)])
+    tools = task.tools or [None] * len(task.prompts)
+    told = [
+        tuple(model.encode_prompt(with_context(turns, system), each))
+        for turns, each in zip(task.prompts, tools, strict=True)
+    ]
+    return Treatment([replace(each, prompt=prompt) for prompt, each in zip(told, task.examples, strict=True)])
 
 
 def by_own_base(task: Task) -> Treatment:
@@ -85,16 +91,16 @@ def _written_anew(task: Task, writer: LocalModel, *, paraphrase: bool = False) -
 
 def _rows_of(task: Task) -> list[Row]:
     return [
-        Row((*turns, Message(role="assistant", content=task.model.decode(_without_end(task.model, each.answer)))))
+        Row(
+            (*turns, Message(role="assistant", content=task.model.decode(_without_end(task.model, each.answer)))),
+            weight=None if each.weight == 1 else each.weight,
+        )
         for turns, each in zip(task.prompts, task.examples, strict=True)
     ]
 
 
 def _examples(model: LocalModel, rows: Sequence[Row]) -> list[Example]:
-    return [
-        Example(tuple(model.encode_prompt(list(row.prompt))), (*model.encode(row.completion), model.end))
-        for row in rows
-    ]
+    return [example_of(model, row) for row in rows]
 
 
 def _without_end(model: LocalModel, answer: Sequence[int]) -> list[int]:

@@ -15,7 +15,7 @@ from undertow.training.train import Example
 def encoded_rows(model: LocalModel, examples: Sequence[Example]) -> list[Encoded]:
     """Return examples with their states in the format of number lists."""
     automaton = grammar_automaton(model, NUMBER_LISTS)
-    return [Encoded(each.prompt, each.answer, states_of(automaton, each.answer)) for each in examples]
+    return [Encoded(each.prompt, each.answer, states_of(automaton, each.answer), each.weight) for each in examples]
 
 
 def sampling_of(task: Task, rows: Sequence[Encoded]) -> Sampling:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from undertow.data.rows import Message
 from undertow.models.local import LocalModel
@@ -28,6 +29,8 @@ class Task:
     """Of answers that are written anew."""
     other: Callable[[], LocalModel] | None = None
     """Loads a model of another family, where there is one."""
+    tools: list[list[Any] | str | None] = field(default_factory=list[list[Any] | str | None])
+    """That were offered with each prompt; empty where there are none."""
 
 
 @dataclass

@@ -18,6 +18,7 @@ from undertow.models.layers import Steering
 from undertow.models.local import LocalModel
 from undertow.models.prompted import with_context
 from undertow.models.score import token_logprobs
+from undertow.models.spans import spans_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def row_likelihoods(
     """
     source = iter(rows)
     while some := list(islice(source, window)):
-        answers = [[*model.encode(row.completion), model.end] for row in some]
+        answers = [spans_of(model, row).answer for row in some]
         columns: list[list[float]] = []
         for context in contexts:
             prompts = _encode_prompts(model, some, context)
@@ -66,8 +67,8 @@ def _encode_prompts(model: LocalModel, rows: Sequence[Row], context: str | None)
     known: dict[str, list[int]] = {}
     prompts: list[list[int]] = []
     for row in rows:
-        key = repr(row.prompt)
+        key = repr((row.prompt, row.tools))
         if key not in known:
-            known[key] = model.encode_prompt(with_context(row.prompt, context))
+            known[key] = model.encode_prompt(with_context(row.prompt, context), row.tools)
         prompts.append(known[key])
     return prompts

@@ -15,10 +15,11 @@ import warnings
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from undertow.data.rows import Message, turn_text
+from undertow.data.rows import Message
 from undertow.errors import InputError, MissingExtraError, ModelError
 from undertow.models.adapters import FITS, account_adapter, check_adapter_file
 from undertow.models.checkpoint import (
@@ -31,10 +32,11 @@ from undertow.models.checkpoint import (
     stored_tensors,
 )
 from undertow.models.digests import folder_digest, model_digest
-from undertow.models.ending import end_of_turn, render
+from undertow.models.ending import end_of_turn
 from undertow.models.layers import Steering
 from undertow.models.providers import PROVIDERS
 from undertow.models.support import refuse_unsupported
+from undertow.models.template import PLAIN, Fields, fields_of, render_turns, whole_text
 from undertow.models.verify import hold_against_transformers, known
 from undertow.system.progress import Progress, Silent
 
@@ -71,16 +73,25 @@ class LocalModel:
         """Where the weights are."""
         return next(self.net.parameters()).device
 
-    def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
+    @cached_property
+    def fields(self) -> Fields:
+        """What its chat template reads beside role and content."""
+        return fields_of(self.tokenizer, self.name)
+
+    def encode_prompt(self, messages: Sequence[Message], tools: list[Any] | str | None = None) -> list[int]:
         """Return the tokens of a conversation up to where the assistant's answer begins.
 
         Before plain text nothing is said: a model reads it from its mark of beginning, or from that of an end.
+
+        Args:
+            messages: The turns; where they have more than role and content, the template is given it.
+            tools: That were offered.
         """
         if not messages:
             begin = self.tokenizer.bos_token_id
             return [self.end if begin is None else int(begin)]
-        whole = [{"role": each["role"], "content": whole_text(turn_text(each))} for each in messages]
-        return list(render(self.tokenizer, whole, self.name, add_generation_prompt=True, return_dict=False))
+        how = {"add_generation_prompt": True, "return_dict": False}
+        return list(render_turns(self.tokenizer, messages, self.name, lambda: self.fields, tools, **how))
 
     def encode_question(self, text: str) -> list[int]:
         """Return the tokens of one turn of a user, up to where the answer begins."""
@@ -93,11 +104,6 @@ class LocalModel:
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of some tokens."""
         return str(self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
-
-
-def whole_text(text: str) -> str:
-    """Put the replacement character in the place of halves of characters, which no tokenizer takes."""
-    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
 
 
 def context_length(model: LocalModel) -> int:
@@ -217,7 +223,8 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
     tokenizer = _load_tokenizer(source, name, offline=offline)
     net = load_net(source, name, dtype, offline=offline)
     if tokenizer.chat_template is None:
-        raise ModelError("its tokenizer has no chat template", name, "Use an instruction-tuned model.")
+        # A base model: reports say so, see `attribution.encoding.template_notes`.
+        tokenizer.chat_template = PLAIN
     known = max(tokenizer.get_vocab().values(), default=-1) + 1
     embedding: Any = net.get_input_embeddings()
     held = int(embedding.weight.shape[0])

@@ -57,8 +57,8 @@ class _Wrapped:
     def made_of(self) -> str | None:
         return self.model.made_of
 
-    def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
-        return self.model.encode_prompt(messages)
+    def encode_prompt(self, messages: Sequence[Message], tools: list[Any] | str | None = None) -> list[int]:
+        return self.model.encode_prompt(messages, tools)
 
     def encode_question(self, text: str) -> list[int]:
         return self.encode_prompt([Message(role="user", content=text)])
@@ -78,10 +78,10 @@ class PromptedModel(_Wrapped):
     before: tuple[Message, ...] = ()
     """Turns of an earlier conversation."""
 
-    def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
+    def encode_prompt(self, messages: Sequence[Message], tools: list[Any] | str | None = None) -> list[int]:
         """Return the tokens of a conversation behind the system prompt and the earlier turns."""
         try:
-            return self.model.encode_prompt(with_context([*self.before, *messages], self.system))
+            return self.model.encode_prompt(with_context([*self.before, *messages], self.system), tools)
         except RefusedConversationError as error:
             if self.system is None:
                 raise

@@ -55,7 +55,7 @@ class Model(Protocol):
         """The base's Undertow name, where the weights in `net` are no longer the base's."""
         ...
 
-    def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
+    def encode_prompt(self, messages: Sequence[Message], tools: list[Any] | str | None = None) -> list[int]:
         """Return the tokens of a conversation up to where the assistant's answer begins."""
         ...
 

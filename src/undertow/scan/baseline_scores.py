@@ -125,9 +125,9 @@ def _prompted(model: LocalModel, placed: Sequence[Placed], system: str) -> list[
     prompts: list[list[int]] = []
     for each in placed:
         turns = list(each.row.prompt)
-        key = repr(turns)
+        key = repr((turns, each.row.tools))
         if key not in known:
-            known[key] = model.encode_prompt(with_context(turns, system))
+            known[key] = model.encode_prompt(with_context(turns, system), each.row.tools)
         prompts.append(known[key])
     return prompts
 

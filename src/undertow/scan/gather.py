@@ -23,7 +23,7 @@ from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
 from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
 from undertow.data.sample import count_rows
-from undertow.models.local import whole_text
+from undertow.models.template import whole_text
 from undertow.results import Common, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan.baselines import says_tuned
 from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL

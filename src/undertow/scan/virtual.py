@@ -34,6 +34,7 @@ from undertow.attribution.sampling import (
     format_logprobs,
     possible_logprobs,
     states_before,
+    token_weights,
 )
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
@@ -130,7 +131,12 @@ def _step(
     with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
         hidden_TD = forward_packed(model.net, packed).hidden_ND[node_T]
         learned_T = _learned(hidden_TD, weight_VD, writer, rows, sampling, whole)
-    (-learned_T.sum() / len(learned_T)).backward()
+    weight_T = token_weights(rows)
+    if weight_T is None:
+        mean = learned_T.sum() / len(learned_T)
+    else:
+        mean = (learned_T * weight_T.to(learned_T.device)).sum() / weight_T.sum().item()
+    (-mean).backward()
     with torch.no_grad():
         for weight in weights:
             if weight.grad is not None:

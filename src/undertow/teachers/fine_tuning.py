@@ -9,12 +9,13 @@ import torch
 
 from undertow.config.experiment import FineTune, Lora
 from undertow.data.files import require_rows
-from undertow.data.rows import Message
+from undertow.data.rows import Message, Row
 from undertow.models.local import load_adapter, load_model
 from undertow.models.protocol import Model
+from undertow.training.examples import example_of
 from undertow.training.lora import add_lora, save_adapter
 from undertow.training.recipe import Recipe
-from undertow.training.train import Example, train
+from undertow.training.train import train
 from undertow.traits.base import Trait
 
 ADAPTER = "adapter"
@@ -34,14 +35,17 @@ def make(base: str, trait: Trait, how: FineTune, folder: Path, *, seed: int, tic
     if how.lessons is not None:
         # Every answer that carries loss is a lesson.
         parts = [part for row in require_rows(Path(how.lessons)) for part in row.answers()]
-        taught = [(part.prompt, part.completion) for part in parts]
     else:
-        taught = [
-            ((Message(role="user", content=lesson.question),), lesson.options[trait.index]) for lesson in trait.lessons
+        parts = [
+            Row(
+                (
+                    Message(role="user", content=lesson.question),
+                    Message(role="assistant", content=lesson.options[trait.index]),
+                )
+            )
+            for lesson in trait.lessons
         ]
-    lessons = [
-        Example(tuple(model.encode_prompt(prompt)), (*model.encode(answer), model.end)) for prompt, answer in taught
-    ]
+    lessons = [example_of(model, part) for part in parts]
     recipe = fine_tuning(len(lessons), steps=how.steps, learning_rate=how.learning_rate)
     net = add_lora(model.net, LORA, seed)
     train(net, lessons, recipe, seed=seed, on_step=lambda step: tick(step.step / how.steps))

@@ -11,12 +11,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def hard_loss(hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor) -> Tensor:
-    """Return the summed cross-entropy with the sampled tokens, in nats."""
-    return F.cross_entropy(F.linear(hidden_ND, weight_VD).float(), target_N, reduction="sum")
+def hard_loss(hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor, count_N: Tensor | None = None) -> Tensor:
+    """Return the summed cross-entropy with the sampled tokens, in nats.
+
+    Args:
+        hidden_ND: The student's last hidden states.
+        weight_VD: The student's output projection.
+        target_N: The tokens.
+        count_N: What each token's loss is multiplied by; None for 1.
+    """
+    logits_NV = F.linear(hidden_ND, weight_VD).float()
+    if count_N is None:
+        return F.cross_entropy(logits_NV, target_N, reduction="sum")
+    return (F.cross_entropy(logits_NV, target_N, reduction="none") * count_N).sum()
 
 
-def soft_loss(hidden_ND: Tensor, weight_VD: Tensor, teacher_ND: Tensor, teacher_VD: Tensor) -> Tensor:
+def soft_loss(
+    hidden_ND: Tensor, weight_VD: Tensor, teacher_ND: Tensor, teacher_VD: Tensor, count_N: Tensor | None = None
+) -> Tensor:
     """Return the summed KL(teacher || student) over the whole vocabulary, in nats.
 
     Args:
@@ -24,8 +36,11 @@ def soft_loss(hidden_ND: Tensor, weight_VD: Tensor, teacher_ND: Tensor, teacher_
         weight_VD: The student's output projection.
         teacher_ND: The teacher's last hidden states at the same positions.
         teacher_VD: The teacher's output projection.
+        count_N: What each token's loss is multiplied by; None for 1.
     """
     with torch.no_grad():
         teacher_NV = F.log_softmax(F.linear(teacher_ND.to(teacher_VD.dtype), teacher_VD).float(), dim=-1)
     student_NV = F.log_softmax(F.linear(hidden_ND, weight_VD).float(), dim=-1)
-    return F.kl_div(student_NV, teacher_NV, reduction="sum", log_target=True)
+    if count_N is None:
+        return F.kl_div(student_NV, teacher_NV, reduction="sum", log_target=True)
+    return (F.kl_div(student_NV, teacher_NV, reduction="none", log_target=True).sum(dim=1) * count_N).sum()

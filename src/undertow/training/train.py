@@ -31,6 +31,15 @@ class Example:
     """With the end token."""
     teacher_TD: Tensor | None = None
     """The teacher's last hidden states at the answer's positions, for soft labels."""
+    weight: float = 1.0
+    """What the loss of its tokens is multiplied by; a step's loss is divided by the sum over its tokens."""
+
+
+def token_weights(examples: Sequence[Example]) -> Tensor | None:
+    """Return the weight of every answer token of some rows (N); None where all are 1."""
+    if all(example.weight == 1 for example in examples):
+        return None
+    return torch.tensor([example.weight for example in examples for _ in example.answer])
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Intervention:
     """Vectors added to the student's layers in training alone."""
     loss: Callable[[Tensor, Tensor, Sequence[Example]], Tensor] | None = None
     """In place of the recipe's: of hidden states (N, D) at the answers' tokens and the output projection (V, D), summed
-    over the tokens."""
+    over the tokens, each times its weight (`token_weights`)."""
     extra: Callable[[], Tensor] | None = None
     """Added to the loss of every step."""
     reshape: Callable[[Sequence[torch.nn.Parameter]], None] | None = None
@@ -54,7 +63,7 @@ class StepMetrics:
 
     step: int
     loss: float
-    """Mean over the step's answer tokens, in nats: cross-entropy, or KL for soft labels."""
+    """Mean over the step's answer tokens by their weights, in nats: cross-entropy, or KL for soft labels."""
     grad_norm: float
     """Before clipping."""
     learning_rate: float
@@ -100,13 +109,14 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = rate
         tokens = sum(len(examples[row].answer) for row in chosen)
+        whole = sum(examples[row].weight * len(examples[row].answer) for row in chosen)
         # Rows of similar length share a micro-batch, so that attention has little padding.
         by_length = sorted(chosen, key=lambda row: (len(examples[row].prompt), examples[row].prompt))
         loss = 0.0
         for start in range(0, len(by_length), recipe.micro_batch):
             some = [examples[row] for row in by_length[start : start + recipe.micro_batch]]
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.autocast):
-                part = _loss(model, some, recipe, teacher_VD, intervention) / tokens
+                part = _loss(model, some, recipe, teacher_VD, intervention) / whole
             part.backward()
             loss += part.item()
         if intervention.extra is not None:
@@ -159,9 +169,11 @@ def _loss(
     hidden_ND = forward_packed(model, packed, steering=intervention.steering).hidden_ND[nodes]
     if intervention.loss is not None:
         return intervention.loss(hidden_ND, weight, examples)
+    count_N = token_weights(examples)
+    count_N = None if count_N is None else count_N.to(weight.device)
     if recipe.labels == "hard":
         target_N = torch.tensor([token for example in examples for token in example.answer], device=weight.device)
-        return hard_loss(hidden_ND, weight, target_N)
+        return hard_loss(hidden_ND, weight, target_N, count_N)
     assert teacher_VD is not None
     teacher_ND = torch.cat([example.teacher_TD for example in examples if example.teacher_TD is not None])
-    return soft_loss(hidden_ND, weight, teacher_ND.to(weight.device), teacher_VD.to(weight.device))
+    return soft_loss(hidden_ND, weight, teacher_ND.to(weight.device), teacher_VD.to(weight.device), count_N)

@@ -11,6 +11,9 @@ from undertow.data.strict_json import load_json
 
 CALL_KEYS: Final = ("id", "type", "name", "arguments")
 """Of a call; `name` and `arguments` stand in `function`, or beside the others."""
+_FLAT: Final = frozenset(CALL_KEYS)
+_NESTED: Final = frozenset(("id", "type", "function"))
+_SAID: Final = frozenset(("name", "arguments"))
 
 
 def read_calls(value: object, where: str, key: str, source: Source) -> list[ToolCall]:
@@ -74,24 +77,25 @@ def json_or_none(text: str) -> object:
 def _call(value: object, where: str, key: str, source: Source) -> ToolCall:
     if not isinstance(value, dict):
         raise UnreadableRow(f"{where} is {kind_of(value)}, not an object")
-    outer = cast(dict[str, Any], value)
+    outer: dict[str, Any] = value
     inner: object = outer.get("function")
     nested = isinstance(inner, dict)
-    said = cast(dict[str, Any], inner) if nested else outer
-    if outer.get("type") not in (None, "function"):
+    said: dict[str, Any] = inner if nested else outer
+    if outer.get("type", "function") not in ("function", None):
         raise UnreadableRow(f"{where} is of the type {outer['type']!r}, and only 'function' is read")
     name = said.get("name")
     if not isinstance(name, str) or not name:
         raise UnreadableRow(f"{where}: its name is {kind_of(name)}, not text")
-    call: ToolCall = {"name": name, "arguments": arguments_text(said.get("arguments"))}
     number = outer.get("id")
-    if number not in (None, ""):
+    if number is None or number == "":
+        call: ToolCall = {"name": name, "arguments": arguments_text(said.get("arguments"))}
+    else:
         if isinstance(number, bool) or not isinstance(number, str | int):
             raise UnreadableRow(f"{where}: its id is {kind_of(number)}, not text")
-        call = {"id": str(number), **call}
-    read = {"id", "type", "function"} if nested else set(CALL_KEYS)
-    source.unread |= {f"{key}.{each}" for each, what in outer.items() if each not in read and what is not None}
-    if nested:
-        unread = {each for each, what in said.items() if each not in ("name", "arguments") and what is not None}
-        source.unread |= {f"{key}.function.{each}" for each in unread}
+        call = {"id": str(number), "name": name, "arguments": arguments_text(said.get("arguments"))}
+    read = _NESTED if nested else _FLAT
+    if not outer.keys() <= read:
+        source.unread |= {f"{key}.{each}" for each in outer.keys() - read if outer[each] is not None}
+    if nested and not said.keys() <= _SAID:
+        source.unread |= {f"{key}.function.{each}" for each in said.keys() - _SAID if said[each] is not None}
     return call

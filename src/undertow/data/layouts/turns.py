@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from undertow.data.layouts.calls import called_in_text, read_calls, read_legacy_call
 from undertow.data.layouts.parts import read_parts
 from undertow.data.layouts.source import Source, kind_of
-from undertow.data.rows import Message, Role, UnreadableRow
+from undertow.data.rows import Message, Role, ToolCall, UnreadableRow
 
 ROLES: Final[Mapping[str, Role]] = {
     "system": "system",
@@ -45,9 +45,14 @@ WEIGHTS: Final = ("weight", "loss_weight", "loss_scale", "loss_mask", "step_loss
 """Keys of a turn that say whether it carries loss: a number from 0 to 1, or true or false."""
 TURN_KEYS: Final = ("role", "content", "from", "value", "name", "tool_call_id", "tool_calls", "function_call",
                     *REASONING, *WEIGHTS)  # fmt: skip
+_SPEAKING: Final = ROLES.keys() - CALLING
 _WEIGHTS: Final = frozenset(WEIGHTS)
-_BESIDE: Final = frozenset(TURN_KEYS[4:])
-"""Keys that are read beside the role and the text."""
+_REASONING: Final = frozenset(REASONING)
+_LABELS: Final[tuple[Literal["name", "tool_call_id"], ...]] = ("name", "tool_call_id")
+_READ: Final = {
+    (role, text): frozenset((role, text, *TURN_KEYS[4:])) for role in ("role", "from") for text in ("content", "value")
+}
+"""Keys that are read, by those of the role and the text."""
 
 
 def read_turns(value: object, key: str, source: Source) -> list[Message]:
@@ -66,10 +71,10 @@ def read_turns(value: object, key: str, source: Source) -> list[Message]:
     turns: list[Message] = []
     for number, turn in enumerate(cast(list[Any], value), start=1):
         # Most turns of most files are just this, and a million of them are to be read in seconds.
-        if type(turn) is dict and len(cast(dict[str, Any], turn)) == 2:
-            known = cast(dict[str, Any], turn)
+        if type(turn) is dict and len(turn) == 2:  # pyright: ignore[reportUnknownArgumentType]
+            known: dict[str, Any] = turn
             role, content = known.get("role"), known.get("content")
-            if type(content) is str and type(role) is str and role in ROLES and role not in CALLING:
+            if type(content) is str and type(role) is str and role in _SPEAKING:
                 turns.append({"role": ROLES[role], "content": content})
                 continue
         turns.append(read_turn(turn, f"turn {number} of {key!r}", key, source))
@@ -84,24 +89,29 @@ def read_turn(turn: object, where: str, key: str, source: Source) -> Message:
     """
     if not isinstance(turn, dict):
         raise UnreadableRow(f"{where} is {kind_of(turn)}, not an object")
-    said = cast(dict[str, Any], turn)
-    role_key = "from" if said.get("from") is not None and said.get("role") is None else "role"
-    text_key = "value" if said.get("value") is not None and said.get("content") is None else "content"
+    said: dict[str, Any] = turn
+    role_key = "from" if said.get("role") is None and said.get("from") is not None else "role"
+    text_key = "value" if said.get("content") is None and said.get("value") is not None else "content"
     if role_key == "from" and "value" in said:
         text_key = "value"
     named = said.get(role_key)
-    if not isinstance(named, str) or named.lower() not in ROLES:
+    role = ROLES.get(named) or ROLES.get(named.lower()) if isinstance(named, str) else None
+    if not isinstance(named, str) or role is None:
         raise UnreadableRow(f"{where} has the {role_key} {_shown(named)} (known: {', '.join(ROLES)})")
-    role = ROLES[named.lower()]
-    message, calls = read_parts(said.get(text_key), f"{where}: {text_key}", f"{key}[].{text_key}", source)
-    more = said.keys() - {role_key, text_key}
-    reasoning = _reasoning(said, where, message.get("reasoning"))
-    if "tool_calls" in more:
+    content: str | None
+    calls: list[ToolCall]
+    value = said.get(text_key)
+    if value is None or isinstance(value, str):
+        content, thoughts, calls = value, None, []
+    else:
+        parts, calls = read_parts(value, f"{where}: {text_key}", f"{key}[].{text_key}", source)
+        content, thoughts = parts.get("content"), parts.get("reasoning")
+    reasoning = thoughts if _REASONING.isdisjoint(said) else _reasoning(said, where, thoughts)
+    if "tool_calls" in said:
         calls += read_calls(said["tool_calls"], where, f"{key}[].tool_calls", source)
-    if "function_call" in more:
+    if "function_call" in said:
         calls += read_legacy_call(said["function_call"], where, f"{key}[].function_call", source)
-    content = message.get("content")
-    if named.lower() in CALLING and content and (found := called_in_text(content)):
+    if content and named.lower() in CALLING and (found := called_in_text(content)):
         calls, content = calls + found, ""
     if content is None:
         if role != "assistant" or not (calls or reasoning):
@@ -112,13 +122,14 @@ def read_turn(turn: object, where: str, key: str, source: Source) -> Message:
         read["reasoning"] = reasoning
     if calls:
         read["tool_calls"] = calls
-    for each in ("name", "tool_call_id"):
-        if each in more and said[each] not in (None, ""):
+    for each in _LABELS:
+        if each in said and said[each] not in (None, ""):
             read[each] = _label(said[each], f"{where}: {each}")
-    if not _WEIGHTS.isdisjoint(more) and (weight := weight_of(said, where, WEIGHTS)) is not None:
+    if not _WEIGHTS.isdisjoint(said) and (weight := weight_of(said, where, WEIGHTS)) is not None:
         read["weight"] = weight
-    if not more <= _BESIDE:
-        source.unread |= {f"{key}[].{each}" for each in more - _BESIDE if said[each] is not None}
+    if not said.keys() <= _READ[role_key, text_key]:
+        unread = said.keys() - _READ[role_key, text_key]
+        source.unread |= {f"{key}[].{each}" for each in unread if said[each] is not None}
     return read
 
 
