@@ -10,22 +10,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from undertow.models.engine.head import Head
 
-def hard_loss(hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor) -> Tensor:
+
+def hard_loss(hidden_ND: Tensor, head: Head, target_N: Tensor) -> Tensor:
     """Return the summed cross-entropy with the sampled tokens, in nats."""
-    return F.cross_entropy(F.linear(hidden_ND, weight_VD).float(), target_N, reduction="sum")
+    return F.cross_entropy(head(hidden_ND).float(), target_N, reduction="sum")
 
 
-def soft_loss(hidden_ND: Tensor, weight_VD: Tensor, teacher_ND: Tensor, teacher_VD: Tensor) -> Tensor:
+def soft_loss(hidden_ND: Tensor, head: Head, teacher_ND: Tensor, teacher: Head) -> Tensor:
     """Return the summed KL(teacher || student) over the whole vocabulary, in nats.
 
     Args:
         hidden_ND: The student's last hidden states.
-        weight_VD: The student's output projection.
+        head: The student's.
         teacher_ND: The teacher's last hidden states at the same positions.
-        teacher_VD: The teacher's output projection.
+        teacher: The teacher's.
     """
     with torch.no_grad():
-        teacher_NV = F.log_softmax(F.linear(teacher_ND.to(teacher_VD.dtype), teacher_VD).float(), dim=-1)
-    student_NV = F.log_softmax(F.linear(hidden_ND, weight_VD).float(), dim=-1)
+        teacher_NV = F.log_softmax(teacher(teacher_ND.to(teacher.dtype)).float(), dim=-1)
+    student_NV = F.log_softmax(head(hidden_ND).float(), dim=-1)
     return F.kl_div(student_NV, teacher_NV, reduction="sum", log_target=True)
