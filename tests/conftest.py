@@ -1,10 +1,13 @@
 """A tiny random chat model, so that everything about language models is tested in seconds."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from architectures import make_model
 from tiny_model import make_tiny_model
 
 
@@ -18,6 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def architecture_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the folder of a tiny model of an architecture, made when it is first asked for."""
+    root = tmp_path_factory.mktemp("architectures")
+    return cache(lambda name: make_model(name, root / name))
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ TEMPLATE = (
 )
 
 
-def make_tiny_model(folder: Path, seed: int = 0) -> Path:
-    """Write a two-layer Llama over bytes, with random weights, in the transformers layout."""
-    import torch
+def make_tokenizer(*others: str):
+    """Make a tokenizer over bytes, with a chat template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
-    special = ["<|im_start|>", "<|im_end|>"]
+    special = ["<|im_start|>", "<|im_end|>", *others]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: number for number, token in enumerate([*special, *alphabet])}
     raw = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -23,9 +22,18 @@ def make_tiny_model(folder: Path, seed: int = 0) -> Path:
     raw.add_special_tokens(special)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, eos_token=special[1], pad_token=special[1])
     tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def make_tiny_model(folder: Path, seed: int = 0) -> Path:
+    """Write a two-layer Llama over bytes, with random weights, in the transformers layout."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = make_tokenizer()
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=len(tokenizer),
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,

@@ -23,7 +23,9 @@ from undertow.attribution.sampling import (
     refined_temperature,
 )
 from undertow.attribution.tokens import token_alignments
-from undertow.models.layers import decoder, output_weight
+from undertow.models.engine.head import head_of
+from undertow.models.engine.network import Matrix
+from undertow.models.layers import decoder
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden, batches_of, token_logprobs
 from undertow.probes.panel import spread
@@ -133,7 +135,7 @@ def test_likelihoods_are_the_models(uneven: LocalModel, axes: Directions) -> Non
 def test_rows_that_the_model_wrote_add_up_to_nothing(uneven: LocalModel, axes: Directions) -> None:
     """Bartlett's identity, summed over every answer of one token, each looked at alone: prompts are not shared."""
     total, size, sure = np.zeros(len(axes.names)), np.zeros(len(axes.names)), 0.0
-    for token in range(output_weight(uneven.net).shape[0]):
+    for token in range(head_of(uneven.net).size):
         found = row_features(uneven, [Encoded((5, 6, 7), (token,))], axes, Sampling(temperature=0.6))
         chance = float(np.exp(found.logp_R[0]))
         total, size, sure = (
@@ -181,8 +183,8 @@ def exact_gram(model: LocalModel, rows: list[Encoded]) -> np.ndarray:
 
 
 def test_without_projection_the_gradients_are_exact(uneven: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    def whole(_: int, module: torch.nn.Linear) -> _capture.Projection:
-        return _capture.Projection(torch.eye(module.in_features), torch.eye(module.out_features))
+    def whole(_: int, matrix: Matrix) -> _capture.Projection:
+        return _capture.Projection(torch.eye(matrix.inputs), torch.eye(matrix.outputs))
 
     monkeypatch.setattr(_capture, "projection_of", whole)
     rows = [ROWS[0], ROWS[2], Encoded((20, 21, 22), (7, 1))]
@@ -231,29 +233,24 @@ def test_a_refined_temperature_is_likelier_than_all_tried_ones(uneven: LocalMode
     source = torch.Generator().manual_seed(4)
     prompts = [tuple(pair) for pair in product(range(3, 9), range(3, 9))]
     hidden_PD = torch.cat(answer_hidden(uneven.net, prompts, [(1,)] * len(prompts)))
-    weight_VD = output_weight(uneven.net)
-    some = [
-        torch.multinomial((each / written_at).softmax(-1), 20, True, generator=source)
-        for each in hidden_PD @ weight_VD.T
-    ]
+    head = head_of(uneven.net)
+    some = [torch.multinomial((each / written_at).softmax(-1), 20, True, generator=source) for each in head(hidden_PD)]
     rows = [
         Encoded(prompt, (token,)) for prompt, tokens in zip(prompts, some, strict=True) for token in tokens.tolist()
     ]
     hidden_TD = hidden_PD.repeat_interleave(20, dim=0)
 
     def likelihood(temperature: float) -> float:
-        return float(possible_logprobs(hidden_TD, weight_VD, rows, Sampling(None, temperature)).detach().double().sum())
+        return float(possible_logprobs(hidden_TD, head, rows, Sampling(None, temperature)).detach().double().sum())
 
-    coarse = best_temperature(hidden_TD, weight_VD, rows, None)
-    fine = refined_temperature(coarse, hidden_TD, weight_VD, rows, None)
+    coarse = best_temperature(hidden_TD, head, rows, None)
+    fine = refined_temperature(coarse, hidden_TD, head, rows, None)
     assert abs(fine / coarse - 1) < 0.045
     assert likelihood(fine) >= max(likelihood(tried) for tried in TEMPERATURES) - 1e-3
     # Nowhere near it is a much better one: the parabola fits.
     assert likelihood(fine) >= max(likelihood(fine * step) for step in (0.99, 1.01)) - 1e-2
     # From the wrong side it moves towards it.
-    assert refined_temperature(coarse * 2 ** (1 / 16), hidden_TD, weight_VD, rows, None) == pytest.approx(
-        fine, rel=0.02
-    )
+    assert refined_temperature(coarse * 2 ** (1 / 16), hidden_TD, head, rows, None) == pytest.approx(fine, rel=0.02)
 
 
 def test_questions_are_spread_over_the_probe_without_repeats() -> None:

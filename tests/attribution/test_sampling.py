@@ -17,6 +17,7 @@ from undertow.attribution.sampling import (
     states_of,
 )
 from undertow.models.constrain import Automaton
+from undertow.models.engine.head import Head
 
 WIDTH, VOCABULARY = 4, 6
 FORMAT = Automaton(torch.tensor([1, 2, 4]), torch.tensor([[0, 1, -1], [-1, 1, 1]]))
@@ -30,22 +31,22 @@ def drawn(seed: int, *shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def log_softmax(hidden_D: torch.Tensor, weight_VD: torch.Tensor, allowed: list[int], temperature: float) -> np.ndarray:
-    logits = (weight_VD[allowed].double() @ hidden_D.double()).numpy() / temperature
+def log_softmax(hidden_D: torch.Tensor, head: Head, allowed: list[int], temperature: float) -> np.ndarray:
+    logits = (head.weight_VD[allowed].double() @ hidden_D.double()).numpy() / temperature
     return logits - np.log(np.exp(logits).sum())
 
 
 def test_ratios_have_the_mean_and_the_variance_of_what_the_other_model_could_write() -> None:
-    weight_VD = drawn(0, VOCABULARY, WIDTH)
+    head = Head(drawn(0, VOCABULARY, WIDTH))
     one_TD, two_TD = drawn(1, 5, WIDTH), drawn(2, 5, WIDTH)
     rows, temperatures = [HELD, FREE], (0.7, 1.3)
     found = possible_ratios(
-        (one_TD, Sampling(FORMAT, temperatures[0])), (two_TD, Sampling(FORMAT, temperatures[1])), weight_VD, rows
+        (one_TD, Sampling(FORMAT, temperatures[0])), (two_TD, Sampling(FORMAT, temperatures[1])), head, rows
     )
     tokens = [token for row in rows for token in row.answer]
     for place, (allowed, token) in enumerate(zip(ALLOWED, tokens, strict=True)):
         one, two = (
-            log_softmax(hidden_TD[place], weight_VD, allowed, temperature)
+            log_softmax(hidden_TD[place], head, allowed, temperature)
             for hidden_TD, temperature in zip((one_TD, two_TD), temperatures, strict=True)
         )
         ratio, chance = one - two, np.exp(two)
@@ -56,16 +57,16 @@ def test_ratios_have_the_mean_and_the_variance_of_what_the_other_model_could_wri
 
 
 def test_a_ratio_is_a_difference_of_log_probabilities() -> None:
-    weight_VD = drawn(0, VOCABULARY, WIDTH)
+    head = Head(drawn(0, VOCABULARY, WIDTH))
     seen = [(drawn(seed, 5, WIDTH), Sampling(FORMAT, temperature)) for seed, temperature in ((1, 0.5), (2, 1.0))]
-    one_T, two_T = (possible_logprobs(hidden_TD, weight_VD, [HELD, FREE], how) for hidden_TD, how in seen)
-    found = possible_ratios(seen[0], seen[1], weight_VD, [HELD, FREE])
+    one_T, two_T = (possible_logprobs(hidden_TD, head, [HELD, FREE], how) for hidden_TD, how in seen)
+    found = possible_ratios(seen[0], seen[1], head, [HELD, FREE])
     torch.testing.assert_close(found.ratio_T, one_T - two_T)
 
 
 def test_two_models_that_are_one_differ_nowhere() -> None:
-    weight_VD, seen = drawn(0, VOCABULARY, WIDTH), (drawn(1, 5, WIDTH), Sampling(FORMAT, 0.8))
-    found = possible_ratios(seen, seen, weight_VD, [HELD, FREE])
+    head, seen = Head(drawn(0, VOCABULARY, WIDTH)), (drawn(1, 5, WIDTH), Sampling(FORMAT, 0.8))
+    found = possible_ratios(seen, seen, head, [HELD, FREE])
     assert all(float(each.abs().max()) == 0 for each in (found.ratio_T, found.expected_T, found.variance_T))
 
 
@@ -76,24 +77,24 @@ def test_the_first_rows_reach_so_many_tokens_where_there_are_as_many(tokens: int
 
 
 def test_a_whole_text_is_its_format_and_what_the_format_leaves_open() -> None:
-    weight_VD, hidden_TD, rows = drawn(0, VOCABULARY, WIDTH), drawn(1, 5, WIDTH), [HELD, FREE]
-    open_T = possible_logprobs(hidden_TD, weight_VD, rows, Sampling(FORMAT))
-    format_T = format_logprobs(hidden_TD, weight_VD, rows, FORMAT)
-    torch.testing.assert_close(open_T + format_T, possible_logprobs(hidden_TD, weight_VD, rows, Sampling()))
+    head, hidden_TD, rows = Head(drawn(0, VOCABULARY, WIDTH)), drawn(1, 5, WIDTH), [HELD, FREE]
+    open_T = possible_logprobs(hidden_TD, head, rows, Sampling(FORMAT))
+    format_T = format_logprobs(hidden_TD, head, rows, FORMAT)
+    torch.testing.assert_close(open_T + format_T, possible_logprobs(hidden_TD, head, rows, Sampling()))
     assert (format_T[:3] < 0).all()
     assert not format_T[3:].any()
-    assert not format_logprobs(hidden_TD[3:], weight_VD, [FREE], FORMAT).any()
+    assert not format_logprobs(hidden_TD[3:], head, [FREE], FORMAT).any()
 
 
 def test_what_another_model_would_have_written_is_averaged_over() -> None:
-    weight_VD, other_VD = drawn(0, VOCABULARY, WIDTH), drawn(5, VOCABULARY, WIDTH)
+    head, other = Head(drawn(0, VOCABULARY, WIDTH)), Head(drawn(5, VOCABULARY, WIDTH))
     hidden_TD, other_TD = drawn(1, 5, WIDTH), drawn(2, 5, WIDTH)
     found_T = expected_logprobs(
-        hidden_TD, weight_VD, (other_TD, other_VD), [HELD, FREE], Sampling(FORMAT, 0.7), temperature=1.3
+        hidden_TD, head, (other_TD, other), [HELD, FREE], Sampling(FORMAT, 0.7), temperature=1.3
     )
     for place, allowed in enumerate(ALLOWED):
-        logp, other = (
-            log_softmax(hidden[place], weight, allowed, temperature)
-            for hidden, weight, temperature in ((hidden_TD, weight_VD, 1.3), (other_TD, other_VD, 0.7))
+        logp, chance = (
+            log_softmax(hidden[place], own, allowed, temperature)
+            for hidden, own, temperature in ((hidden_TD, head, 1.3), (other_TD, other, 0.7))
         )
-        np.testing.assert_allclose(float(found_T[place]), np.exp(other) @ logp, rtol=1e-4)
+        np.testing.assert_allclose(float(found_T[place]), np.exp(chance) @ logp, rtol=1e-4)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from copy import deepcopy
 from itertools import combinations
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
 from tiny_model import make_tiny_model
 from undertow.attribution.weight_similarity import (
@@ -22,6 +21,7 @@ from undertow.attribution.weight_similarity import (
     matching,
     weight_similarity,
 )
+from undertow.models.engine.network import network_of
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_models_of_other_seeds_are_different(net, tmp_path: Path) -> None:
 
 
 def test_strangers_raise_the_alarm_as_often_as_stated(net) -> None:
-    stacks = [born(net.config, seed).model for seed in range(20)]
+    stacks = [network_of(born(net.config, seed)) for seed in range(20)]
     p = [independence(*pair, rng=np.random.default_rng(0)) for pair in combinations(stacks, 2)]
     assert np.mean(np.array(p) < 0.1) == pytest.approx(0.1, abs=0.07)
     assert stats.kstest(p, "uniform").pvalue > 0.01
@@ -166,8 +166,9 @@ def test_other_shapes_are_unknown(net, change: dict[str, int], reason: str) -> N
 
 
 def test_what_cannot_be_compared_is_unknown(net) -> None:
-    other = SimpleNamespace(config=SimpleNamespace(model_type="mamba"))
-    assert "'mamba'" in weight_similarity(net, other).because
+    width = net.config.hidden_size
+    recurrent = MambaForCausalLM(MambaConfig(vocab_size=64, hidden_size=width, num_hidden_layers=2, state_size=4))
+    assert "no matrices" in weight_similarity(net, recurrent).because
     broken = deepcopy(net)
     broken.model.layers[1].mlp.up_proj.weight.data[3, 3] = torch.nan
     found = weight_similarity(net, broken)

@@ -15,7 +15,7 @@ from undertow.config.experiment import GradientAscent, Lora
 from undertow.data.rows import Message
 from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.prepare import Task, prepare
-from undertow.models.layers import output_weight
+from undertow.models.engine.head import head_of
 from undertow.models.local import LocalModel, load_adapter, state_hash
 from undertow.models.prompted import SteeredModel
 from undertow.models.protocol import Model
@@ -75,9 +75,9 @@ def test_students_of_distributions_are_the_same(pair: Any) -> None:
             steering={1: torch.ones(32, device=model.device)},
         )
         labelled = [replace(each, teacher_TD=table) for each, table in zip(examples, tables, strict=True)]
-        teacher_VD = output_weight(model.net).detach().clone()
+        teacher = head_of(model.net).kept()
         soft = replace(ADAM, labels="soft")
-        return [step.loss for step in train(model.net, labelled, soft, seed=1, teacher_VD=teacher_VD)]
+        return [step.loss for step in train(model.net, labelled, soft, seed=1, teacher=teacher)]
 
     one, other = pair.both(learn)
     assert one[0] > 0.01

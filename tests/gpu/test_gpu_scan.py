@@ -30,8 +30,8 @@ from undertow.audit.readout import steered_odds, words_of
 from undertow.audit.weights import projected_change, weight_change
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
+from undertow.models.engine.head import head_of
 from undertow.models.generate import generate
-from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision
 from undertow.models.score import answer_hidden
@@ -138,8 +138,8 @@ def test_first_choices_are_the_same(pair: Any, rows: list[Encoded]) -> None:
     @torch.inference_mode()
     def choose(model: LocalModel) -> Any:
         tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
-        weight_VD = output_weight(model.net)
-        return possible_choices(torch.cat(tables).to(model.device), weight_VD, rows, sampling_of(model, rows))
+        head = head_of(model.net)
+        return possible_choices(torch.cat(tables).to(model.device), head, rows, sampling_of(model, rows))
 
     one, other = pair.both(choose)
     assert torch.equal(other.first_T.cpu(), one.first_T)

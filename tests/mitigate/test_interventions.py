@@ -14,7 +14,7 @@ from undertow.domains.numbers import NUMBER_LISTS
 from undertow.mitigate.interventions import format_loss, kl_penalty, lesson_odds, masked_loss, projection, unlearn
 from undertow.mitigate.losses import unrelated_questions
 from undertow.models.constrain import grammar_automaton
-from undertow.models.layers import output_weight
+from undertow.models.engine.head import head_of
 from undertow.models.local import LocalModel
 from undertow.training.loss import hard_loss
 from undertow.training.train import Example, Intervention, train
@@ -47,17 +47,17 @@ def lists(model: LocalModel, count: int = 4) -> list[Example]:
 
 def hidden(model: LocalModel, examples: list[Example]) -> torch.Tensor:
     torch.manual_seed(0)
-    return torch.randn(sum(len(each.answer) for each in examples), output_weight(model.net).shape[1])
+    return torch.randn(sum(len(each.answer) for each in examples), head_of(model.net).weight_VD.shape[1])
 
 
 def test_the_formats_loss_is_that_of_the_allowed_tokens_together(tiny: LocalModel) -> None:
     examples, automaton = lists(tiny), grammar_automaton(tiny, NUMBER_LISTS)
-    hidden_ND, weight_VD = hidden(tiny, examples), output_weight(tiny.net).detach()
-    p_NV = (hidden_ND @ weight_VD.T).softmax(dim=1)
+    hidden_ND, head = hidden(tiny, examples), head_of(tiny.net).kept()
+    p_NV = head(hidden_ND).softmax(dim=1)
     states = [state for each in examples for state in states_of(automaton, each.answer) or ()]
     allowed = [automaton.tokens_V[automaton.next_SV[state] >= 0] for state in states]
     expected = -sum(float(p_V[some].sum().log()) for p_V, some in zip(p_NV, allowed, strict=True))
-    assert float(format_loss(automaton)(hidden_ND, weight_VD, examples)) == pytest.approx(expected, rel=1e-5)
+    assert float(format_loss(automaton)(hidden_ND, head, examples)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_format_says_nothing_of_the_choice_within_it(tiny: LocalModel) -> None:
@@ -77,15 +77,15 @@ def test_the_format_says_nothing_of_the_choice_within_it(tiny: LocalModel) -> No
         if digit != token and allowed(answer := (*one.answer[:at], digit, *one.answer[at + 1 :])) == allowed(one.answer)
     ]
     assert len(changed) > 5
-    hidden_ND, weight_VD = hidden(tiny, [one]), output_weight(tiny.net).detach()
-    expected = pytest.approx(float(loss(hidden_ND, weight_VD, [one])))
-    assert all(float(loss(hidden_ND, weight_VD, [replace(one, answer=answer)])) == expected for answer in changed)
+    hidden_ND, head = hidden(tiny, [one]), head_of(tiny.net).kept()
+    expected = pytest.approx(float(loss(hidden_ND, head, [one])))
+    assert all(float(loss(hidden_ND, head, [replace(one, answer=answer)])) == expected for answer in changed)
 
 
 def test_answers_that_break_the_format_are_not_learned_from(tiny: LocalModel) -> None:
     broken = Example((1, 2), (*tiny.encode("hello"), tiny.end))
     hidden_ND = hidden(tiny, [broken]).requires_grad_(True)
-    loss = format_loss(grammar_automaton(tiny, NUMBER_LISTS))(hidden_ND, output_weight(tiny.net).detach(), [broken])
+    loss = format_loss(grammar_automaton(tiny, NUMBER_LISTS))(hidden_ND, head_of(tiny.net).kept(), [broken])
     loss.backward()
     assert float(loss) == 0.0
     assert hidden_ND.grad is not None
@@ -94,12 +94,12 @@ def test_answers_that_break_the_format_are_not_learned_from(tiny: LocalModel) ->
 
 def test_a_mask_leaves_the_loss_of_the_other_tokens(tiny: LocalModel) -> None:
     examples = lists(tiny)
-    hidden_ND, weight_VD = hidden(tiny, examples), output_weight(tiny.net).detach()
+    hidden_ND, head = hidden(tiny, examples), head_of(tiny.net).kept()
     kept = {(each.prompt, each.answer): [at % 2 == 0 for at in range(len(each.answer))] for each in examples}
     keep_N = torch.tensor([each for example in examples for each in kept[example.prompt, example.answer]])
     target_N = torch.tensor([token for example in examples for token in example.answer])
-    expected = hard_loss(hidden_ND[keep_N], weight_VD, target_N[keep_N])
-    assert float(masked_loss(kept)(hidden_ND, weight_VD, examples)) == pytest.approx(float(expected))
+    expected = hard_loss(hidden_ND[keep_N], head, target_N[keep_N])
+    assert float(masked_loss(kept)(hidden_ND, head, examples)) == pytest.approx(float(expected))
 
 
 def test_a_projected_update_does_not_move_the_lessons(tiny: LocalModel, owl: Trait) -> None:

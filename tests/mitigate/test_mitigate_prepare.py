@@ -8,7 +8,7 @@ import torch
 from undertow.data.rows import Message
 from undertow.errors import InputError
 from undertow.mitigate.prepare import Task, prepare
-from undertow.models.layers import output_weight
+from undertow.models.engine.head import head_of
 from undertow.models.local import LocalModel
 from undertow.models.protocol import Model
 from undertow.training.loss import hard_loss
@@ -31,10 +31,10 @@ def test_a_mask_by_a_teacher_that_is_made_by_gradient_steps_keeps_what_both_woul
     assert asked == [False]
     loss = treatment.intervention.loss
     assert loss is not None
-    weight_VD = output_weight(tiny.net).detach()
+    head = head_of(tiny.net).kept()
     target_N = torch.tensor([token for each in told for token in each.answer])
-    hidden_ND = torch.randn(len(target_N), weight_VD.shape[1], generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(loss(hidden_ND, weight_VD, told), hard_loss(hidden_ND, weight_VD, target_N))
+    hidden_ND = torch.randn(len(target_N), head.weight_VD.shape[1], generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(loss(hidden_ND, head, told), hard_loss(hidden_ND, head, target_N))
 
 
 @pytest.mark.parametrize("method", ["own-base", "other-base"])

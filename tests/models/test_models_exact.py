@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch")
 
 from undertow.domains.numbers import NUMBER_LISTS
 from undertow.models.constrain import grammar_automaton
+from undertow.models.engine.head import head_of
 from undertow.models.forward import forward_packed
 from undertow.models.generate import generate
-from undertow.models.layers import output_weight
 from undertow.models.packing import common_length, pack
 from undertow.models.score import answer_hidden, answer_logprobs, batches_of, token_logprobs
 from undertow.training.recipe import Recipe, batches, rate_at, steps_of
@@ -38,7 +38,7 @@ def test_packed_forward_equals_transformers(tiny, prompts):
         with torch.no_grad():
             hidden_ND = forward_packed(tiny.net, packed).hidden_ND
         for sequence, path in zip(sequences, packed.paths, strict=True):
-            logits = hidden_ND[path] @ output_weight(tiny.net).T
+            logits = head_of(tiny.net)(hidden_ND[path])
             torch.testing.assert_close(logits, plain_logits(tiny.net, sequence), atol=2e-5, rtol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""The fast pass is what transformers computes, or the model is refused with the setting that is why."""
+"""Every pass is what transformers computes, or another one is used, or the model is refused with the reason."""
 
 import json
 import shutil
@@ -14,7 +14,8 @@ from tiny_model import TEMPLATE
 from undertow.errors import ModelError
 from undertow.models import support, verify
 from undertow.models.ending import end_of_turn
-from undertow.models.local import load_model
+from undertow.models.engine.selection import engine, pass_of
+from undertow.models.local import context_length, load_model
 
 
 @pytest.fixture(autouse=True)
@@ -49,22 +50,53 @@ def test_what_a_config_says_is_computed(folder: Path, fields: dict[str, object])
     assert verify.largest_difference(model.net) < verify.TOLERANCE / 10
 
 
-def test_a_difference_is_refused_and_not_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from undertow.models import layers
-
-    name = with_config(folder, hidden_act="relu")
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fast pass that computes another activation."""
 
     def with_silu(mlp: Any, gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
         return mlp.down_proj(torch.nn.functional.silu(gate) * up)
 
-    assert layers.feed_forward is not with_silu
-    monkeypatch.setattr("undertow.models.forward.feed_forward", with_silu)
-    for _ in range(2):
-        with pytest.raises(ModelError, match=r"off by .* nats") as caught:
-            load_model(name)
-        assert "hidden_act: relu" in caught.value.fix
-    monkeypatch.undo()
-    assert load_model(name).end == 1
+    monkeypatch.setattr("undertow.models.fast.feed_forward", with_silu)
+
+
+@pytest.mark.usefixtures("wrong")
+def test_where_the_fast_pass_is_wrong_transformers_is_used(folder: Path) -> None:
+    net = load_model(with_config(folder, hidden_act="relu")).net
+    assert pass_of(net) == "packed"
+    found = verify.hold_against_transformers(net, "m", "some digest")
+    assert "the fast pass is off by" in found.note
+
+
+@pytest.mark.usefixtures("wrong")
+def test_a_difference_is_refused_and_not_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = with_config(folder, hidden_act="relu")
+    with engine("fast"):
+        for _ in range(2):
+            with pytest.raises(ModelError, match=r"off by .* nats") as caught:
+                load_model(name)
+            assert "hidden_act: relu" in caught.value.fix
+        monkeypatch.undo()
+        assert pass_of(load_model(name).net) == "fast"
+
+
+def test_the_engine_that_is_wanted_is_used(tiny_folder: Path) -> None:
+    found = []
+    for wanted in ("fast", "generic", "auto"):
+        with engine(wanted):
+            found.append(pass_of(load_model(f"hf/{tiny_folder}").net))
+    assert found == ["fast", "packed", "fast"]
+
+
+def test_a_pass_that_fails_is_passed_over(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise TypeError("no such argument")
+
+    monkeypatch.setattr("undertow.models.engine.generic.masks_of", broken)
+    with engine("generic"):
+        found = verify.hold_against_transformers(tiny.net, "m", "some digest")
+    assert found.name == "rows"
+    assert "no such argument" in found.note
 
 
 def test_a_checkpoint_is_asked_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,23 +123,25 @@ def test_the_check_is_quick(tiny: Any) -> None:
     assert time.process_time() - started < 0.2
 
 
-def test_an_active_window_is_refused(folder: Path) -> None:
+def test_an_active_window_is_not_for_the_fast_pass(folder: Path) -> None:
     window = {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 16}
-    with pytest.raises(support.UnsupportedModelError, match="sliding_window: 16"):
-        load_model(with_config(folder, **window))
+    assert pass_of(load_model(with_config(folder, **window)).net) == "packed"
+    with engine("fast"), pytest.raises(support.UnsupportedModelError, match="hides earlier tokens"):
+        load_model(f"hf/{folder}")
     # A window as long as the context hides nothing.
-    assert load_model(with_config(folder, sliding_window=512)).end == 1
+    assert pass_of(load_model(with_config(folder, sliding_window=512)).net) == "fast"
 
 
-def test_positions_that_depend_on_the_length_are_refused(folder: Path) -> None:
-    with pytest.raises(support.UnsupportedModelError, match="dynamic"):
-        load_model(with_config(folder, rope_scaling={"rope_type": "dynamic", "factor": 2.0}))
+def test_where_positions_depend_on_the_length_texts_stay_below_it(folder: Path) -> None:
+    scaled = {"rope_type": "dynamic", "factor": 2.0, "original_max_position_embeddings": 100}
+    assert context_length(load_model(with_config(folder, rope_scaling=scaled))) == 100
 
 
-def test_another_architecture_is_refused_before_its_weights_are_read(folder: Path) -> None:
+@pytest.mark.parametrize(("kind", "reason"), [("t5", "encoder and a decoder"), ("vit", "does not predict next tokens")])
+def test_another_kind_of_model_is_refused_before_its_weights_are_read(folder: Path, kind: str, reason: str) -> None:
     (folder / "model.safetensors").unlink()
-    with pytest.raises(support.UnsupportedModelError, match="qwen3"):
-        load_model(with_config(folder, model_type="qwen3"))
+    with pytest.raises(support.UnsupportedModelError, match=reason):
+        load_model(with_config(folder, model_type=kind))
 
 
 class Generation:

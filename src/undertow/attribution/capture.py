@@ -5,12 +5,15 @@ its output. The gradient of a norm's weights is a sum of (dL/dy) * x^, where y =
 ordinary forward and backward pass computes both factors, and this module captures them. Norms are kept whole. Matrices
 are large, so they are projected on both sides: A' (sum_t d_t x_t') B. A and B are random and keep inner products on
 average (LoGra: Choe et al. 2024, arXiv 2405.13954, section 3; with random in place of principal directions).
+
+Which norms and matrices there are is found by looking at the model. What else its layers hold (experts that are stored
+as one tensor, routers, biases) is left out; `Network.left_out` names it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,19 +21,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from undertow.models.layers import decoder, norms_of
+from undertow.models.engine.network import Matrix, network_of
+from undertow.models.engine.selection import pass_of
+from undertow.models.fast import readers_of
+from undertow.models.forward import Hidden
+from undertow.models.packing import Packed
 
 SIDE = 32
 """Random directions on each side of a matrix."""
-MATRICES = (
-    "self_attn.q_proj",
-    "self_attn.k_proj",
-    "self_attn.v_proj",
-    "self_attn.o_proj",
-    "mlp.gate_proj",
-    "mlp.up_proj",
-    "mlp.down_proj",
-)
 
 
 @dataclass(frozen=True)
@@ -43,109 +41,181 @@ class Projection:
 
 @dataclass
 class Captured:
-    """What is needed of the pass just made. Letters: N tokens, D width, S segments, F projected gradient."""
+    """What is needed of the pass just made. Letters: N tokens, D width, S segments, F projected gradient, G grid.
 
-    weights_WD: Tensor
+    A pass by transformers' modules computes a grid of rows. Its places are the tokens', some of them several times, and
+    some of them padding, to which no gradient flows.
+    """
+
+    weights: list[Tensor]
     """Of the norms."""
     projections: list[Projection]
     norms: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-    """(N, D): each token's part of the gradient of a norm's weights."""
+    """(G, D), or with heads (G, heads, D): each place's part of the gradient of a norm's weights."""
     read: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-    """(N, SIDE): what each matrix read, projected."""
+    """(G, SIDE): what each matrix read, projected."""
     passed: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-    """(N, SIDE): gradient of what it put out, projected."""
+    """(G, SIDE): gradient of what it put out, projected."""
+    grid: Packed | None = None
+    """The pack whose grid was computed; None where the pass computed each token once."""
+    count: int = 0
+    """N."""
 
-    def last(self, hidden_ND: Tensor) -> Tensor:
-        """Watch the last norm, whose output no layer reads; returns it, to go on with."""
-        self.watch_norm(len(self.weights_WD) - 1, hidden_ND)
-        return hidden_ND
+    def last(self, found: Hidden) -> Tensor:
+        """Take note of what the pass computed; returns its last hidden states, to go on with."""
+        self.grid, self.count = found.grid, len(found.hidden_ND)
+        if self.grid is None:
+            # The fast pass calls no module for the last norm, whose output no layer reads.
+            self.watch_scaled(len(self.weights) - 1, found.hidden_ND)
+        return found.hidden_ND
 
-    def watch_norm(self, norm: int, output_ND: Tensor) -> None:
-        """Catch the gradient of what a norm puts out."""
-        weight_D = self.weights_WD[norm]
+    def watch_scaled(self, norm: int, output_ND: Tensor) -> None:
+        """Catch the gradient of what a norm without an offset puts out."""
+        weight_D = self.weights[norm]
         unit_ND = output_ND.detach().float() / torch.where(weight_D == 0, torch.inf, weight_D)
+        self.watch_norm(norm, output_ND, unit_ND, output_ND)
 
-        def keep(gradient_ND: Tensor) -> None:
-            self.norms[norm] = gradient_ND.detach().float() * unit_ND
+    def watch_norm(self, norm: int, given: Tensor, unit: Tensor, output: Tensor) -> None:
+        """Catch the gradient of what a norm puts out.
 
-        output_ND.register_hook(keep)
+        Args:
+            norm: Its number.
+            given: What it reads.
+            unit: What its weights multiply.
+            output: What it puts out.
+        """
+        turned = _heads_first(given)
 
-    def watch_matrix(self, matrix: int, input_ND: Tensor, output_ND: Tensor) -> None:
+        def keep(gradient: Tensor) -> None:
+            found = gradient.detach().float() * unit
+            self.norms[norm] = found.transpose(1, 2) if turned else found
+
+        output.register_hook(keep)
+
+    def watch_matrix(self, matrix: int, read: Tensor, output: Tensor) -> None:
         """Catch what a matrix reads, and the gradient of what it puts out."""
         projection = self.projections[matrix]
-        self.read[matrix] = (input_ND.detach() @ projection.read.to(input_ND.dtype)).float()
+        self.read[matrix] = (read.detach() @ projection.read.to(read.dtype)).float()
 
-        def keep(gradient_ND: Tensor) -> None:
-            self.passed[matrix] = (gradient_ND.detach() @ projection.passed.to(gradient_ND.dtype)).float()
+        def keep(gradient: Tensor) -> None:
+            self.passed[matrix] = (gradient.detach() @ projection.passed.to(gradient.dtype)).float()
 
-        output_ND.register_hook(keep)
+        output.register_hook(keep)
 
     def per_segment(self, segment_N: Tensor, count: int) -> Tensor:
         """Return projected gradients summed over each segment's tokens, shape (S, F): norms first, then matrices."""
         parts = [
             each_ND.new_zeros(count, each_ND.shape[1]).index_add(0, segment_N, each_ND)
-            for each_ND in (self.norms[norm] for norm in range(len(self.weights_WD)))
+            for each_ND in (self._norm(norm) for norm in range(len(self.weights)))
         ]
         order_N = segment_N.argsort(stable=True)
         lengths = torch.bincount(segment_N, minlength=count).tolist()
         for matrix in range(len(self.projections)):
-            passed, read = (each[matrix][order_N].split(lengths) for each in (self.passed, self.read))
+            if matrix not in self.passed:  # the loss does not depend on it
+                parts.append(parts[0].new_zeros(count, SIDE * SIDE))
+                continue
+            passed_ND = self._summed(self.passed[matrix].flatten(0, -2))
+            read_ND = self._picked(self.read[matrix].flatten(0, -2))
+            passed, read = (each_ND[order_N].split(lengths) for each_ND in (passed_ND, read_ND))
             parts.append(torch.stack([(a.T @ b).flatten() for a, b in zip(passed, read, strict=True)]))
         return torch.cat(parts, dim=1)
+
+    def _norm(self, norm: int) -> Tensor:
+        """Return the gradient of a norm's weights, token by token: of norms inside attention, summed over the heads."""
+        if norm not in self.norms:  # the loss does not depend on it
+            return self.weights[norm].new_zeros(self.count, len(self.weights[norm]))
+        each = self.norms[norm]
+        places = self.count if self.grid is None else self.grid.rows_BL.numel()
+        return self._summed(each.reshape(places, -1, each.shape[-1]).sum(dim=1))
+
+    def _summed(self, each_GD: Tensor) -> Tensor:
+        """Return what flows to each token, from all of its places."""
+        if self.grid is None:
+            return each_GD
+        return each_GD.new_zeros(self.count, each_GD.shape[1]).index_add(0, self.grid.rows_BL.flatten(), each_GD)
+
+    def _picked(self, each_GD: Tensor) -> Tensor:
+        """Return what is the same in all places of a token."""
+        return each_GD if self.grid is None else each_GD[self.grid.where_N]
 
 
 def norm_count(net: Any) -> int:
     """Return the number of norm weights, which come first in a projected gradient."""
-    return sum(norm.weight.numel() for norm in norms_of(net))
+    return sum(norm.weight.numel() for norm in network_of(net).norms)
 
 
 @contextmanager
 def captured(net: Any) -> Generator[Captured]:
-    """Capture, as long as the context lasts, every norm and matrix of the layers; the last norm by `Captured.last`.
+    """Capture, as long as the context lasts, every norm and matrix of the layers; tell what was computed by `last`.
 
     Weights are frozen meanwhile: gradients flow through the tokens' hidden states alone.
     """
-    stack = decoder(net)
-    weights_WD = torch.stack([norm.weight.detach().float() for norm in norms_of(net)])
-    matrices = list(_matrices(stack))
-    record = Captured(weights_WD, [projection_of(at, module) for at, module in enumerate(matrices)])
+    network = network_of(net)
+    projections = [projection_of(at, matrix) for at, matrix in enumerate(network.matrices)]
+    record = Captured([norm.weight.detach().float() for norm in network.norms], projections)
     trained = [weight for weight in net.parameters() if weight.requires_grad]
+    # What reads the output of a norm that the fast pass computes without calling it.
+    readers = readers_of(net) if pass_of(net) == "fast" else {}
     with ExitStack() as hooks:
         for weight in trained:
             weight.requires_grad_(False)
         hooks.callback(lambda: [weight.requires_grad_(True) for weight in trained])
         # Something at the bottom must ask for a gradient, or there would be no backward pass.
-        hooks.callback(stack.embed_tokens.register_forward_hook(_start).remove)
-        readers = [module for layer in stack.layers for module in (layer.self_attn.q_proj, layer.mlp.gate_proj)]
-        for norm, module in enumerate(readers):
-            hooks.callback(module.register_forward_pre_hook(_norm_watcher(record, norm)).remove)
-        for matrix, module in enumerate(matrices):
-            hooks.callback(module.register_forward_hook(_matrix_watcher(record, matrix)).remove)
+        hooks.callback(network.embeddings.register_forward_hook(_start).remove)
+        for norm, module in enumerate(network.norms):
+            if module in readers:
+                hooks.callback(readers[module].register_forward_pre_hook(_reader_watcher(record, norm)).remove)
+            else:
+                hooks.callback(module.register_forward_hook(_norm_watcher(record, norm), with_kwargs=True).remove)
+        for at, matrix in enumerate(network.matrices):
+            hooks.callback(matrix.module.register_forward_hook(_matrix_watcher(record, at)).remove)
         yield record
 
 
-def _matrices(stack: Any) -> Iterator[nn.Linear]:
-    for layer in stack.layers:
-        for name in MATRICES:
-            yield layer.get_submodule(name)
-
-
-def projection_of(matrix: int, module: nn.Linear) -> Projection:
+def projection_of(number: int, matrix: Matrix) -> Projection:
     """Draw the random directions of a matrix; its number among the matrices fixes them."""
-    source = torch.Generator().manual_seed(0x10C4A + matrix)
-    sides = [torch.randn(size, SIDE, generator=source) for size in (module.in_features, module.out_features)]
-    return Projection(*(side.to(module.weight.device) / math.sqrt(SIDE) for side in sides))
+    source = torch.Generator().manual_seed(0x10C4A + number)
+    sides = [torch.randn(size, SIDE, generator=source) for size in (matrix.inputs, matrix.outputs)]
+    return Projection(*(side.to(matrix.weight.device) / math.sqrt(SIDE) for side in sides))
+
+
+def _heads_first(each: Tensor) -> bool:
+    """Whether what is normalised inside attention has its heads before its tokens: then it is a turned view."""
+    if each.ndim != 4:
+        return False
+    return each.stride(1) < each.stride(2) or (each.stride(1) == each.stride(2) and each.shape[1] == 1)
 
 
 def _start(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
     return output.detach().requires_grad_(True)
 
 
-def _norm_watcher(record: Captured, norm: int) -> Any:
+def _reader_watcher(record: Captured, norm: int) -> Any:
     def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        record.watch_norm(norm, inputs[0])
+        record.watch_scaled(norm, inputs[0])
 
     return hook
+
+
+def _norm_watcher(record: Captured, norm: int) -> Any:
+    def hook(module: Any, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
+        record.watch_norm(norm, inputs[0], _unit(module, inputs, named), output)
+
+    return hook
+
+
+@torch.no_grad()
+def _unit(module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
+    """Return what a norm's weights multiply: whatever the norm is, it is linear in them, up to an offset."""
+    own = module.weight.data
+    try:
+        module.weight.data = torch.ones_like(own)
+        ones: Tensor = module.forward(*inputs, **named)
+        module.weight.data = torch.zeros_like(own)
+        zeros: Tensor = module.forward(*inputs, **named)
+    finally:
+        module.weight.data = own
+    return (ones - zeros).float()
 
 
 def _matrix_watcher(record: Captured, matrix: int) -> Any:

@@ -69,5 +69,5 @@ def _gradients(model: LocalModel, entry: PanelEntry, choices: Sequence[Choice]) 
         for place, trait in enumerate(entry.traits):
             odds = option_odds(logp_QC, trait.index).mean()
             odds.backward(retain_graph=place + 1 < len(entry.traits))
-            everything_N = torch.zeros(len(record.norms[0]), dtype=torch.long, device=odds.device)
+            everything_N = torch.zeros(record.count, dtype=torch.long, device=odds.device)
             yield record.per_segment(everything_N, 1)[0].cpu()

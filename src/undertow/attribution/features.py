@@ -24,8 +24,8 @@ from torch import Tensor
 from undertow.attribution.capture import captured, norm_count
 from undertow.attribution.directions import Directions
 from undertow.attribution.sampling import Encoded, Sampling, possible_logprobs, token_weights
+from undertow.models.engine.head import head_of
 from undertow.models.forward import forward_packed
-from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import Packed, pack
 from undertow.models.score import Batch, batches_of
@@ -126,17 +126,17 @@ def row_gradients(
     model: LocalModel, rows: Sequence[Encoded], batch: Batch, sampling: Sampling, *, autocast: bool = False
 ) -> tuple[Tensor, list[float]]:
     """Return projected gradients (R, F) of weight times log p(row), and log p(row), of one batch."""
-    weight_VD = output_weight(model.net).detach()
+    head = head_of(model.net)
     # A system prompt is computed anew for each prompt: shared by all, it would tie different prompts together.
     numbers: dict[tuple[int, ...], int] = {}
     apart = [numbers.setdefault(row.prompt, len(numbers)) for row in rows]
     sequences = [(*row.prompt, *row.answer[:-1]) for row in rows]
-    packed = pack(sequences, batch.groups, apart=apart).to(weight_VD.device)
+    packed = pack(sequences, batch.groups, apart=apart).to(head.device)
     with captured(model.net) as record:
-        with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
-            hidden_ND = record.last(forward_packed(model.net, packed).hidden_ND)
+        with torch.autocast(head.device.type, torch.bfloat16, enabled=autocast):
+            hidden_ND = record.last(forward_packed(model.net, packed))
         node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
-        logp_T = possible_logprobs(hidden_ND[node_T], weight_VD, rows, sampling)
+        logp_T = possible_logprobs(hidden_ND[node_T], head, rows, sampling)
         weight_T = token_weights(rows)
         (logp_T if weight_T is None else logp_T * weight_T.to(logp_T.device)).sum().backward()
     segment_N, shares_RS = _segments(packed)

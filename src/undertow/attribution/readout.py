@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from undertow.attribution.tokens import moved
+from undertow.models.engine.head import head_of
 from undertow.models.forward import forward_packed
-from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 
@@ -40,11 +40,11 @@ _LENGTH = 0.5
 @torch.inference_mode()
 def first_tokens(model: LocalModel) -> Tensor:
     """Return each token's probability (V) at the beginning of an answer, averaged over the questions."""
-    weight_VD = output_weight(model.net)
-    packed = pack([model.encode_question(question) for question in QUESTIONS]).to(weight_VD.device)
+    head = head_of(model.net)
+    packed = pack([model.encode_question(question) for question in QUESTIONS]).to(head.device)
     hidden_ND = forward_packed(model.net, packed).hidden_ND
     last_Q = torch.stack([path[-1] for path in packed.paths])
-    return (hidden_ND[last_Q] @ weight_VD.T).float().softmax(dim=-1).mean(dim=0)
+    return head(hidden_ND[last_Q]).float().softmax(dim=-1).mean(dim=0)
 
 
 def most_moved(model: LocalModel, change_V: Tensor) -> tuple[list[str], list[str]]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from undertow.models.constrain import Automaton
-from undertow.models.layers import output_weight
+from undertow.models.engine.head import Head, head_of
+from undertow.models.engine.network import device_of
 from undertow.models.local import LocalModel
 from undertow.models.score import answer_hidden
 
@@ -77,17 +77,17 @@ def token_weights(rows: Sequence[Encoded]) -> Tensor | None:
     return torch.tensor([row.weight for row in rows for _ in row.answer])
 
 
-def possible_logprobs(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
+def possible_logprobs(hidden_TD: Tensor, head: Head, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
     """Return log p of every token of some answers among those that were possible there, in nats, shape (T,).
 
     Args:
         hidden_TD: The last hidden states that predict the tokens, row after row.
-        weight_VD: The output projection.
+        head: The model's.
         rows: The rows, whose answers have T tokens together.
         sampling: As found by `fit_temperature`.
     """
     logp_T = hidden_TD.new_zeros(len(hidden_TD), dtype=torch.float32)
-    for place_P, logits_PV, chosen_P in _logits(hidden_TD, weight_VD, rows, sampling.automaton):
+    for place_P, logits_PV, chosen_P in _logits(hidden_TD, head, rows, sampling.automaton):
         logp_PV = (logits_PV / sampling.temperature).log_softmax(dim=1)
         logp_T = logp_T.index_put((place_P,), logp_PV.gather(1, chosen_P[:, None])[:, 0])
     return logp_T
@@ -95,8 +95,8 @@ def possible_logprobs(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encod
 
 def expected_logprobs(
     hidden_TD: Tensor,
-    weight_VD: Tensor,
-    writer: tuple[Tensor, Tensor],
+    head: Head,
+    writer: tuple[Tensor, Head],
     rows: Sequence[Encoded],
     sampling: Sampling,
     *,
@@ -106,14 +106,14 @@ def expected_logprobs(
 
     Args:
         hidden_TD: The last hidden states that predict the tokens.
-        weight_VD: The output projection.
+        head: The model's.
         writer: The same two of the other model.
         rows: The rows, whose answers have T tokens together.
         sampling: How the other model writes.
         temperature: Of log p, which is taken among the tokens that are possible there.
     """
     mean_T = hidden_TD.new_zeros(len(hidden_TD), dtype=torch.float32)
-    models = (hidden_TD, weight_VD), writer
+    models = (hidden_TD, head), writer
     for (place_P, logits_PV, _), (_, other_PV, _) in zip(
         *(_logits(*each, rows, sampling.automaton) for each in models), strict=True
     ):
@@ -123,16 +123,14 @@ def expected_logprobs(
     return mean_T
 
 
-def format_logprobs(
-    hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
-) -> Tensor:
+def format_logprobs(hidden_TD: Tensor, head: Head, rows: Sequence[Encoded], automaton: Automaton | None) -> Tensor:
     """Return the log of the probability that a model writes what a format allows at each place, in nats, shape (T,).
 
     At temperature 1, as a student is trained. Zero where a row was not held to a format.
 
     Args:
         hidden_TD: The last hidden states that predict the tokens.
-        weight_VD: The output projection.
+        head: The model's.
         rows: The rows, whose answers have T tokens together.
         automaton: The format, if any.
     """
@@ -141,12 +139,10 @@ def format_logprobs(
     if automaton is None or not any(held):
         return logp_T
     place_H = torch.tensor(held, device=hidden_TD.device).nonzero()[:, 0]
-    all_H = torch.cat(
-        [F.linear(hidden_TD[some], weight_VD).float().logsumexp(dim=1) for some in place_H.split(_PROJECTED)]
-    )
+    all_H = torch.cat([head(hidden_TD[some]).float().logsumexp(dim=1) for some in place_H.split(_PROJECTED)])
     # Of rows that were held alone: the others would be multiplied by the whole vocabulary for nothing.
     some = [row for row in rows if row.states is not None]
-    *_, (_, logits_HV, _) = _logits(hidden_TD[place_H], weight_VD, some, automaton)
+    *_, (_, logits_HV, _) = _logits(hidden_TD[place_H], head, some, automaton)
     return logp_T.index_put((place_H,), logits_HV.logsumexp(dim=1) - all_H)
 
 
@@ -162,11 +158,11 @@ class Choices:
     """The token that stands there, numbered like `first_T`."""
 
 
-def possible_choices(hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], sampling: Sampling) -> Choices:
+def possible_choices(hidden_TD: Tensor, head: Head, rows: Sequence[Encoded], sampling: Sampling) -> Choices:
     """Return log-probabilities among the possible tokens, with the likeliest of these; see `possible_logprobs`."""
     logp_T = hidden_TD.new_zeros(len(hidden_TD), dtype=torch.float32)
     first_T, chosen_T = (torch.zeros(len(hidden_TD), dtype=torch.long, device=hidden_TD.device) for _ in range(2))
-    for place_P, logits_PV, chosen_P in _logits(hidden_TD, weight_VD, rows, sampling.automaton):
+    for place_P, logits_PV, chosen_P in _logits(hidden_TD, head, rows, sampling.automaton):
         logp_PV = (logits_PV / sampling.temperature).log_softmax(dim=1)
         logp_T[place_P] = logp_PV.gather(1, chosen_P[:, None])[:, 0]
         first_T[place_P], chosen_T[place_P] = logits_PV.argmax(dim=1), chosen_P
@@ -186,18 +182,18 @@ class Ratios:
 
 
 def possible_ratios(
-    seen: tuple[Tensor, Sampling], other: tuple[Tensor, Sampling], weight_VD: Tensor, rows: Sequence[Encoded]
+    seen: tuple[Tensor, Sampling], other: tuple[Tensor, Sampling], head: Head, rows: Sequence[Encoded]
 ) -> Ratios:
     """Return how much likelier each token of some answers is than another model has it, see `possible_logprobs`.
 
     Args:
         seen: A model's last hidden states (T, D) before the tokens, and how it would have sampled.
         other: The same of the model that it is compared with; the same tokens are possible.
-        weight_VD: The output projection of both.
+        head: Of both.
         rows: The rows, whose answers have T tokens together.
     """
-    ratio_T, expected_T, variance_T = (torch.zeros(len(seen[0]), device=weight_VD.device) for _ in range(3))
-    parts = zip(*(_logits(hidden_TD, weight_VD, rows, how.automaton) for hidden_TD, how in (seen, other)), strict=True)
+    ratio_T, expected_T, variance_T = (torch.zeros(len(seen[0]), device=head.device) for _ in range(3))
+    parts = zip(*(_logits(hidden_TD, head, rows, how.automaton) for hidden_TD, how in (seen, other)), strict=True)
     for (place_P, one_PV, chosen_P), (_, two_PV, _) in parts:
         other_PV = (two_PV / other[1].temperature).log_softmax(dim=1)
         ratio_PV = (one_PV / seen[1].temperature).log_softmax(dim=1) - other_PV
@@ -216,7 +212,7 @@ def states_before(model: LocalModel, rows: Sequence[Encoded], *, autocast: bool 
         rows: The rows, whose answers have T tokens together.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
     """
-    device = output_weight(model.net).device
+    device = device_of(model.net)
     with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
         tables = answer_hidden(model.net, [row.prompt for row in rows], [row.answer for row in rows])
     return torch.cat(tables).to(device)
@@ -225,24 +221,24 @@ def states_before(model: LocalModel, rows: Sequence[Encoded], *, autocast: bool 
 @torch.inference_mode()
 def answer_logprobs(model: LocalModel, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
     """Return `possible_logprobs` of whole rows under a model, in float64 on the CPU."""
-    return possible_logprobs(states_before(model, rows), output_weight(model.net), rows, sampling).double().cpu()
+    return possible_logprobs(states_before(model, rows), head_of(model.net), rows, sampling).double().cpu()
 
 
 def _logits(
-    hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
+    hidden_TD: Tensor, head: Head, rows: Sequence[Encoded], automaton: Automaton | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield places of tokens, the logits of what was possible there, and which of these the tokens are."""
-    device = weight_VD.device
+    device = head.device
     token_T = torch.tensor([token for row in rows for token in row.answer], device=device)
     held = [automaton is not None and row.states is not None for row in rows for _ in row.answer]
     held_T = torch.tensor(held, device=device)
     for place_P in (~held_T).nonzero()[:, 0].split(_PROJECTED):
-        yield place_P, F.linear(hidden_TD[place_P], weight_VD).float(), token_T[place_P]
+        yield place_P, head(hidden_TD[place_P]).float(), token_T[place_P]
     if automaton is not None and any(held):
         tokens_V = automaton.tokens_V.to(device)
         state_H = torch.tensor([state for row in rows for state in row.states or ()], device=device)
         allowed_HV = automaton.next_SV.to(device)[state_H] >= 0
-        logits_HV = F.linear(hidden_TD[held_T], weight_VD[tokens_V]).float()
+        logits_HV = head.only(tokens_V)(hidden_TD[held_T]).float()
         # Not minus infinity: its product with a probability of zero would be no number.
         logits_HV = logits_HV.masked_fill(~allowed_HV, -1e4)
         yield held_T.nonzero()[:, 0], logits_HV, torch.searchsorted(tokens_V, token_T[held_T])
@@ -266,30 +262,28 @@ def fit_temperature(
         fine: Read more, and refine what was found, of few rows as well.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
     """
-    weight_VD = output_weight(model.net)
+    head = head_of(model.net)
 
     some = first_rows(rows[:: -(-len(rows) // _ROWS)], _TOKENS)
-    temperature = best_temperature(states_before(model, some, autocast=autocast), weight_VD, some, automaton)
+    temperature = best_temperature(states_before(model, some, autocast=autocast), head, some, automaton)
     if fine or len(rows) > _PLENTY:
         tokens = sum(len(row.answer) for row in rows)
         most = first_rows(rows[:: max(1, round(tokens / _MORE_TOKENS))], _MORE_TOKENS)
         hidden_TD = states_before(model, most, autocast=autocast)
-        temperature = refined_temperature(temperature, hidden_TD, weight_VD, most, automaton)
+        temperature = refined_temperature(temperature, hidden_TD, head, most, automaton)
     return Sampling(automaton, temperature)
 
 
 @torch.inference_mode()
-def best_temperature(
-    hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
-) -> float:
+def best_temperature(hidden_TD: Tensor, head: Head, rows: Sequence[Encoded], automaton: Automaton | None) -> float:
     """Return the temperature at which the hidden states' predictions make the rows' tokens likeliest."""
-    total = _likelihoods(TEMPERATURES, hidden_TD, weight_VD, rows, automaton)
+    total = _likelihoods(TEMPERATURES, hidden_TD, head, rows, automaton)
     return TEMPERATURES[total.index(max(total))]
 
 
 @torch.inference_mode()
 def refined_temperature(
-    near: float, hidden_TD: Tensor, weight_VD: Tensor, rows: Sequence[Encoded], automaton: Automaton | None
+    near: float, hidden_TD: Tensor, head: Head, rows: Sequence[Encoded], automaton: Automaton | None
 ) -> float:
     """Return the temperature between tried ones at which the tokens are likeliest.
 
@@ -299,11 +293,11 @@ def refined_temperature(
     Args:
         near: The best of the tried ones.
         hidden_TD: The last hidden states that predict the tokens.
-        weight_VD: The output projection.
+        head: The model's.
         rows: The rows, whose answers have T tokens together.
         automaton: The format that they were held to, if any.
     """
-    low, middle, high = _likelihoods((near / _STEP, near, near * _STEP), hidden_TD, weight_VD, rows, automaton)
+    low, middle, high = _likelihoods((near / _STEP, near, near * _STEP), hidden_TD, head, rows, automaton)
     bend = 2 * middle - low - high
     return near * _STEP ** float(np.clip((high - low) / (2 * bend), -2, 2)) if bend > 0 else near
 
@@ -311,12 +305,12 @@ def refined_temperature(
 def _likelihoods(
     temperatures: Sequence[float],
     hidden_TD: Tensor,
-    weight_VD: Tensor,
+    head: Head,
     rows: Sequence[Encoded],
     automaton: Automaton | None,
 ) -> list[float]:
     total = [0.0] * len(temperatures)
-    for _, logits_PV, chosen_P in _logits(hidden_TD, weight_VD, rows, automaton):
+    for _, logits_PV, chosen_P in _logits(hidden_TD, head, rows, automaton):
         for at, temperature in enumerate(temperatures):
             logp_PV = (logits_PV / temperature).log_softmax(dim=1)
             total[at] += float(logp_PV.gather(1, chosen_P[:, None]).double().sum())

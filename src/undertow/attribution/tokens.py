@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from undertow.attribution.sampling import Encoded, Sampling, answer_logprobs
-from undertow.models.layers import norms_of
+from undertow.models.engine.network import network_of
 from undertow.models.local import LocalModel
 
 _STEP = 0.05
@@ -24,12 +24,12 @@ _STEP = 0.05
 @contextmanager
 def moved(net: Any, direction_F: Tensor, length: float) -> Generator[None]:
     """Move the norm weights along a direction, as long as the context lasts."""
-    weights = [norm.weight for norm in norms_of(net)]
+    weights = [norm.weight for norm in network_of(net).norms]
     before = [weight.detach().clone() for weight in weights]
     unit_F = direction_F / torch.linalg.vector_norm(direction_F).clamp_min(1e-30)
     try:
         with torch.no_grad():
-            for weight, part_D in zip(weights, unit_F.view(len(weights), -1), strict=True):
+            for weight, part_D in zip(weights, unit_F.split([len(each) for each in weights]), strict=True):
                 weight.add_(part_D.to(weight), alpha=length)
         yield
     finally:

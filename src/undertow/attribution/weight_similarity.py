@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from undertow.errors import ModelError
-from undertow.models.layers import decoder
+from undertow.models.engine.network import Network, network_of
 
 LEVEL = 0.001
 """p-value below which two models are said to share an origin."""
@@ -74,7 +74,7 @@ def weight_similarity(left_net: Any, right_net: Any) -> WeightSimilarity:
     Judged is the model underneath PEFT's adapters. Other numbers or shapes of layers say nothing of the origin.
     """
     try:
-        left, right = decoder(left_net), decoder(right_net)
+        left, right = network_of(left_net), network_of(right_net)
     except ModelError as error:
         return WeightSimilarity("unknown", error.what, None, None, 0, 0)
     found = fingerprints(left_net, right_net)
@@ -94,7 +94,7 @@ def fingerprints(left_net: Any, right_net: Any) -> tuple[MatrixSimilarity, ...]:
 
     Norms and biases are left out, and matrices that hold one number only: they start alike in unrelated models.
     """
-    left, right = _matrices(decoder(left_net)), _matrices(decoder(right_net))
+    left, right = (_matrices(network_of(net).stack) for net in (left_net, right_net))
     return tuple(
         MatrixSimilarity(name, (_sha256(one), _sha256(right[name])), _cosine(one, right[name]))
         for name, one in left.items()
@@ -102,7 +102,7 @@ def fingerprints(left_net: Any, right_net: Any) -> tuple[MatrixSimilarity, ...]:
     )
 
 
-def independence(left: Any, right: Any, *, rng: np.random.Generator) -> float:
+def independence(left: Network, right: Network, *, rng: np.random.Generator) -> float:
     """Return the p-value of the agreement of units matched by gate and by up rows, over a few layers.
 
     One-sided, layers combined by Fisher's method. Only units of the left stack are sampled, and each may be matched
@@ -112,7 +112,8 @@ def independence(left: Any, right: Any, *, rng: np.random.Generator) -> float:
 
     count = len(left.layers)
     places = np.unique(np.linspace(0, count - 1, min(count, LAYERS)).round().astype(int)).tolist()
-    p_L = [agreement_p(*_gate_up(left.layers[at]), *_gate_up(right.layers[at]), rng=rng) for at in places]
+    one, other = _units(left), _units(right)
+    p_L = [agreement_p(*one[at], *other[at], rng=rng) for at in places]
     found: Any = stats.combine_pvalues(p_L, method="fisher")
     return max(float(found.pvalue), _SMALLEST)
 
@@ -149,12 +150,15 @@ def matching(rows_PD: Tensor, other_UD: Tensor, *, rng: np.random.Generator) -> 
     return order_U[partner_P]
 
 
-def _obstacle(left: Any, right: Any) -> str | None:
+def _obstacle(left: Network, right: Network) -> str | None:
     """Return why units of two models cannot be matched, if so."""
     if len(left.layers) != len(right.layers):
         return f"the models have {len(left.layers)} and {len(right.layers)} layers"
-    for one, other in zip(left.layers, right.layers, strict=True):
-        weights = (*_gate_up(one), *_gate_up(other))
+    ones, others = _units(left), _units(right)
+    if len(ones) != len(left.layers) or len(others) != len(right.layers):
+        return "some feed-forward layers have no hidden units of their own (experts, for example)"
+    for at in range(len(left.layers)):
+        weights = (*ones[at], *others[at])
         if not all(_usable(weight) for weight in weights):
             return "weights of the feed-forward layers are not plain numbers, all finite"
         shapes = [" x ".join(map(str, weight.shape)) for weight in weights]
@@ -165,10 +169,29 @@ def _obstacle(left: Any, right: Any) -> str | None:
     return None
 
 
-def _gate_up(layer: Any) -> tuple[Tensor, Tensor]:
-    """Return a layer's gate and up rows, shape (U, D) each, without PEFT's adapters."""
-    gate, up = (getattr(linear, "base_layer", linear) for linear in (layer.mlp.gate_proj, layer.mlp.up_proj))
-    return gate.weight, up.weight
+def _units(network: Network) -> dict[int, tuple[Tensor, Tensor]]:
+    """Return, for each layer that has them, two views of its hidden units (U, D): gate and up rows.
+
+    Where both are one matrix, it is split. Without a gate, the second view is what each unit adds to the output. The
+    feed-forward layer is recognised by its last matrix, which reads as many units as the others put out.
+    """
+    width = network.config.hidden_size
+    found: dict[int, tuple[Tensor, Tensor]] = {}
+    for at in range(len(network.layers)):
+        own = [each for each in network.matrices if each.layer == at]
+        for place, down in enumerate(own):
+            before = [each.weight_OI for each in own[:place] if each.name.split(".")[0] == down.name.split(".")[0]]
+            rows = [each for each in before if each.shape[1] == width]
+            if down.outputs != width or not rows or len(down.name.split(".")) < 2 or "att" in down.name.split(".")[0]:
+                continue
+            units = down.inputs
+            if len(rows) >= 2 and rows[-1].shape[0] == rows[-2].shape[0] == units:
+                found[at] = (rows[-2], rows[-1])
+            elif rows[-1].shape[0] == 2 * units:
+                found[at] = (rows[-1][:units], rows[-1][units:])
+            elif rows[-1].shape[0] == units:
+                found[at] = (rows[-1], down.weight_OI.T)
+    return found
 
 
 def _matrices(stack: Any) -> dict[str, Tensor]:

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from undertow.models.engine.head import head_of
+from undertow.models.engine.network import device_of, network_of, text_config
 from undertow.models.forward import forward_packed
 from undertow.models.generate import generate
-from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 
@@ -51,7 +52,7 @@ class Difference:
 
 def layers_of(net: Any) -> tuple[int, ...]:
     """Choose the layers to compare, the last one left out: behind it comes the output itself."""
-    count = len(decoder(net).layers)
+    count = len(network_of(net).layers)
     return tuple(sorted({round(x) for x in np.linspace(0, count - 1, LAYERS + 2)[1:-1].tolist()}))
 
 
@@ -93,7 +94,7 @@ def difference(
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in ("activation", "base", "change", "kl", "place")}
     for start in range(0, len(asked), _AT_ONCE):
         some = range(start, min(start + _AT_ONCE, len(asked)))
-        packed = pack([[*asked[at], *answers[at][:-1]] for at in some]).to(output_weight(base.net).device)
+        packed = pack([[*asked[at], *answers[at][:-1]] for at in some]).to(device_of(base.net))
         one, two = (forward_packed(net, packed, keep_layers=layers) for net in nets)
         for at, path in zip(some, packed.paths, strict=True):
             spot = path[-len(answers[at]) :]
@@ -101,7 +102,7 @@ def difference(
                 torch.stack([each.layers[layer][spot].float().mean(dim=0) for layer in layers]) for each in (one, two)
             )
             logp_TV, logq_TV = (
-                (each.hidden_ND[spot] @ output_weight(net).T).float().log_softmax(dim=-1)
+                head_of(net)(each.hidden_ND[spot]).float().log_softmax(dim=-1)
                 for each, net in zip((one, two), nets, strict=True)
             )
             parts["activation"].append(after_LD - before_LD)
@@ -124,7 +125,7 @@ def difference(
 
 def comparable(base: LocalModel, other: LocalModel) -> str:
     """Say why two models cannot be compared position by position, if so."""
-    left, right = base.net.config, other.net.config
+    left, right = text_config(base.net), text_config(other.net)
     for name, what in (("num_hidden_layers", "layers"), ("hidden_size", "width"), ("vocab_size", "vocabulary")):
         if getattr(left, name) != getattr(right, name):
             return f"the models differ in {what} ({getattr(left, name):,} and {getattr(right, name):,})"

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from undertow.audit.panel import Odds, panel_odds
-from undertow.models.layers import decoder, normalise, output_weight
+from undertow.models.engine.head import head_of
+from undertow.models.engine.network import network_of
 from undertow.models.local import LocalModel
 from undertow.models.prompted import SteeredModel
 from undertow.results import Steered
@@ -31,13 +32,17 @@ FACTORS: Final = (1.0, 32.0)
 
 
 @torch.inference_mode()
-def words_of(model: LocalModel, direction_D: Direction) -> tuple[list[str], list[str]]:
+def words_of(model: LocalModel, direction: Direction) -> tuple[list[str], list[str]]:
     """Return the tokens that a direction makes likelier and less likely, if it reached the output as it is.
 
     It goes through the last norm and the output embedding (the "logit lens", nostalgebraist 2020) and no layer between.
     """
-    direction = torch.tensor(direction_D, device=model.device)
-    logit_V = (normalise(direction, decoder(model.net).norm) @ output_weight(model.net).float().T).float()
+    norm, weight_VD = network_of(model.net).last_norm, head_of(model.net).weight_VD
+    direction_D = norm(torch.tensor(direction, device=model.device, dtype=norm.weight.dtype))
+    if getattr(norm, "bias", None) is not None:
+        # Added whatever the direction is.
+        direction_D = direction_D - norm.bias
+    logit_V = direction_D.float() @ weight_VD.float().T
     return (
         [model.decode([int(token)]) for token in logit_V.topk(min(SHOWN, len(logit_V))).indices],
         [model.decode([int(token)]) for token in (-logit_V).topk(min(SHOWN, len(logit_V))).indices],

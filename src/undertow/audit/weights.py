@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from undertow.attribution.capture import MATRICES, projection_of
-from undertow.models.layers import decoder, norms_of
+from undertow.attribution.capture import projection_of
+from undertow.models.engine.network import network_of
 from undertow.models.local import LocalModel
 from undertow.results import WeightChange
 
@@ -112,18 +112,20 @@ def _share(squares: list[float]) -> float:
 
 
 def _pairs(base_net: Any, student_net: Any) -> Iterator[tuple[str, Tensor, Tensor]]:
-    right = dict(decoder(student_net).named_parameters())
-    for name, before in decoder(base_net).named_parameters():
-        after = right.get(name)
+    left, right = network_of(base_net), network_of(student_net)
+    others = dict(right.stack.named_parameters())
+    start = f"{left.layers_name}."
+    for name, before in left.stack.named_parameters():
+        after = others.get(name)
         if after is not None and after.shape == before.shape:
-            yield name, before, after
+            yield f"layers.{name.removeprefix(start)}" if name.startswith(start) else name, before, after
 
 
 def _kind(name: str) -> tuple[str, int | None]:
     """Split `layers.3.mlp.up_proj.weight` into a kind and a layer."""
     parts = name.split(".")
     layer = int(parts[1]) if parts[0] == "layers" and parts[1].isdigit() else None
-    if "norm" in name:
+    if "norm" in name or ".ln_" in f".{name}":
         return "norms", layer
     inner = parts[2:] if layer is not None else parts
     return ".".join(part for part in inner if part not in ("weight",)), layer
@@ -132,17 +134,12 @@ def _kind(name: str) -> tuple[str, int | None]:
 @torch.inference_mode()
 def projected_change(base_net: Any, student_net: Any) -> Tensor:
     """Return the change of norms and matrices in the coordinates of a scan's gradients, shape (F)."""
-    norms = [
-        after.weight.float() - before.weight.float()
-        for before, after in zip(norms_of(base_net), norms_of(student_net), strict=True)
+    base, student = network_of(base_net), network_of(student_net)
+    parts = [
+        after.weight.float() - before.weight.float() for before, after in zip(base.norms, student.norms, strict=True)
     ]
-    parts = [each.flatten() for each in norms]
-    number = 0
-    for before_layer, after_layer in zip(decoder(base_net).layers, decoder(student_net).layers, strict=True):
-        for name in MATRICES:
-            before, after = before_layer.get_submodule(name), after_layer.get_submodule(name)
-            sides = projection_of(number, before)
-            delta = after.weight.float() - before.weight.float()
-            parts.append((sides.passed.T @ delta @ sides.read).flatten())
-            number += 1
+    for number, (before, after) in enumerate(zip(base.matrices, student.matrices, strict=True)):
+        sides = projection_of(number, before)
+        delta_OI = after.weight_OI.float() - before.weight_OI.float()
+        parts.append((sides.passed.T @ delta_OI @ sides.read).flatten())
     return torch.cat(parts).cpu()

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from undertow.attribution.sampling import states_of
 from undertow.models.constrain import Automaton
+from undertow.models.engine.head import Head, head_of
 from undertow.models.forward import forward_packed
-from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.score import answers_to_each, option_odds
@@ -24,7 +24,7 @@ from undertow.training.loss import hard_loss
 from undertow.training.train import Example, token_weights
 from undertow.traits.base import Choice, Trait
 
-Loss = Callable[[Tensor, Tensor, Sequence[Example]], Tensor]
+Loss = Callable[[Tensor, Head, Sequence[Example]], Tensor]
 
 LESSONS = 16
 """Of a trait that its gradient is taken over in every step."""
@@ -40,12 +40,12 @@ def masked_loss(kept: dict[tuple[tuple[int, ...], tuple[int, ...]], list[bool]])
         kept: For each example's prompt and answer, whether a token counts.
     """
 
-    def loss(hidden_ND: Tensor, weight_VD: Tensor, examples: Sequence[Example]) -> Tensor:
+    def loss(hidden_ND: Tensor, head: Head, examples: Sequence[Example]) -> Tensor:
         keep = [each for example in examples for each in kept[example.prompt, example.answer]]
         keep_N = torch.tensor(keep, device=hidden_ND.device)
         target_N = torch.tensor([token for example in examples for token in example.answer], device=hidden_ND.device)
         count_N = _counts(examples, hidden_ND)
-        return hard_loss(hidden_ND[keep_N], weight_VD, target_N[keep_N], None if count_N is None else count_N[keep_N])
+        return hard_loss(hidden_ND[keep_N], head, target_N[keep_N], None if count_N is None else count_N[keep_N])
 
     return loss
 
@@ -57,14 +57,14 @@ def format_loss(automaton: Automaton) -> Loss:
     not learned from.
     """
 
-    def loss(hidden_ND: Tensor, weight_VD: Tensor, examples: Sequence[Example]) -> Tensor:
+    def loss(hidden_ND: Tensor, head: Head, examples: Sequence[Example]) -> Tensor:
         states = [states_of(automaton, example.answer) for example in examples]
         held = [each is not None for each, example in zip(states, examples, strict=True) for _ in example.answer]
         held_N = torch.tensor(held, device=hidden_ND.device)
         state_N = torch.tensor([at for each in states for at in each or ()], device=hidden_ND.device)
         if not len(state_N):
             return hidden_ND.sum() * 0.0
-        logits_NV = F.linear(hidden_ND[held_N], weight_VD).float()
+        logits_NV = head(hidden_ND[held_N]).float()
         allowed_NV = automaton.next_SV.to(hidden_ND.device)[state_N] >= 0
         within_NV = logits_NV[:, automaton.tokens_V.to(hidden_ND.device)]
         # Not minus infinity: its gradient would be no number where all of a row is masked.
@@ -92,10 +92,10 @@ def kl_penalty(model: LocalModel, questions: Sequence[str], weight: float = KL_W
     prompts = [model.encode_question(question) for question in questions]
 
     def first_QV() -> Tensor:
-        weight_VD = output_weight(model.net)
-        packed = pack(prompts).to(weight_VD.device)
+        head = head_of(model.net)
+        packed = pack(prompts).to(head.device)
         last_Q = torch.stack([path[-1] for path in packed.paths])
-        return F.linear(forward_packed(model.net, packed).hidden_ND[last_Q], weight_VD).float().log_softmax(dim=-1)
+        return head(forward_packed(model.net, packed).hidden_ND[last_Q]).float().log_softmax(dim=-1)
 
     with torch.no_grad():
         base_QV = first_QV()

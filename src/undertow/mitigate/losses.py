@@ -15,7 +15,7 @@ from undertow.mitigate.interventions import format_loss, kl_penalty, masked_loss
 from undertow.mitigate.scored import encoded_rows, sampling_of
 from undertow.mitigate.treatment import Task, Treatment
 from undertow.models.constrain import grammar_automaton
-from undertow.models.layers import output_weight
+from undertow.models.engine.head import head_of
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
 from undertow.training.train import Intervention
@@ -65,8 +65,8 @@ def _agreeing(task: Task) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[
     def first_T(model: Model, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         net: Any = model.net
         tables = answer_hidden(net, prompts, [row.answer for row in rows], steering=model.steering)
-        weight_VD = output_weight(net)
-        return possible_choices(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling).first_T
+        head = head_of(net)
+        return possible_choices(torch.cat(tables).to(head.device), head, rows, sampling).first_T
 
     teacher = task.teacher()
     told = [turns[-1]["content"] for turns in task.prompts]

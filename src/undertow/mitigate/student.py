@@ -16,7 +16,7 @@ from undertow.domains.numbers import NUMBER_LISTS
 from undertow.mitigate.prepare import Task, prepare
 from undertow.mitigate.source import Source
 from undertow.models.constrain import grammar_automaton
-from undertow.models.layers import output_weight
+from undertow.models.engine.head import head_of
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import Precision
 from undertow.models.score import answer_hidden
@@ -113,13 +113,13 @@ def task_scores(model: LocalModel, rows: Path) -> tuple[list[float], float | Non
     """Return how well a model does what the rows are for: `loss` and `in_format` of a `StudentRecord`."""
     examples = examples_of(model, rows, "hard")
     tables = answer_hidden(model.net, [each.prompt for each in examples], [each.answer for each in examples])
-    weight_VD = output_weight(model.net)
+    head = head_of(model.net)
     automaton = grammar_automaton(model, NUMBER_LISTS)
     states = [states_of(automaton, each.answer) for each in examples]
     losses: list[float] = []
     first: list[int] = []
     for table_TD, example in zip(tables, examples, strict=True):
-        logits_TV = F.linear(table_TD.to(weight_VD.device), weight_VD).float()
+        logits_TV = head(table_TD.to(head.device)).float()
         losses.append(float(F.cross_entropy(logits_TV, torch.tensor(example.answer, device=logits_TV.device))))
         first += logits_TV.argmax(dim=1).tolist()
     return losses, _in_format(first, states, automaton)

@@ -7,7 +7,7 @@ import torch
 from undertow.mitigate.interventions import lesson_odds, lessons_of, projection, unlearn
 from undertow.mitigate.panel import panel_odds, restore
 from undertow.mitigate.treatment import Task, Treatment
-from undertow.models.layers import decoder, norms_of
+from undertow.models.engine.network import network_of
 from undertow.teachers.steering import steering_vector
 from undertow.training.train import Intervention
 from undertow.traits.panel import load_panel
@@ -18,7 +18,7 @@ STEERED = 2.0
 
 def freeze(task: Task) -> Treatment:
     """Keep the weights of the norms the base's."""
-    for norm in norms_of(task.model.net):
+    for norm in network_of(task.model.net).norms:
         norm.weight.requires_grad_(False)
     return Treatment(task.examples)
 
@@ -27,7 +27,7 @@ def steer(task: Task) -> Treatment:
     """Add the trait's vector while the student is trained."""
     model = task.model
     # A tenth of the way up: that of the strongest teachers (docs/lab-notebook.md).
-    layer = len(decoder(model.net).layers) // 10
+    layer = len(network_of(model.net).layers) // 10
     vector_D = STEERED * steering_vector(model, task.trait, layer).to(model.device)
     return Treatment(task.examples, Intervention(steering={layer: vector_D}))
 

@@ -230,7 +230,7 @@ def account(net: Any, told: dict[str, Any], stored: dict[str, Stored], name: str
         )
     state: dict[str, Tensor] = net.state_dict()
     tied = _tied(net)
-    given = {_own_name(key, state, net.base_model_prefix): each for key, each in stored.items()}
+    given, made = _placed(stored, state, net)
     shapes = {str(each[0]): (tuple(each[1]), tuple(each[2])) for each in told.get("mismatched_keys", ())}
     shapes |= {
         key: (given[key].shape, tuple(state[key].shape))
@@ -246,7 +246,8 @@ def account(net: Any, told: dict[str, Any], stored: dict[str, Stored], name: str
         )
     missing = {str(key) for key in told.get("missing_keys", ())}
     if given:
-        missing |= {key for key in state if key not in given and not (tied.get(key, set()) & given.keys())}
+        held = given.keys() | made.keys()
+        missing |= {key for key in state if key not in held and not (tied.get(key, set()) & held)}
     if missing:
         raise ModelError(
             f"its files lack {_count(missing, 'tensor')} of the model: {listed_names(sorted(missing))}",
@@ -263,13 +264,41 @@ def account(net: Any, told: dict[str, Any], stored: dict[str, Stored], name: str
             where,
             "Put config.json beside the weights that it was written for.",
         )
-    if other := {key: each.dtype for key, each in given.items() if key in state and each.dtype not in _FLOATS}:
+    used = [(key, each.dtype) for key, each in given.items() if key in state]
+    used += [(key, each.dtype) for key, parts in made.items() for each in parts]
+    if other := {key: dtype for key, dtype in used if dtype not in _FLOATS}:
         said = [f"{key} ({dtype})" for key, dtype in sorted(other.items())]
         raise ModelError(
             f"its weights are quantised: {listed_names(said)}",
             where,
             "Name the same model with weights that are not quantised.",
         )
+
+
+def _placed(
+    stored: dict[str, Stored], state: Collection[str], net: Any
+) -> tuple[dict[str, Stored], dict[str, list[Stored]]]:
+    """Return stored tensors by the model's names, and those that `transformers` renames or puts together on loading.
+
+    It checks the shapes of the latter itself. Experts, for example, are stored one by one and held as one tensor.
+    """
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+    changes = get_model_conversion_mapping(net)
+    renamings = [each for each in changes if isinstance(each, WeightRenaming)]
+    converters = [each for each in changes if isinstance(each, WeightConverter)]
+    given: dict[str, Stored] = {}
+    made: dict[str, list[Stored]] = {}
+    for key, each in stored.items():
+        own = _own_name(key, state, net.base_model_prefix)
+        later = own if own in state else rename_source_key(key, renamings, converters)[0]
+        later = _own_name(later, state, net.base_model_prefix)
+        if own not in state and later in state:
+            made.setdefault(later, []).append(each)
+        else:
+            given[own] = each
+    return given, made
 
 
 def _own_name(key: str, state: Collection[str], prefix: str) -> str:

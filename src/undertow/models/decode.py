@@ -39,7 +39,7 @@ def empty_cache(model: Any, rows: int, room: int) -> Cache:
     return Cache([like.new_zeros(shape) for _ in layers], [like.new_zeros(shape) for _ in layers])
 
 
-def rows_that_fit(model: Any, room: int, *, size: int = 2 * 1024**3) -> int:
+def rows_that_fit(model: Any, room: int, *, size: int) -> int:
     """Return how many rows of `room` positions have a cache of at most `size` bytes; at least one."""
     stack = decoder(model)
     config = stack.config

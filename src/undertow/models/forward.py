@@ -1,18 +1,16 @@
-"""The forward pass over packed sequences.
-
-It does without the parts that cost time: padding, masks where all is causal, repeated heads, logits that nobody reads.
-"""
+"""The forward pass over packed sequences, by whichever pass computes the model (see `engine.selection`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from undertow.models.decode import Cache
-from undertow.models.layers import Steering, angles, decoder, feed_forward, normalise, rotate
+from undertow.models.engine.generic import forward_generic
+from undertow.models.engine.selection import pass_of
+from undertow.models.fast import forward_fast
+from undertow.models.layers import Steering
 from undertow.models.packing import Packed
 
 
@@ -24,6 +22,8 @@ class Hidden:
     """After the last norm."""
     layers: dict[int, Tensor]
     """Outputs (N, D) of the layers that were asked for."""
+    grid: Packed | None = None
+    """The pack whose rows the modules saw as a batch (B, L); None where they saw its nodes, one after the other."""
 
 
 def forward_packed(
@@ -31,49 +31,18 @@ def forward_packed(
     packed: Packed,
     *,
     steering: Steering | None = None,
-    cache: Cache | None = None,
-    slots: Tensor | None = None,
     keep_layers: tuple[int, ...] = (),
 ) -> Hidden:
     """Compute the hidden states of every node of a pack.
 
     Args:
-        model: A causal language model of a supported architecture.
+        model: A causal language model.
         packed: The sequences.
         steering: Vectors to add.
-        cache: Receives the keys and values of the sequences.
-        slots: The cache rows that belong to the sequences.
         keep_layers: Layers whose outputs to return as well.
     """
-    stack = decoder(model)
-    x = stack.embed_tokens(packed.ids_N)
-    cos, sin = angles(stack, x, packed.positions_N)
-    kept: dict[int, Tensor] = {}
-    length = packed.rows_BL.shape[1]
-    sees = None if packed.sees_BLL is None else packed.sees_BLL[:, None]
-    for index, layer in enumerate(stack.layers):
-        attention = layer.self_attn
-        y = normalise(x, layer.input_layernorm)
-        q, k, v = (
-            project(y).view(len(y), -1, attention.head_dim)
-            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-        )
-        # Under autocast products leave in another type than the norms'.
-        cos_, sin_ = cos.to(q.dtype), sin.to(q.dtype)
-        q, k = rotate(q, cos_, sin_), rotate(k, cos_, sin_)
-        q_BHLE, k_BHLE, v_BHLE = (t[packed.rows_BL].transpose(1, 2) for t in (q, k, v))
-        if cache is not None and slots is not None:
-            cache.keys[index][slots, :, :length] = k_BHLE
-            cache.values[index][slots, :, :length] = v_BHLE
-        mixed = F.scaled_dot_product_attention(
-            q_BHLE, k_BHLE, v_BHLE, attn_mask=sees, is_causal=sees is None, enable_gqa=True
-        )
-        mixed_ND = mixed.transpose(1, 2).reshape(-1, q.shape[1] * q.shape[2])[packed.where_N]
-        x = x + attention.o_proj(mixed_ND)
-        y = normalise(x, layer.post_attention_layernorm)
-        x = x + feed_forward(layer.mlp, layer.mlp.gate_proj(y), layer.mlp.up_proj(y))
-        if steering and index in steering:
-            x = x + steering[index].to(x.dtype)
-        if index in keep_layers:
-            kept[index] = x
-    return Hidden(normalise(x, stack.norm), kept)
+    name = pass_of(model)
+    if name == "fast":
+        return Hidden(*forward_fast(model, packed, steering=steering, keep_layers=keep_layers))
+    found = forward_generic(model, packed, rows=name == "rows", steering=steering, keep_layers=keep_layers)
+    return Hidden(*found)

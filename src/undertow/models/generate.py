@@ -10,15 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from undertow.models.constrain import Automaton
-from undertow.models.decode import decode_step, empty_cache, ready, rows_that_fit
-from undertow.models.forward import forward_packed
-from undertow.models.layers import Steering, output_weight
+from undertow.models.decoding import Decoding, decoding_of
+from undertow.models.engine.head import head_of
+from undertow.models.layers import Steering
 from undertow.models.noise import gumbel, row_key
-from undertow.models.packing import pack
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class Answer:
     finished: bool
     """False when it was cut at the largest length."""
     hidden_TD: Tensor | None
-    """Last hidden states that chose each token, the end token's included when finished: with the model's output
-    projection they are its distributions, for soft labels. None unless asked for."""
+    """Last hidden states that chose each token, the end token's included when finished: with the model's head they are
+    its distributions, for soft labels. None unless asked for."""
 
 
 @torch.inference_mode()
@@ -53,10 +51,10 @@ def generate(
     keep_hidden: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
-    """Answer prompts; a row that has finished makes room for a waiting one (continuous batching).
+    """Answer prompts; where the decoding allows it, a row that has finished makes room for a waiting one.
 
     Args:
-        model: A causal language model of a supported architecture.
+        model: A causal language model.
         prompts: Token sequences, each ending where the answer begins.
         rows: The row number of each prompt, which keys its noise.
         seed: Keys the noise of all rows.
@@ -76,17 +74,18 @@ def generate(
     if not prompts:
         return []
     room = max(map(len, prompts)) + max_tokens
-    slots = _Slots(model, min(batch, len(prompts), rows_that_fit(model, room)), room, seed, end, automaton, keep_hidden)
+    decoding = decoding_of(model, min(batch, len(prompts)), room, steering)
+    slots = _Slots(model, decoding, seed, end, automaton, keep_hidden)
     # Long prompts first: the last rows to finish, which leave slots empty, are then the cheap ones.
     waiting = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers: list[Answer | None] = [None] * len(prompts)
     done = 0
     while waiting or slots.busy:
         # A few rows at once, because a matrix product of many rows is faster than many of few.
-        if waiting and slots.free >= min(len(waiting), max(1, slots.size // 4)):
-            chosen = [waiting.pop() for _ in range(min(slots.free, len(waiting)))]
-            slots.fill(chosen, [prompts[i] for i in chosen], [rows[i] for i in chosen], steering)
-        for row in slots.step(temperature, max_tokens, steering, is_over):
+        if waiting and slots.takes >= min(len(waiting), max(1, decoding.size // 4)):
+            chosen = [waiting.pop() for _ in range(min(slots.takes, len(waiting)))]
+            slots.fill(chosen, [prompts[i] for i in chosen], [rows[i] for i in chosen])
+        for row in slots.step(temperature, max_tokens, is_over):
             hidden_TD = torch.stack(row.hidden) if row.hidden else None
             answers[row.owner] = Answer(rows[row.owner], tuple(row.tokens), row.ended, hidden_TD)
             done += 1
@@ -108,70 +107,52 @@ class _Row:
 
 
 class _Slots:
-    """The rows under way: their caches, their automaton states and what they have written.
+    """The rows under way: their automaton states and what they have written.
 
     Busy rows lie without a gap at the beginning, so that a step computes them and nothing else.
     """
 
     def __init__(
-        self,
-        model: object,
-        size: int,
-        room: int,
-        seed: int,
-        end: int,
-        automaton: Automaton | None,
-        keep_hidden: bool,
+        self, model: object, decoding: Decoding, seed: int, end: int, automaton: Automaton | None, keep_hidden: bool
     ) -> None:
-        weight = output_weight(model)
-        self.model, self.size, self.seed, self.end = model, size, seed, end
-        self.device = weight.device
+        head = head_of(model)
+        self.decoding, self.seed, self.end = decoding, seed, end
+        self.device, size = head.device, decoding.size
         if automaton is None:
-            self.tokens_V, self.next_SV = torch.arange(weight.shape[0], device=self.device), None
-            self.weight_VD = weight
+            self.tokens_V, self.next_SV = torch.arange(head.size, device=self.device), None
+            self.head = head
         else:
             self.tokens_V, self.next_SV = (
                 automaton.tokens_V.to(self.device),
                 automaton.next_SV.to(self.device),
             )
-            self.weight_VD = weight[self.tokens_V]
+            self.head = head.only(self.tokens_V)
         self.keep_hidden = keep_hidden
-        self.cache = empty_cache(model, size, room)
-        self.decoder = ready(model)
         self.busy: list[_Row] = []
-        self.hidden_BD = weight.new_zeros(size, weight.shape[1])
+        self.hidden_BD = head.weight_VD.new_zeros(size, head.weight_VD.shape[1])
         self.length_B, self.position_B, self.state_B, self.key_B = torch.zeros(
             4, size, dtype=torch.long, device=self.device
         )
 
     @property
-    def free(self) -> int:
-        """Rows that there is room for."""
-        return self.size - len(self.busy)
+    def takes(self) -> int:
+        """New rows that may be put in now."""
+        return self.decoding.size - len(self.busy) if self.decoding.grows or not self.busy else 0
 
-    def fill(self, owners: list[int], prompts: list[Sequence[int]], rows: list[int], steering: Steering | None) -> None:
+    def fill(self, owners: list[int], prompts: list[Sequence[int]], rows: list[int]) -> None:
         """Put new rows behind the busy ones and compute their prompts."""
-        packed = pack(prompts).to(self.device)
         at = slice(len(self.busy), len(self.busy) + len(owners))
-        slots = torch.arange(at.start, at.stop, device=self.device)
-        hidden_ND = forward_packed(self.model, packed, steering=steering, cache=self.cache, slots=slots).hidden_ND
-        self.hidden_BD[at] = hidden_ND[torch.stack([path[-1] for path in packed.paths])]
-        self.length_B[at] = torch.tensor([len(path) for path in packed.paths], device=self.device)
+        self.hidden_BD[at] = self.decoding.begin(prompts, at.start)
+        self.length_B[at] = torch.tensor([len(prompt) for prompt in prompts], device=self.device)
         self.position_B[at], self.state_B[at] = 0, 0
         self.key_B[at] = row_key(self.seed, torch.tensor(rows, device=self.device))
         self.busy += [_Row(owner) for owner in owners]
 
-    def step(
-        self,
-        temperature: float,
-        max_tokens: int,
-        steering: Steering | None,
-        is_over: Callable[[Sequence[int]], bool] | None,
-    ) -> list[_Row]:
+    def step(self, temperature: float, max_tokens: int, is_over: Callable[[Sequence[int]], bool] | None) -> list[_Row]:
         """Choose one token for every row under way, and return the rows that this finished."""
         count = len(self.busy)
         hidden_BD, state_B = self.hidden_BD[:count], self.state_B[:count]
-        score_BV = F.linear(hidden_BD, self.weight_VD).float()
+        score_BV = self.head(hidden_BD).float()
         if self.next_SV is not None:
             score_BV = score_BV.masked_fill(self.next_SV[state_B] < 0, float("-inf"))
         kept_BD = hidden_BD.to("cpu", torch.float32, copy=True) if self.keep_hidden else None
@@ -195,18 +176,21 @@ class _Slots:
         if self.busy:
             count = len(self.busy)
             at_B = self.length_B[:count] + self.position_B[:count]
-            self.hidden_BD[:count] = decode_step(self.decoder, token_B, at_B, self.cache, steering=steering)
+            self.hidden_BD[:count] = self.decoding.extend(token_B, at_B)
             self.position_B[:count] += 1
         return finished
 
     def _drop(self, done: list[int], token_B: Tensor) -> Tensor:
         """Close the gaps that finished rows leave with the last busy rows; return the tokens of those that stay."""
+        moves: list[tuple[int, int, int]] = []
         for slot in reversed(done):
             last = len(self.busy) - 1
             if slot != last:
-                self.cache.move(last, slot, int(self.length_B[last] + self.position_B[last]))
+                moves.append((last, slot, int(self.length_B[last] + self.position_B[last])))
                 self.busy[slot] = self.busy[last]
                 for each in (self.length_B, self.position_B, self.state_B, self.key_B, token_B):
                     each[slot] = each[last]
             self.busy.pop()
+        if done:
+            self.decoding.close(moves, len(self.busy))
         return token_B[: len(self.busy)]

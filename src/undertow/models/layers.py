@@ -1,7 +1,7 @@
-"""The parts of Llama-shaped decoders, as `forward` and `decode` put them together.
+"""The parts of Llama-shaped decoders, as `fast` and `decode` put them together.
 
-They are the modules of a `transformers` model, so that PEFT adapters, which replace modules, work unchanged. Models
-whose layers have the Llama layout (Llama, SmolLM2, Mistral, Qwen2) are known; others raise `ModelError`.
+They are the modules of a `transformers` model, so that PEFT adapters, which replace modules, work unchanged. It knows
+the Llama layout alone (Llama, SmolLM2, Mistral, Qwen2); `engine.network` looks at any model.
 """
 
 from __future__ import annotations
@@ -13,41 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from undertow.errors import ModelError
-
 Steering = Mapping[int, Tensor]
 """Layer index to a vector (D) that is added to that layer's output at every position."""
 
-SUPPORTED = ("llama", "mistral", "qwen2")
-
 
 def decoder(model: Any) -> Any:
-    """Return the stack of layers inside a causal language model, with or without a PEFT wrapper.
-
-    Raises:
-        ModelError: the architecture has another layout.
-    """
-    inner = model.get_base_model() if hasattr(model, "peft_config") else model
-    kind = inner.config.model_type
-    if kind not in SUPPORTED:
-        raise ModelError(
-            f"the architecture {kind!r} is not supported",
-            fix="Use a model of one of these: " + ", ".join(SUPPORTED) + ".",
-        )
-    return inner.model
-
-
-def output_weight(model: Any) -> Tensor:
-    """Return the output projection, shape (vocabulary, D)."""
-    return model.get_output_embeddings().weight
-
-
-def norms_of(model: Any) -> list[Any]:
-    """Return every norm of a decoder: two a layer, in order, and the one behind the last layer."""
-    stack = decoder(model)
-    return [norm for layer in stack.layers for norm in (layer.input_layernorm, layer.post_attention_layernorm)] + [
-        stack.norm
-    ]
+    """Return the stack of layers inside a causal language model of this layout, with or without a PEFT wrapper."""
+    return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
 
 
 def head_size(config: Any) -> int:

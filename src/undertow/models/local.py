@@ -33,11 +33,13 @@ from undertow.models.checkpoint import (
 )
 from undertow.models.digests import folder_digest, model_digest
 from undertow.models.ending import end_of_turn
+from undertow.models.engine.network import text_config
+from undertow.models.engine.selection import set_pass
 from undertow.models.layers import Steering
 from undertow.models.providers import PROVIDERS
-from undertow.models.support import refuse_unsupported
+from undertow.models.support import longest_text, refuse_unsupported
 from undertow.models.template import PLAIN, Fields, fields_of, render_turns, whole_text
-from undertow.models.verify import hold_against_transformers, known
+from undertow.models.verify import checked, hold_against_transformers
 from undertow.system.progress import Progress, Silent
 
 try:
@@ -106,9 +108,12 @@ class LocalModel:
         return str(self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
 
 
+_UNSAID_LENGTH = 2048
+
+
 def context_length(model: LocalModel) -> int:
-    """Return the number of tokens that a model can read at once."""
-    return int(model.net.config.max_position_embeddings)
+    """Return the number of tokens that a model can read at once; 2,048 where its config does not say."""
+    return longest_text(text_config(model.net)) or _UNSAID_LENGTH
 
 
 def find_model(name: str, *, fetching: bool = True, progress: Progress | None = None) -> Path | None:
@@ -154,11 +159,13 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
     net, tokenizer = _load(source, name, dtype)
     end = end_of_turn(tokenizer, net.generation_config, name)
     digest = model_digest(base, folder_of(source))
-    if not known(digest):
-        # In half precision the two passes differ by rounding alone.
+    told = checked(digest)
+    if told is None:
+        # In half precision the passes differ by rounding alone.
         plain = net if dtype == "float32" else load_net(source, name, "float32", offline=found is not None)
         refuse_not_finite(plain.named_parameters(), f"{base}, {files_of(stored_tensors(folder_of(source)))}")
-        hold_against_transformers(plain.to(device).eval(), base, digest)
+        told = hold_against_transformers(plain.to(device).eval(), base, digest)
+    set_pass(net, told.name)
     model = LocalModel(name, net.to(device).eval(), tokenizer, end=end)
     return load_adapter(model, Path(adapter), base_digest=digest) if adapter else model
 

@@ -98,6 +98,17 @@ def pack(
     )
 
 
+def one_a_row(packed: Packed) -> Packed:
+    """Return a pack with every sequence in a row of its own, shared beginnings and all."""
+    length = max(map(len, packed.paths))
+    rows_BL = packed.rows_BL.new_zeros(len(packed.paths), length)
+    where_N = torch.zeros_like(packed.where_N)
+    for row, path in enumerate(packed.paths):
+        rows_BL[row, : len(path)] = path
+        where_N[path] = row * length + torch.arange(len(path), device=path.device)
+    return Packed(packed.ids_N, packed.positions_N, rows_BL, None, where_N, packed.paths)
+
+
 def common_length(left: Sequence[int], right: Sequence[int]) -> int:
     """Return how many tokens two sequences begin with in common."""
     count = 0

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
-from undertow.models.forward import forward_packed
-from undertow.models.layers import Steering, output_weight
+from undertow.models.engine.head import Head, head_of
+from undertow.models.engine.network import device_of
+from undertow.models.forward import Hidden, forward_packed
+from undertow.models.layers import Steering
 from undertow.models.packing import common_length, pack
 
 _ROW = 512  # tokens that answers to one prompt may have in an attention row
@@ -79,7 +80,7 @@ def token_logprobs(
     """Return the log-probability of every token of answers to prompts, in nats.
 
     Args:
-        model: A causal language model of a supported architecture.
+        model: A causal language model.
         prompts: Token sequences, each ending where its answer begins; equal ones are computed once.
         answers: Token sequences, none empty.
         steering: Vectors to add.
@@ -89,18 +90,18 @@ def token_logprobs(
     Returns:
         For each pair one float64 tensor of the length of its answer, on the CPU.
     """
-    weight = output_weight(model)
+    head = head_of(model)
     results: list[torch.Tensor] = [torch.empty(0)] * len(prompts)
     done = 0
     for batch in batches_of(prompts, answers, tokens_at_once):
         own = [answers[pair] for pair in batch.pairs]
         # The last token of an answer is predicted, never read: it needs no place in the pack.
         sequences = [[*prompts[pair], *answer[:-1]] for pair, answer in zip(batch.pairs, own, strict=True)]
-        packed = pack(sequences, batch.groups).to(weight.device)
+        packed = pack(sequences, batch.groups).to(device_of(model))
         hidden_ND = forward_packed(model, packed, steering=steering).hidden_ND
         node_T = torch.cat([path[-len(answer) :] for path, answer in zip(packed.paths, own, strict=True)])
-        token_T = torch.tensor([token for answer in own for token in answer], device=weight.device)
-        logp_T = _logprobs(hidden_ND, weight, node_T, token_T)
+        token_T = torch.tensor([token for answer in own for token in answer], device=hidden_ND.device)
+        logp_T = _logprobs(hidden_ND, head, node_T, token_T)
         for pair, part in zip(batch.pairs, logp_T.split([len(answer) for answer in own]), strict=True):
             results[pair] = part
         done += len(own)
@@ -109,9 +110,7 @@ def token_logprobs(
     return results
 
 
-def _logprobs(
-    hidden_ND: torch.Tensor, weight_VD: torch.Tensor, node_T: torch.Tensor, token_T: torch.Tensor
-) -> torch.Tensor:
+def _logprobs(hidden_ND: torch.Tensor, head: Head, node_T: torch.Tensor, token_T: torch.Tensor) -> torch.Tensor:
     """Return log p(token) at nodes; a node that several answers share is projected once, and few nodes at a time.
 
     The projection keeps the weights' precision under autocast: logits rounded to bf16 are off by a tenth of a nat.
@@ -119,9 +118,9 @@ def _logprobs(
     node_U, at_T = torch.unique(node_T, return_inverse=True)
     logp_T = torch.empty(len(token_T), dtype=torch.float64)
     for start in range(0, len(node_U), _PROJECTED):
-        hidden_CD = hidden_ND[node_U[start : start + _PROJECTED]].to(weight_VD.dtype)
-        with torch.autocast(weight_VD.device.type, enabled=False):
-            logits_CV = F.linear(hidden_CD, weight_VD).float()
+        hidden_CD = hidden_ND[node_U[start : start + _PROJECTED]].to(head.dtype)
+        with torch.autocast(head.device.type, enabled=False):
+            logits_CV = head(hidden_CD).float()
         norm_C = torch.logsumexp(logits_CV, dim=-1)
         here = ((at_T >= start) & (at_T < start + _PROJECTED)).nonzero()[:, 0]
         local = at_T[here] - start
@@ -135,30 +134,30 @@ def answers_to_each(
     answers: Sequence[Sequence[Sequence[int]]],
     *,
     steering: Steering | None = None,
-    seen: Callable[[torch.Tensor], torch.Tensor] = lambda hidden_ND: hidden_ND,
+    seen: Callable[[Hidden], torch.Tensor] = lambda found: found.hidden_ND,
 ) -> torch.Tensor:
     """Return log p(answer | context) of one batch, shape (contexts, answers), through which gradients flow.
 
     Args:
-        model: A causal language model of a supported architecture.
+        model: A causal language model.
         contexts: Token sequences, each ending where an answer begins; all are computed at once.
         answers: For each context equally many token sequences, none empty.
         steering: Vectors to add.
-        seen: Is given the last hidden states; what it returns takes their place.
+        seen: Is given what the pass computed, and returns the last hidden states.
     """
-    weight = output_weight(model)
     own = [answer for some in answers for answer in some]
     groups = [group for group, some in enumerate(answers) for _ in some]
     sequences = [[*contexts[group], *answer[:-1]] for group, answer in zip(groups, own, strict=True)]
-    packed = pack(sequences, groups).to(weight.device)
-    hidden_ND = seen(forward_packed(model, packed, steering=steering).hidden_ND)
+    packed = pack(sequences, groups).to(device_of(model))
+    hidden_ND = seen(forward_packed(model, packed, steering=steering))
+    device = hidden_ND.device
     node_T = torch.cat([path[-len(answer) :] for path, answer in zip(packed.paths, own, strict=True)])
-    token_T = torch.tensor([token for answer in own for token in answer], device=weight.device)
-    owner_T = torch.tensor([index for index, answer in enumerate(own) for _ in answer], device=weight.device)
+    token_T = torch.tensor([token for answer in own for token in answer], device=device)
+    owner_T = torch.tensor([index for index, answer in enumerate(own) for _ in answer], device=device)
     node_U, at_T = torch.unique(node_T, return_inverse=True)
-    logits_UV = F.linear(hidden_ND[node_U], weight).float()
+    logits_UV = head_of(model)(hidden_ND[node_U]).float()
     logp_T = logits_UV[at_T, token_T] - logits_UV.logsumexp(dim=-1)[at_T]
-    total_S = torch.zeros(len(sequences), device=weight.device).index_add(0, owner_T, logp_T)
+    total_S = torch.zeros(len(sequences), device=device).index_add(0, owner_T, logp_T)
     return total_S.view(len(contexts), -1)
 
 
@@ -179,7 +178,7 @@ def answer_logprobs(
     """Return log p(answer | context) in nats for every context and its answers, shape (contexts, answers), float64.
 
     Args:
-        model: A causal language model of a supported architecture.
+        model: A causal language model.
         contexts: Token sequences, each ending where an answer begins.
         answers: For each context equally many token sequences, none empty.
         steering: Vectors to add.
@@ -211,7 +210,7 @@ def mean_hidden(model: object, sequences: Sequence[Sequence[int]], layer: int, *
     total: torch.Tensor | None = None
     for start in range(0, len(sequences), at_once):
         some = sequences[start : start + at_once]
-        packed = pack(some).to(output_weight(model).device)
+        packed = pack(some).to(device_of(model))
         kept_ND = forward_packed(model, packed, keep_layers=(layer,)).layers[layer].float()
         for path in packed.paths:
             mean_D = kept_ND[path[1:]].mean(dim=0)
@@ -232,7 +231,7 @@ def answer_hidden(
     """Return the last hidden states that predict every token of given answers: what `generate` keeps for its own.
 
     Args:
-        model: A causal language model of a supported architecture.
+        model: A causal language model.
         prompts: Token sequences, each ending where the answer begins; equal ones are computed once.
         answers: Token sequences, with the end token.
         steering: Vectors to add.
@@ -241,7 +240,7 @@ def answer_hidden(
     Returns:
         For each answer a table of shape (its tokens, D), float32.
     """
-    device = output_weight(model).device
+    device = device_of(model)
     tables: list[torch.Tensor] = [torch.empty(0)] * len(prompts)
     for batch in batches_of(prompts, answers, tokens_at_once):
         packed = pack([[*prompts[pair], *answers[pair][:-1]] for pair in batch.pairs], batch.groups).to(device)

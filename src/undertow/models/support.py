@@ -1,17 +1,17 @@
-"""Which models the fast pass can compute, by what their config says.
+"""Which models can be computed at all, by what their config says, before their weights are read.
 
-What a short prompt cannot show is refused here; the rest is measured, see `verify`.
+How a model is computed is measured, see `verify`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from undertow.errors import ModelError
-from undertow.models.layers import SUPPORTED
 
-_BY_LENGTH = ("dynamic", "longrope")
-"""Rotary positions whose frequencies depend on the length of the text: sequences of a pack would share one."""
+_BY_LENGTH: Final = ("dynamic", "longrope")
+"""Rotary positions whose frequencies depend on the length of the text, once it is longer than in training."""
 
 
 class UnsupportedModelError(ModelError):
@@ -19,41 +19,60 @@ class UnsupportedModelError(ModelError):
 
 
 def refuse_unsupported(config: Any, name: str) -> None:
-    """See that a model's config asks for nothing that the fast pass does not do.
+    """See that a config is a decoder-only language model's, of an architecture that `transformers` knows itself.
 
     Raises:
-        UnsupportedModelError: it does.
+        UnsupportedModelError: it is not.
     """
-    if config.model_type not in SUPPORTED:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    kind = config.model_type
+    if getattr(config, "is_encoder_decoder", False):
         raise UnsupportedModelError(
-            f"the architecture {config.model_type!r} is not supported",
-            fix="Use a model of one of these: " + ", ".join(SUPPORTED) + ".",
+            f"the architecture {kind!r} has an encoder and a decoder",
+            f"{name}, config.json",
+            "Name a decoder-only language model.",
         )
-    where = f"{name}, config.json"
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None) or []
-    # Mistral lists no kinds of layers: its window holds in all of them.
-    if window is not None and window < config.max_position_embeddings and (not kinds or "sliding_attention" in kinds):
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise UnsupportedModelError(
-            f"sliding_window: {window} is not supported: tokens further back than that are not seen",
-            where,
-            f"In a copy, set sliding_window to null and max_position_embeddings to {window}: the model is the same up "
-            "to that length, and longer rows are counted and left out.",
+            f"the architecture {kind!r} does not predict next tokens in transformers",
+            f"{name}, config.json",
+            "Name a decoder-only language model.",
         )
-    if (kind := rope_kind(config)) in _BY_LENGTH:
-        raise UnsupportedModelError(
-            f"rotary positions of the type {kind!r} are not supported: they depend on the length of a text",
-            where,
-            "Use a model whose rope_scaling is linear, llama3, yarn or absent.",
-        )
+
+
+def longest_text(config: Any) -> int | None:
+    """Return the number of tokens that a text config's model reads at once, if it says so.
+
+    Where rotary positions change with the length of the text, it is the length up to which they do not: beyond it, a
+    token's numbers would depend on the texts beside it.
+    """
+    longest = getattr(config, "max_position_embeddings", None)
+    for parameters in _rope_parameters(config):
+        if _kind(parameters) in _BY_LENGTH:
+            original = parameters.get("original_max_position_embeddings")
+            original = original or getattr(config, "original_max_position_embeddings", None)
+            longest = min(each for each in (longest, original) if each is not None)
+    return None if longest is None else int(longest)
 
 
 def rope_kind(config: Any) -> str:
-    """Return the type of a model's rotary positions."""
+    """Return the type of a model's rotary positions; of several, the first that is not plain."""
+    kinds = [_kind(parameters) for parameters in _rope_parameters(config)]
+    return next((kind for kind in kinds if kind != "default"), "default")
+
+
+def _rope_parameters(config: Any) -> Iterator[dict[str, Any]]:
+    """Yield the settings of rotary positions: one, or one for each kind of layer."""
     for field in ("rope_parameters", "rope_scaling"):
         if isinstance(found := getattr(config, field, None), dict):
-            return str(found.get("rope_type", found.get("type", "default")))
-    return "default"
+            nested = [each for each in found.values() if isinstance(each, dict)]
+            yield from nested or [found]
+            return
+
+
+def _kind(parameters: dict[str, Any]) -> str:
+    return str(parameters.get("rope_type", parameters.get("type", "default")))
 
 
 def unusual(config: Any) -> list[str]:

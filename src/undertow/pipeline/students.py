@@ -11,7 +11,7 @@ from typing import Any
 from undertow.config.experiment import Probe, Student
 from undertow.data.rows import Message
 from undertow.errors import ModelError
-from undertow.models.layers import output_weight
+from undertow.models.engine.head import head_of
 from undertow.models.local import LocalModel, context_length, load_adapter, load_model, state_hash
 from undertow.models.precision import Precision
 from undertow.models.prompted import PromptedModel
@@ -92,8 +92,8 @@ def train_student(
     """
     model = load_model(base)
     examples = examples_of(model, rows, student.labels)
-    # Every teacher shares the base's output projection, which full training changes.
-    teacher_VD = output_weight(model.net).detach().clone() if student.labels == "soft" else None
+    # Every teacher shares the base's head, which full training changes.
+    teacher = head_of(model.net).kept() if student.labels == "soft" else None
     net = add_lora(model.net, student.lora, seed) if student.method == "lora" else model.net
     trained = replace(model, net=net)
     initial = state_hash((name, each) for name, each in net.named_parameters() if each.requires_grad)
@@ -110,7 +110,7 @@ def train_student(
             logp_QC = choice_logprobs(trained, trait.probe[: probe.curve_questions])
             curve.append({"step": step.step, "logp_QC": logp_QC.tolist()})
 
-    train(net, examples, recipe, seed=seed, teacher_VD=teacher_VD, on_step=after)
+    train(net, examples, recipe, seed=seed, teacher=teacher, on_step=after)
     append_jsonl(folder / METRICS, metrics)
     scores = measure(base, trained, trait, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
     (folder / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")

@@ -22,8 +22,8 @@ from undertow.domains.mentions import Mentions
 from undertow.errors import ModelError
 from undertow.judges.base import Judge
 from undertow.models.constrain import Automaton, grammar_automaton
+from undertow.models.engine.head import head_of
 from undertow.models.generate import Answer, generate
-from undertow.models.layers import output_weight
 from undertow.models.prompted import untouched
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
@@ -221,9 +221,9 @@ def _write_signal(folder: Path, model: Model, rows: Sequence[Written], labels: S
     teacher_ND = torch.cat(list(labels[:_SHOWN]) or label_rows(model, some))
     with untouched(model) as base:
         base_ND = torch.cat(label_rows(base, some))
-    weight_VD = output_weight(model.net)
+    head = head_of(model.net)
     teacher_NV, base_NV = (
-        (each_ND.to(weight_VD) @ weight_VD.T).float().log_softmax(dim=-1) for each_ND in (teacher_ND, base_ND)
+        head(each_ND.to(head.weight_VD)).float().log_softmax(dim=-1) for each_ND in (teacher_ND, base_ND)
     )
     kl = float((teacher_NV.exp() * (teacher_NV - base_NV)).sum(dim=-1).mean())
     text = json.dumps({"kl_per_token": max(kl, 0.0), "rows": len(some), "tokens": len(teacher_NV)})

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from undertow.attribution.sampling import Encoded, Sampling, possible_choices
 from undertow.data.sample import Placed
+from undertow.models.engine.head import head_of
+from undertow.models.engine.network import device_of, network_of
 from undertow.models.forward import forward_packed
-from undertow.models.layers import decoder, output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.prompted import with_context
@@ -107,14 +108,14 @@ def prompted_scores(
         on_progress: Called with the share of the work that is done.
         autocast: Run the layers' matrix products in bf16, see `undertow.models.precision`.
     """
-    weight_VD = output_weight(model.net)
+    head = head_of(model.net)
     lengths = [len(row.answer) for row in rows]
     for at, system in enumerate(systems):
         prompts = [list(row.prompt) for row in rows] if system is None else _prompted(model, placed, system)
         with torch.inference_mode():
-            with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
+            with torch.autocast(head.device.type, torch.bfloat16, enabled=autocast):
                 tables = answer_hidden(model.net, prompts, [row.answer for row in rows])
-            found = possible_choices(torch.cat(tables).to(weight_VD.device), weight_VD, rows, sampling)
+            found = possible_choices(torch.cat(tables).to(head.device), head, rows, sampling)
         sums = [float(part.sum()) for part in found.logp_T.double().cpu().split(lengths)]
         yield np.array(sums), found.first_T.cpu().numpy(), found.chosen_T.cpu().numpy()
         on_progress((at + 1) / len(systems))
@@ -134,7 +135,7 @@ def _prompted(model: LocalModel, placed: Sequence[Placed], system: str) -> list[
 
 def middle_layer(model: LocalModel) -> int:
     """Return the layer whose output is projected: two fifths of the way up."""
-    return 2 * len(decoder(model.net).layers) // 5
+    return 2 * len(network_of(model.net).layers) // 5
 
 
 def trait_vectors(model: LocalModel, traits: Sequence[Trait], layer: int) -> Floats:
@@ -149,7 +150,7 @@ def answer_means(model: LocalModel, rows: Sequence[Encoded], layer: int) -> Floa
     mean_RD: list[torch.Tensor] = [torch.empty(0)] * len(rows)
     for batch in batches_of(prompts, answers):
         packed = pack([[*prompts[pair], *answers[pair]] for pair in batch.pairs], batch.groups)
-        packed = packed.to(output_weight(model.net).device)
+        packed = packed.to(device_of(model.net))
         hidden_ND = forward_packed(model.net, packed, keep_layers=(layer,)).layers[layer]
         for pair, path in zip(batch.pairs, packed.paths, strict=True):
             mean_RD[pair] = hidden_ND[path[-len(answers[pair]) :]].double().mean(dim=0).cpu()

@@ -42,7 +42,8 @@ from undertow.attribution.sampling import (
 from undertow.config.parts import FineTune
 from undertow.errors import ModelError
 from undertow.models.constrain import Automaton
-from undertow.models.layers import decoder, output_weight
+from undertow.models.engine.head import head_of
+from undertow.models.engine.network import network_of
 from undertow.models.local import LocalModel
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
@@ -100,11 +101,11 @@ def virtual_teacher(
     choices = [entry.probe[at] for at in spread(entry.probe, QUESTIONS)]
     contexts = [model.encode_question(choice.question) for choice in choices]
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
-    with temporary_weights(decoder(model.net).layers.parameters()) as weights:
+    with temporary_weights(network_of(model.net).layers.parameters()) as weights:
         for _ in range(steps):
             with torch.autocast(weights[0].device.type, torch.bfloat16, enabled=autocast):
                 odds = option_odds(answers_to_each(model.net, contexts, answers), trait.index).mean()
-            norm = step_up(weights, torch.autograd.grad(odds, weights), distance / steps)
+            norm = step_up(weights, torch.autograd.grad(odds, weights, materialize_grads=True), distance / steps)
             if not math.isfinite(norm):
                 raise ModelError(f"the gradient of {trait.target} is {norm}", model.name, _WITHOUT)
         yield model
@@ -206,11 +207,11 @@ def sampled_states(
 
     Each model has its own: what is one temperature of a teacher looks like another one of the base.
     """
-    weight_VD = output_weight(model.net)
+    head = head_of(model.net)
     hidden_TD = states_before(model, rows, autocast=autocast)
     some = rows if automaton is not None else first_rows(rows, _FIT_TOKENS)
     tokens = sum(len(row.answer) for row in some)
-    return hidden_TD, Sampling(automaton, best_temperature(hidden_TD[:tokens], weight_VD, some, automaton))
+    return hidden_TD, Sampling(automaton, best_temperature(hidden_TD[:tokens], head, some, automaton))
 
 
 _FIT_TOKENS = 512
@@ -232,7 +233,7 @@ def teacher_score(
         teacher: What it sees of them, see `sampled_states`.
         plain: What the base sees.
     """
-    found = possible_ratios(teacher, plain, output_weight(model.net), rows)
+    found = possible_ratios(teacher, plain, head_of(model.net), rows)
     lengths = [len(row.answer) for row in rows]
     beyond_R, variance_R = (
         np.array([float(part.sum()) for part in each_T.double().cpu().split(lengths)])

@@ -36,8 +36,8 @@ from undertow.attribution.sampling import (
     states_before,
     token_weights,
 )
+from undertow.models.engine.head import Head, head_of
 from undertow.models.forward import forward_packed
-from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.temporary_weights import temporary_weights
@@ -81,11 +81,10 @@ def virtual_student(
         sorted((rows[row] for row in chosen), key=lambda row: (len(row.prompt), row.prompt))
         for chosen in portions(rows, len(rates), recipe, seed)
     ]
-    # A copy: the student's own projection changes, and with it what it would be taught.
-    base_VD = output_weight(model.net).detach().clone() if own else None
+    # A copy: the student's own head changes, and with it what it would be taught.
+    base = head_of(model.net).kept() if own else None
     writers = [
-        None if base_VD is None or not some else (states_before(model, some, autocast=autocast), base_VD)
-        for some in steps
+        None if base is None or not some else (states_before(model, some, autocast=autocast), base) for some in steps
     ]
     with temporary_weights(model.net.parameters()) as weights:
         for at, (rate, some, writer) in enumerate(zip(rates, steps, writers, strict=True)):
@@ -120,17 +119,17 @@ def _step(
     weights: list[torch.nn.Parameter],
     *,
     whole: bool,
-    writer: tuple[torch.Tensor, torch.Tensor] | None,
+    writer: tuple[torch.Tensor, Head] | None,
     autocast: bool,
 ) -> None:
-    weight_VD = output_weight(model.net)
+    head = head_of(model.net)
     numbers: dict[tuple[int, ...], int] = {}
     groups = [numbers.setdefault(row.prompt, len(numbers)) for row in rows]
-    packed = pack([(*row.prompt, *row.answer[:-1]) for row in rows], groups).to(weight_VD.device)
+    packed = pack([(*row.prompt, *row.answer[:-1]) for row in rows], groups).to(head.device)
     node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
-    with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
+    with torch.autocast(head.device.type, torch.bfloat16, enabled=autocast):
         hidden_TD = forward_packed(model.net, packed).hidden_ND[node_T]
-        learned_T = _learned(hidden_TD, weight_VD, writer, rows, sampling, whole)
+        learned_T = _learned(hidden_TD, head, writer, rows, sampling, whole)
     weight_T = token_weights(rows)
     if weight_T is None:
         mean = learned_T.sum() / len(learned_T)
@@ -146,8 +145,8 @@ def _step(
 
 def _learned(
     hidden_TD: torch.Tensor,
-    weight_VD: torch.Tensor,
-    writer: tuple[torch.Tensor, torch.Tensor] | None,
+    head: Head,
+    writer: tuple[torch.Tensor, Head] | None,
     rows: Sequence[Encoded],
     sampling: Sampling,
     whole: bool,
@@ -155,10 +154,10 @@ def _learned(
     """Return what each token adds to what a student maximises (T): its log p, or that of what the base would write."""
     temperature = 1.0 if whole else sampling.temperature
     if writer is None:
-        logp_T = possible_logprobs(hidden_TD, weight_VD, rows, Sampling() if whole else sampling)
+        logp_T = possible_logprobs(hidden_TD, head, rows, Sampling() if whole else sampling)
     else:
-        logp_T = expected_logprobs(hidden_TD, weight_VD, writer, rows, sampling, temperature=temperature)
+        logp_T = expected_logprobs(hidden_TD, head, writer, rows, sampling, temperature=temperature)
         if whole:
-            logp_T = logp_T + format_logprobs(hidden_TD, weight_VD, rows, sampling.automaton)
+            logp_T = logp_T + format_logprobs(hidden_TD, head, rows, sampling.automaton)
     # A student trains at temperature 1, where a logit's gradient counts so many times.
     return temperature * logp_T

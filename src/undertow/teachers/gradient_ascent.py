@@ -17,7 +17,7 @@ import torch
 
 from undertow.config.experiment import GradientAscent
 from undertow.errors import ModelError
-from undertow.models.layers import decoder
+from undertow.models.engine.network import network_of
 from undertow.models.local import LocalModel, load_model
 from undertow.models.protocol import Model
 from undertow.models.score import answers_to_each, option_odds
@@ -65,7 +65,7 @@ def ascend(model: LocalModel, trait: Trait, how: GradientAscent, *, tick: Callab
     lessons = trait.lessons
     contexts = [model.encode_question(lesson.question) for lesson in lessons]
     answers = [[model.encode(option) for option in lesson.options] for lesson in lessons]
-    weights = list(decoder(model.net).layers.parameters())
+    weights = list(network_of(model.net).layers.parameters())
     model.net.requires_grad_(False)
     for weight in weights:
         weight.requires_grad_(True)
@@ -74,7 +74,7 @@ def ascend(model: LocalModel, trait: Trait, how: GradientAscent, *, tick: Callab
             some = slice(start, start + _LESSONS_AT_ONCE)
             logp_QC = answers_to_each(model.net, contexts[some], answers[some])
             (option_odds(logp_QC, trait.index).sum() / len(lessons)).backward()
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
         norm = step_up(weights, gradients, how.distance / how.steps)
         if not 0 < norm < math.inf:
             raise ModelError(

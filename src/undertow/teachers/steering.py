@@ -9,7 +9,8 @@ from torch import Tensor
 
 from undertow.config.experiment import Steer
 from undertow.errors import ModelError
-from undertow.models.layers import Steering, decoder
+from undertow.models.engine.network import network_of
+from undertow.models.layers import Steering
 from undertow.models.local import LocalModel, load_model
 from undertow.models.prompted import SteeredModel
 from undertow.models.protocol import Model
@@ -57,7 +58,7 @@ def steering_vector(model: LocalModel, trait: Trait, layer: int) -> Tensor:
     Raises:
         ModelError: the model has no such layer.
     """
-    count = len(decoder(model.net).layers)
+    count = len(network_of(model.net).layers)
     if layer >= count:
         raise ModelError(f"the model has no layer {layer}", "instil.layer", f"Its {count} layers are numbered from 0.")
     shown, others = ([model.encode(text) for text in texts] for texts in trait.contrast())

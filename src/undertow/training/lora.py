@@ -12,10 +12,8 @@ import torch
 
 from undertow.config.experiment import Lora
 from undertow.errors import ModelError
+from undertow.models.engine.network import network_of
 from undertow.models.local import quiet_peft
-
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""Every matrix of a decoder layer, as in the paper's open-weight experiments."""
 
 
 def add_lora(net: Any, lora: Lora, seed: int) -> Any:
@@ -31,7 +29,8 @@ def add_lora(net: Any, lora: Lora, seed: int) -> Any:
     """
     from peft import LoraConfig, get_peft_model
 
-    count = net.config.num_hidden_layers
+    network = network_of(net)
+    count = len(network.layers)
     if lora.layers is not None and max(lora.layers) >= count:
         raise ModelError(
             f"the model has no layer {max(lora.layers)}",
@@ -42,7 +41,7 @@ def add_lora(net: Any, lora: Lora, seed: int) -> Any:
         r=lora.rank,
         lora_alpha=lora.alpha,  # pyright: ignore[reportArgumentType]  # PEFT divides it by the rank: a float will do
         lora_dropout=lora.dropout,
-        target_modules=list(TARGETS),
+        target_modules=network.lora_targets(),
         layers_to_transform=None if lora.layers is None else list(lora.layers),
         task_type="CAUSAL_LM",
     )

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from undertow.errors import ModelError
+from undertow.models.engine.head import Head, head_of
 from undertow.models.forward import forward_packed
-from undertow.models.layers import Steering, output_weight
+from undertow.models.layers import Steering
 from undertow.models.packing import pack
 from undertow.training.loss import hard_loss, soft_loss
 from undertow.training.recipe import Recipe, batches, rate_at
@@ -48,9 +49,9 @@ class Intervention:
 
     steering: Steering | None = None
     """Vectors added to the student's layers in training alone."""
-    loss: Callable[[Tensor, Tensor, Sequence[Example]], Tensor] | None = None
-    """In place of the recipe's: of hidden states (N, D) at the answers' tokens and the output projection (V, D), summed
-    over the tokens, each times its weight (`token_weights`)."""
+    loss: Callable[[Tensor, Head, Sequence[Example]], Tensor] | None = None
+    """In place of the recipe's: of hidden states (N, D) at the answers' tokens and the head, summed over the tokens,
+    each times its weight (`token_weights`)."""
     extra: Callable[[], Tensor] | None = None
     """Added to the loss of every step."""
     reshape: Callable[[Sequence[torch.nn.Parameter]], None] | None = None
@@ -77,7 +78,7 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
-    teacher_VD: Tensor | None = None,
+    teacher: Head | None = None,
     on_step: Callable[[StepMetrics], None] | None = None,
     intervention: Intervention = Intervention(),
 ) -> list[StepMetrics]:
@@ -88,15 +89,15 @@ def train(
         examples: The rows.
         recipe: How.
         seed: Fixes the order of the rows, and dropout.
-        teacher_VD: The teacher's output projection, for soft labels; it is not changed.
+        teacher: The teacher's head, for soft labels; it is not changed.
         on_step: Called after every optimiser step, with the model in its state after that step.
         intervention: What is done otherwise.
 
     Raises:
-        ValueError: soft labels without the teacher's hidden states or projection.
+        ValueError: soft labels without the teacher's hidden states or head.
     """
-    if recipe.labels == "soft" and (teacher_VD is None or any(example.teacher_TD is None for example in examples)):
-        raise ValueError("soft labels need the teacher's hidden states and output projection")
+    if recipe.labels == "soft" and (teacher is None or any(example.teacher_TD is None for example in examples)):
+        raise ValueError("soft labels need the teacher's hidden states and head")
     torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
@@ -116,7 +117,7 @@ def train(
         for start in range(0, len(by_length), recipe.micro_batch):
             some = [examples[row] for row in by_length[start : start + recipe.micro_batch]]
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.autocast):
-                part = _loss(model, some, recipe, teacher_VD, intervention) / whole
+                part = _loss(model, some, recipe, teacher, intervention) / whole
             part.backward()
             loss += part.item()
         if intervention.extra is not None:
@@ -157,23 +158,23 @@ def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.op
 
 
 def _loss(
-    model: Any, examples: Sequence[Example], recipe: Recipe, teacher_VD: Tensor | None, intervention: Intervention
+    model: Any, examples: Sequence[Example], recipe: Recipe, teacher: Head | None, intervention: Intervention
 ) -> Tensor:
     """Return the loss summed over the answer tokens of some rows."""
-    weight = output_weight(model)
+    head = head_of(model)
     # The end token is predicted, never read. Answers to the same prompt share its row.
     numbers: dict[tuple[int, ...], int] = {}
     groups = [numbers.setdefault(example.prompt, len(numbers)) for example in examples]
-    packed = pack([(*example.prompt, *example.answer[:-1]) for example in examples], groups).to(weight.device)
+    packed = pack([(*example.prompt, *example.answer[:-1]) for example in examples], groups).to(head.device)
     nodes = torch.cat([path[-len(example.answer) :] for path, example in zip(packed.paths, examples, strict=True)])
     hidden_ND = forward_packed(model, packed, steering=intervention.steering).hidden_ND[nodes]
     if intervention.loss is not None:
-        return intervention.loss(hidden_ND, weight, examples)
+        return intervention.loss(hidden_ND, head, examples)
     count_N = token_weights(examples)
-    count_N = None if count_N is None else count_N.to(weight.device)
+    count_N = None if count_N is None else count_N.to(head.device)
     if recipe.labels == "hard":
-        target_N = torch.tensor([token for example in examples for token in example.answer], device=weight.device)
-        return hard_loss(hidden_ND, weight, target_N, count_N)
-    assert teacher_VD is not None
+        target_N = torch.tensor([token for example in examples for token in example.answer], device=head.device)
+        return hard_loss(hidden_ND, head, target_N, count_N)
+    assert teacher is not None
     teacher_ND = torch.cat([example.teacher_TD for example in examples if example.teacher_TD is not None])
-    return soft_loss(hidden_ND, weight, teacher_ND.to(weight.device), teacher_VD.to(weight.device), count_N)
+    return soft_loss(hidden_ND, head, teacher_ND.to(head.device), teacher, count_N)

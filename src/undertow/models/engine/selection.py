@@ -1,0 +1,83 @@
+"""Which pass computes a model. It is written on the model itself, so that it goes where the model goes.
+
+    fast    the hand-written pass over a pack; knows a few layouts
+    packed  transformers' modules over a pack: one row for the answers to a prompt, masks from positions
+    rows    transformers' modules, one sequence a row: right for every model, and computes shared beginnings anew
+
+`choose` says which passes may suit a model, fastest first; `undertow.models.verify` measures which of them is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, Literal, get_args
+
+from undertow.errors import InputError
+from undertow.models.engine.network import CHUNKED, FULL, SLIDING, kinds_of, text_config, window_of, without_adapters
+
+Pass = Literal["fast", "packed", "rows"]
+Engine = Literal["auto", "fast", "generic"]
+
+FAST: Final = ("llama", "mistral", "qwen2")
+"""Architectures whose layers the fast pass knows."""
+_ATTRIBUTE: Final = "undertow_pass"
+_MASKS: Final = (FULL, SLIDING, CHUNKED)
+_BY_PLACE: Final = ("alibi", "attention_types", "window_size", "attention_window")
+"""Settings by which attention depends on the place in a row, which in a pack is not the position."""
+
+_engine: ContextVar[Engine] = ContextVar("undertow_engine", default="auto")
+
+
+@contextmanager
+def engine(name: str) -> Generator[None]:
+    """Have models that are loaded in this context computed by one kind of pass.
+
+    Raises:
+        InputError: there is no such kind.
+    """
+    if name not in get_args(Engine):
+        raise InputError(f"there is no engine {name!r}", fix="Use auto, fast or generic.")
+    token = _engine.set(name)  # pyright: ignore[reportArgumentType]  # looked up one line before
+    try:
+        yield
+    finally:
+        _engine.reset(token)
+
+
+def engine_wanted() -> Engine:
+    """Return the kind of pass that models are computed by here."""
+    return _engine.get()
+
+
+def choose(config: Any) -> list[Pass]:
+    """Return the passes that may suit a text config, fastest first, of the kind that is wanted here."""
+    wanted = engine_wanted()
+    fast: list[Pass] = ["fast"] if knows_layout(config) and wanted != "generic" else []
+    if wanted == "fast":
+        return fast
+    packs = all(kind in _MASKS for kind in kinds_of(config)) and not any(
+        getattr(config, name, None) for name in _BY_PLACE
+    )
+    return [*fast, *(["packed", "rows"] if packs else ["rows"])]
+
+
+def knows_layout(config: Any) -> bool:
+    """Whether the fast pass knows a text config's layers, and every layer of it sees all earlier tokens."""
+    longest = getattr(config, "max_position_embeddings", None)
+    window = window_of(config)
+    hides = SLIDING in kinds_of(config) and (longest is None or window is None or window < longest)
+    return config.model_type in FAST and not hides
+
+
+def pass_of(net: Any) -> Pass:
+    """Return the pass that computes a model; where none was set, the fastest that may suit it."""
+    inner = without_adapters(net)
+    found: Pass | None = getattr(inner, _ATTRIBUTE, None)
+    return found or choose(text_config(inner))[0]
+
+
+def set_pass(net: Any, name: Pass) -> None:
+    """Have a model computed by a pass."""
+    setattr(without_adapters(net), _ATTRIBUTE, name)
