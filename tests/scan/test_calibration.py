@@ -55,7 +55,7 @@ def test_what_was_measured_is_calibrated() -> None:
     found = calibration_for(BASE, DIGEST, PLAIN_SGD, "number lists", 8, "virtual")
     assert found == Calibrated(RECORD)
     assert found.because == ()
-    other = PLAIN_SGD.model_copy(update={"name": "mine", "seed": 7, "micro_batch": 4})
+    other = PLAIN_SGD.model_copy(update={"name": "mine", "seed": 7, "micro_batch": 4, "dtype": "float32"})
     assert calibration_for(BASE, DIGEST, other, "number lists", 8, "virtual") == found
 
 
@@ -72,6 +72,10 @@ def test_what_was_measured_is_calibrated() -> None:
         (
             {"recipe": PLAIN_SGD.model_copy(update={"name": "mine", "learning_rate": 0.01})},
             "recipe mine (measured on plain-sgd; differs in learning rate 0.01)",
+        ),
+        (
+            {"recipe": PLAIN_SGD.model_copy(update={"dtype": "float16"})},
+            "recipe plain-sgd (measured on plain-sgd; differs in dtype float16)",
         ),
         ({"domain": "free text"}, "free text (measured on number lists)"),
         ({"steps": 400}, "400 steps (measured at 8)"),

@@ -41,12 +41,14 @@ PLAIN_SGD = RecipeSpec(
 """The same as a recipe file says it."""
 LONGEST = 24
 """Steps, at most, that a prediction speaks of: far from the base its gradients say little."""
-FREE = frozenset({"name", "seed", "micro_batch"})
-"""Fields of a recipe that change no prediction."""
+FREE = frozenset({"name", "seed", "micro_batch", "dtype"})
+"""Fields of a recipe that change no prediction, but for weights held in float16."""
 
 
 def plain_of(recipe: RecipeSpec) -> Recipe | None:
     """Return a recipe of plain gradient steps as `benchmarks/transfer` trains by it; None for any other recipe."""
+    if recipe.dtype == "float16":
+        return None
     same = recipe.model_copy(update={name: getattr(PLAIN_SGD, name) for name in FREE})
     return PLAIN if same == PLAIN_SGD else None
 

@@ -17,6 +17,7 @@ from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
+    from undertow.config.recipes.spec import RecipeSpec
     from undertow.results import ScanRecord
     from undertow.scan import ScanOutcome, ScanSettings
 
@@ -96,7 +97,6 @@ def scan(
         quiet: Show no progress.
     """
     from undertow.cli.console import console_progress
-    from undertow.cli.recipe import recipe_of
     from undertow.cli.show import write
     from undertow.data.layouts.reading import reading_of
     from undertow.scan import ScanSettings
@@ -109,7 +109,7 @@ def scan(
         raise InputError("go together", "--drop-top and --out", "Give a percentage of rows, and a file for the rest.")
     if drop_top is not None and not 0 < drop_top < 100:
         raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
-    by, calibrated = recipe_of(recipe), None if calibration is None else read_calibration(calibration)
+    by, calibrated = _recipe_of(recipe), None if calibration is None else read_calibration(calibration)
     read = [rows, reference, calibration, *inputs_named([student, teacher, *(against or ()), *(traits or ())])]
     check_destinations({"--out": out, "--sarif": sarif}, read=read)
     if sample_reference and reference is not None:
@@ -185,6 +185,23 @@ def _baselines(baselines: list[str] | None, also: list[str] | None) -> tuple[str
         if name != BASELINES.canonical(name):
             hint(f"the baseline {name!r} is now called {BASELINES.canonical(name)!r}; both are accepted.")
     return tuple(map(BASELINES.canonical, named))
+
+
+def _recipe_of(name: str) -> RecipeSpec:
+    """Return a recipe by the name of a preset or of a file with the keys of `RecipeSpec`."""
+    from undertow.attribution.recipe import PLAIN_SGD
+    from undertow.config.files import parse_model, read_text
+    from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
+    from undertow.errors import nearest
+
+    lora = RecipeSpec(name="lora-sft", schedule="cosine", adapter=AdapterSpec(rank=16, alpha=32))
+    presets = {each.name: each for each in (PLAIN_SGD, lora)}
+    if name in presets:
+        return presets[name]
+    path = Path(name)
+    if not path.suffix and not path.exists():
+        raise InputError(f"knows no preset {name!r}", "--recipe", nearest(name, list(presets)))
+    return parse_model(RecipeSpec, read_text(path, f"Name a recipe file, or one of {', '.join(presets)}."), name)
 
 
 def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:

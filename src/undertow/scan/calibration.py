@@ -258,7 +258,7 @@ def _changed(recipe: RecipeSpec, family: RecipeFamily) -> list[str]:
         same = low <= own <= high if name == "learning_rate" else own == getattr(family.recipe, name)
         if not same:
             found.append(f"{name.replace('_', ' ')} {_told(own)}")
-    return found
+    return [*found, *(["dtype float16"] if recipe.dtype == "float16" else [])]
 
 
 def _told(value: object) -> str:
