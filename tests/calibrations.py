@@ -1,4 +1,4 @@
-"""Calibrations for tests: one that was measured on a tiny model, as far as a scan can tell."""
+"""Calibrations for tests: the shipped ones, and copies of them that hold for another model."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """Predicted against measured: `python -m benchmarks.transfer.evaluate --work runs/transfer`.
 
-Calibrations are fitted on the tuning half and held against the other one, for predictions from gradients alone, from
-virtual students, from two of them less what the base's answers to the prompts teach, and from virtual students that are
-asked what the truth is measured with; `summary.json` and the table of methods are written beside this file. With
-`--records` the fitted calibrations become those that a scan uses (`src/undertow/scan/calibrations/`). Only
-datasets whose features and truth are there count, and how many those are stands with every number.
+Calibrations are fitted on the tuning half and held against the other one. There is one for each way of predicting:
+from gradients alone, from virtual students, and from two of them less what base samples teach. A fourth way asks
+virtual students what the truth is measured with.
+
+`summary.json` and the table of methods are written beside this file. With `--records` the fitted calibrations become
+those that a scan uses (`src/undertow/scan/calibrations/`). Only datasets whose features and truth are there count. How
+many those are stands with every number.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The student that a prediction speaks of: how it is trained, its steps and their learning rates.
 
-PLAIN, PLAIN_SGD      the plain gradient steps that the students of `benchmarks/transfer` make, in both forms
-steps_by, rates_of    how many steps a recipe takes on so many rows, and the learning rates of those that are predicted
-no_first_order        why gradients of all weights alone cannot predict a recipe, in words
+    PLAIN, PLAIN_SGD    plain gradient steps, as training takes them and as a recipe file says them
+    steps_by, rates_of  the steps of a recipe, and their learning rates
+    no_first_order      why gradients of all weights alone cannot predict a recipe
+    not_modelled        what a virtual student leaves out of a recipe
 
 It knows no rows and no model.
 """

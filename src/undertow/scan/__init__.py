@@ -31,16 +31,29 @@ from typing import TYPE_CHECKING
 from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
+    from undertow.scan.calibration import CalibrationRecord, calibration_for, read_calibration
     from undertow.scan.drop import drop_rows
     from undertow.scan.sarif import to_sarif
     from undertow.scan.settings import ScanSettings
     from undertow.scan.workflow import ScanOutcome, scan
 
-__all__ = ["ScanOutcome", "ScanSettings", "drop_rows", "scan", "to_sarif"]
+__all__ = [
+    "CalibrationRecord",
+    "ScanOutcome",
+    "ScanSettings",
+    "calibration_for",
+    "drop_rows",
+    "read_calibration",
+    "scan",
+    "to_sarif",
+]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "CalibrationRecord": "calibration",
+        "calibration_for": "calibration",
+        "read_calibration": "calibration",
         "drop_rows": "drop",
         "to_sarif": "sarif",
         "ScanOutcome": "workflow",
