@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from undertow.cli.reading import Columns, Loss, Use
+from undertow.cli.recipe import RecipeOption, read_recipe
 from undertow.cli.shifts import show_shifts
 from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
@@ -26,6 +27,8 @@ def scan(
     /,
     *,
     student: str = "embedded/smollm2-135m",
+    recipe: RecipeOption = None,
+    calibration: Path | None = None,
     reference: Path | None = None,
     sample_reference: bool = False,
     temperature: float | None = None,
@@ -62,6 +65,8 @@ def scan(
     Args:
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
         student: The base that the student will start from.
+        recipe: How the student will be trained: a recipe file, or a preset such as plain-sgd or lora-sft.
+        calibration: A calibration of your own, as JSON. The shipped ones are listed by `undertow doctor`.
         reference: Rows that the untouched base wrote, best for the same prompts. Needed where rows were selected.
         sample_reference: Sample reference rows from the base, for the same prompts. Takes twice as long.
         temperature: Temperature at which the rows were sampled, if known. The base samples at it. Needs
@@ -97,13 +102,15 @@ def scan(
     from undertow.scan import ScanSettings
     from undertow.scan import scan as scan_rows
     from undertow.scan.budget import seconds_of
+    from undertow.scan.calibration import read_calibration
     from undertow.store.destinations import check_destinations, inputs_named, write_output
 
     if (drop_top is None) != (out is None):
         raise InputError("go together", "--drop-top and --out", "Give a percentage of rows, and a file for the rest.")
     if drop_top is not None and not 0 < drop_top < 100:
         raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
-    read = [rows, reference, *inputs_named([student, teacher, *(against or ()), *(traits or ())])]
+    by, calibrated = read_recipe(recipe), None if calibration is None else read_calibration(calibration)
+    read = [rows, reference, calibration, *inputs_named([student, teacher, *(against or ()), *(traits or ())])]
     check_destinations({"--out": out, "--sarif": sarif}, read=read)
     if sample_reference and reference is not None:
         raise InputError("both give reference rows", "--reference and --sample-reference", "Give one of them.")
@@ -123,6 +130,8 @@ def scan(
     settings = _checked(
         ScanSettings,
         student=student,
+        **({} if by is None else {"recipe": by.spec, "recipe_says": tuple(by.told())}),
+        calibration=calibrated,
         traits=tuple(traits) if traits else None,
         teacher=teacher,
         against=tuple(against or ()),
@@ -220,6 +229,8 @@ def _show_rows(record: ScanRecord) -> None:
     say(f"rows      {counted(record.rows)}")
     say(f"written   as {record.format}, at a temperature of {record.temperature:.2g}")
     say(f"lineage   {record.lineage}: {record.lineage_because}")
+    if record.recipe:
+        say(f"student   by the recipe {record.recipe}")
     if record.prompts < 2:
         # Pairs of prompts are compared, and there is none.
         return

@@ -11,10 +11,14 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
 )
 
+from undertow.attribution.recipe import PLAIN_SGD, plain_of
+from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.registries import name_check
+from undertow.scan.calibration import CalibrationRecord
 from undertow.scan.registry import BASELINES, INFERENCE, WRITER
 
 
@@ -38,6 +42,12 @@ class ScanSettings(BaseModel):
 
     student: str = "embedded/smollm2-135m"
     """The base that the student starts from."""
+    recipe: RecipeSpec = PLAIN_SGD
+    """How the student that is predicted will be trained."""
+    recipe_says: tuple[str, ...] = ()
+    """What its file holds that is assumed, or not modelled."""
+    calibration: CalibrationRecord | None = None
+    """One of your own, beside those that ship."""
     traits: tuple[str, ...] | None = None
     """Entries of the panel; all that ship when absent."""
     most_rows: int | None = Field(default=None, ge=2)
@@ -61,9 +71,21 @@ class ScanSettings(BaseModel):
     smallest_effect: float = Field(default=0.1, gt=0)
     """Log-odds below which a shift does not matter."""
 
+    @field_validator("recipe")
+    @classmethod
+    def _plain(cls, recipe: RecipeSpec) -> RecipeSpec:
+        # One and the same scan, however its recipe is called.
+        return recipe if plain_of(recipe) is None else PLAIN_SGD
+
     @model_serializer(mode="wrap")
     def _as_stored(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Dump under the old spellings: they name the run folders of earlier scans."""
+        """Dump under the old spellings, and later settings only where they are set.
+
+        The dump names the run folders of earlier scans.
+        """
         found: dict[str, Any] = dump(self)
+        for name in ("recipe", "recipe_says", "calibration"):
+            if getattr(self, name) == ScanSettings.model_fields[name].default:
+                del found[name]
         stored = [WRITER if name == INFERENCE else name for name in self.baselines]
         return {"also" if key == "baselines" else key: stored if key == "baselines" else found[key] for key in found}
