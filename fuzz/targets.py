@@ -237,6 +237,20 @@ def results(data: bytes) -> None:
     assert Results.model_validate_json(read.to_json()) == read
 
 
+def adapter_folder(data: bytes) -> None:
+    """An adapter's folder."""
+    from fuzz import model_folders  # torch, which no other target needs
+
+    model_folders.adapter_folder(data)
+
+
+def checkpoint_folder(data: bytes) -> None:
+    """A model's folder."""
+    from fuzz import model_folders
+
+    model_folders.checkpoint_folder(data)
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
@@ -253,5 +267,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
         trait,
         policy,
         results,
+        adapter_folder,
+        checkpoint_folder,
     )
 }

@@ -30,6 +30,7 @@ _SAVED_AS: Final = {
     "_fsdp_wrapped_module.": "the unwrapped model (FSDP)",
 }
 _FLOATS: Final = ("F64", "F32", "F16", "BF16")
+_WHOLE: Final = ("sliding_window", "max_position_embeddings", "num_hidden_layers", "vocab_size")
 _POINTER: Final = b"version https://git-lfs"
 _NAMED: Final = 3
 
@@ -79,6 +80,11 @@ def load_config(source: str, name: str, *, offline: bool) -> Any:
             where,
             "Name the same model with weights that are not quantised.",
         )
+    for field in _WHOLE:
+        if not isinstance(value := getattr(config, field, None), int | None):
+            raise ModelError(
+                f"{field}: {_text(value)} is no whole number", where, "Mend the config, or take it from its publisher."
+            )
     return config
 
 
@@ -97,6 +103,9 @@ def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
     import transformers
 
     stored = stored_tensors(Path(source)) if offline else {}
+    if offline:
+        # Before memory is taken: what a config asks for may be of any size.
+        account(_empty_net(source, name, len(stored)), {}, stored, name)
     try:
         # Tensors of another shape are told below, by name.
         loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
@@ -121,6 +130,38 @@ def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
         stored = stored_tensors(folder_of(source))
     account(net, told, stored, name)
     return net
+
+
+def _empty_net(source: str, name: str, tensors: int) -> Any:
+    """Return the model that a config asks for, without weights.
+
+    Args:
+        source: Its folder.
+        name: Its Undertow name.
+        tensors: How many its files hold.
+
+    Raises:
+        ModelError: there is no such model, or it has more layers than its files have tensors.
+    """
+    import transformers
+
+    config = load_config(source, name, offline=True)
+    where = str(Path(source, "config.json"))
+    if (layers := getattr(config, "num_hidden_layers", None) or 0) > tensors:
+        raise ModelError(
+            f"asks for {layers:,} layers, and its files hold {tensors:,} tensors",
+            where,
+            "Put config.json beside the weights that it was written for.",
+        )
+    try:
+        with torch.device("meta"):
+            return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception as error:  # of many kinds, as above
+        raise ModelError(
+            f"describes no model that can be made ({first_line(error)})",
+            where,
+            "Mend the config, or take the model from where it was published.",
+        ) from error
 
 
 def stored_tensors(folder: Path) -> dict[str, Stored]:

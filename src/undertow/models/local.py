@@ -16,10 +16,11 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from undertow.data.rows import Message, turn_text
 from undertow.errors import InputError, MissingExtraError, ModelError
+from undertow.models.adapter_base import refuse_other_base
 from undertow.models.adapters import FITS, account_adapter, check_adapter_file
 from undertow.models.checkpoint import (
     files_of,
@@ -33,9 +34,11 @@ from undertow.models.checkpoint import (
 from undertow.models.digests import folder_digest, model_digest
 from undertow.models.ending import end_of_turn, render
 from undertow.models.layers import Steering
+from undertow.models.names import split_name
 from undertow.models.providers import PROVIDERS
 from undertow.models.support import refuse_unsupported
 from undertow.models.verify import hold_against_transformers, known
+from undertow.system.names import is_folder
 from undertow.system.progress import Progress, Silent
 
 try:
@@ -47,6 +50,10 @@ except ImportError as error:  # pragma: no cover - the message is tested through
     raise MissingExtraError(
         f"local models need {error.name}", fix="Install it with: pip install 'undertow[local]'"
     ) from error
+
+
+_KNOWN: Final = 0.9
+"""Share of the rows of an embedding that a tokenizer uses at least. Embeddings are padded by a few percent."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ def find_model(name: str, *, fetching: bool = True, progress: Progress | None = 
         ModelError: no such model.
         AssetError: the embedded model cannot be fetched, or is not there and may not be fetched.
     """
-    provider, _, rest = name.partition(":")[0].partition("/")
+    provider, _, rest = split_name(name)[0].partition("/")
     if not rest:
         raise ModelError(
             f"{name!r} is not the name of a local model", fix="Use embedded/smollm2-135m, hf/FOLDER or hf/ORG/NAME."
@@ -141,7 +148,7 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
         ModelError: no such model, or it cannot be loaded.
         AssetError: the embedded model cannot be fetched.
     """
-    base, _, adapter = name.partition(":")
+    base, adapter = split_name(name)
     found = find_model(base, progress=progress)
     source = str(found) if found is not None else base.partition("/")[2]
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -170,10 +177,13 @@ def load_adapter(model: LocalModel, folder: Path, *, base_digest: str | None = N
     """
     from peft import PeftModel
 
-    if not folder.is_dir():
+    if not is_folder(folder):
         # A folder that is not there would be looked for in the hub.
         raise ModelError("there is no such folder", str(folder), FITS)
     check_adapter_file(folder)
+    base = split_name(model.name)[0]
+    source = find_model(base)
+    refuse_other_base(base, source or folder_of(base.partition("/")[2]), folder)
     try:
         with quiet_peft():
             net = PeftModel.from_pretrained(model.net, str(folder.resolve()), is_trainable=True)
@@ -184,8 +194,7 @@ def load_adapter(model: LocalModel, folder: Path, *, base_digest: str | None = N
     net.to(model.device).eval()
     account_adapter(net, folder)
     if next(net.parameters()).dtype == torch.float32:
-        base = model.name.partition(":")[0]
-        known_base = base_digest or model_digest(base, find_model(base))
+        known_base = base_digest or model_digest(base, source)
         hold_against_transformers(net, f"{base}:{folder}", f"{known_base} {folder_digest(folder)}")
     return replace(model, net=net)
 
@@ -197,6 +206,8 @@ def quiet_peft() -> Generator[None]:
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         # What is missing is an error, see `account_adapter`.
         warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)
+        # Told in the report, see `adapter_notes`.
+        warnings.filterwarnings("ignore", "Unexpected keyword arguments", UserWarning)
         yield
 
 
@@ -224,6 +235,12 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
     if known > held:
         raise ModelError(
             f"its tokenizer knows {known:,} tokens, its weights {held:,}",
+            name,
+            "Put the tokenizer beside the weights that they were trained with.",
+        )
+    if known < held * _KNOWN:
+        raise ModelError(
+            f"its tokenizer knows {known:,} tokens of the {held:,} that its weights have",
             name,
             "Put the tokenizer beside the weights that they were trained with.",
         )

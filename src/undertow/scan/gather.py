@@ -23,6 +23,7 @@ from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
 from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
 from undertow.data.sample import count_rows
+from undertow.models.adapter_notes import adapter_notes
 from undertow.models.local import whole_text
 from undertow.results import Common, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
 from undertow.scan.baselines import says_tuned
@@ -299,4 +300,4 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
         notes.append(f"Predicted for the first {LONGEST} steps. Training on these rows takes more.")
     if (others := found.measured_rows.left_out) > 0:
         notes.append(f"A sample was measured: {others:,} rows were left out.")
-    return notes
+    return notes + adapter_notes([found.settings.student, found.settings.teacher, *found.settings.against])
