@@ -63,7 +63,9 @@ def _inside(name: str, seconds: int) -> int:
         from fuzz.targets import LONGEST, TARGETS
 
         if name.endswith("_folder"):
-            import fuzz.model_folders  # noqa: F401  # not within the first input's time
+            from fuzz.model_folders import prepare
+
+            prepare()  # not within the first input's time
     corpus = CORPUS / name
     corpus.mkdir(parents=True, exist_ok=True)
     FINDS.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -174,6 +174,11 @@ def _other_name(name: str, choices: Choices, others: tuple[str, ...]) -> str:
     )  # fmt: skip
 
 
+def prepare() -> None:
+    """Make the tiny model and its adapters, once a process."""
+    _adapters()
+
+
 def _fields(config: dict[str, Any], choices: Choices, names: tuple[str, ...], kinds: tuple[str, ...]) -> None:
     for _ in range(choices.pick(0, 0, 1, 1, 2, 4)):
         name = choices.pick(*names)
@@ -197,7 +202,7 @@ def _write_json(path: Path, value: Any, choices: Choices) -> None:
 
 
 @contextmanager
-def _own_cache() -> Iterator[None]:
+def _own_cache() -> Generator[None]:
     """Keep what is learnt of these models away from the user's cache."""
     before = os.environ.get("UNDERTOW_CACHE")
     os.environ["UNDERTOW_CACHE"] = str(_ROOT / "cache")
@@ -222,13 +227,15 @@ def _adapters() -> tuple[tuple[dict[str, Any], list[Part]], ...]:
     """Return whole adapters of several kinds: their configs and tensors."""
     from peft import IA3Config, LoraConfig, PeftConfig, get_peft_model
 
-    lora: dict[str, Any] = {"r": 2, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
-    configs: list[PeftConfig] = [
-        LoraConfig(**lora, init_lora_weights=False),
-        LoraConfig(**lora, init_lora_weights=False, use_dora=True),
-        LoraConfig(**lora, init_lora_weights=False, modules_to_save=["norm"]),
-        LoraConfig(**lora, init_lora_weights=False, layers_to_transform=[0], rank_pattern={"q_proj": 3}),
-        LoraConfig(**(lora | {"target_modules": ["embed_tokens", "down_proj"]}), init_lora_weights=False),
+    def lora(*modules: str, **how: Any) -> PeftConfig:
+        return LoraConfig(r=2, target_modules=list(modules), task_type="CAUSAL_LM", init_lora_weights=False, **how)
+
+    configs = [
+        lora("q_proj", "v_proj"),
+        lora("q_proj", "v_proj", use_dora=True),
+        lora("q_proj", "v_proj", modules_to_save=["norm"]),
+        lora("q_proj", "v_proj", layers_to_transform=[0], rank_pattern={"q_proj": 3}),
+        lora("embed_tokens", "down_proj"),
         IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"], task_type="CAUSAL_LM"),
     ]
     made: list[tuple[dict[str, Any], list[Part]]] = []
@@ -236,7 +243,7 @@ def _adapters() -> tuple[tuple[dict[str, Any], list[Part]], ...]:
         torch.manual_seed(at)
         folder = _ROOT / f"adapter-{at}"
         with quiet_peft():
-            get_peft_model(copy.deepcopy(_base().net), config).save_pretrained(folder, save_embedding_layers=False)
+            get_peft_model(copy.deepcopy(_base().net), config).save_pretrained(str(folder), save_embedding_layers=False)
         stored = load_file(folder / ADAPTER)
         # Every tensor is unlike every other, so that one in another's place is seen.
         parts = [Part(name, each + 0.01 * torch.randn_like(each)) for name, each in sorted(stored.items())]

@@ -13,7 +13,7 @@ from undertow.experiment.executors import EXECUTORS, check_executor, in_process
 
 @pytest.fixture
 def other(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(EXECUTORS, "_own", dict(EXECUTORS._own))
+    monkeypatch.setattr(EXECUTORS, "_own", dict(EXECUTORS._own))  # pyright: ignore[reportPrivateUsage]
     EXECUTORS.register("elsewhere", in_process, says="somewhere else")
     return "elsewhere"
 

@@ -147,7 +147,9 @@ def test_a_config_that_is_no_object_is_told(tiny_folder: Path, adapter: Path, te
 
 
 @pytest.mark.parametrize("field", [{"r": 10**9}, {"r": 10**400}, {"rank_pattern": {"q_proj": 10**9}}])
-def test_ranks_that_the_tensors_do_not_have_take_no_memory(tiny_folder: Path, adapter: Path, field: dict) -> None:
+def test_ranks_that_the_tensors_do_not_have_take_no_memory(
+    tiny_folder: Path, adapter: Path, field: dict[str, object]
+) -> None:
     settings(adapter, **field)
     with pytest.raises(ModelError, match="more than any dimension of its tensors") as caught:
         load_model(f"hf/{tiny_folder}:{adapter}")

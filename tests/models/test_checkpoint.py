@@ -101,6 +101,8 @@ def test_other_shapes_are_named(folder: Path) -> None:
     ("fields", "said"),
     [
         ({"vocab_size": 10**9}, "model.embed_tokens.weight [258, 32] for [1000000000, 32]"),
+        ({"num_labels": 10**30}, "num_labels: 1000000000000000000000000000000 is too large"),
+        ({"text_config": {"num_labels": 10**9}}, "num_labels: 1000000000 is too large"),
         ({"num_hidden_layers": 10**9}, "asks for 1,000,000,000 layers, and its files hold 20 tensors"),
     ],
 )

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -31,6 +31,7 @@ _SAVED_AS: Final = {
 }
 _FLOATS: Final = ("F64", "F32", "F16", "BF16")
 _WHOLE: Final = ("sliding_window", "max_position_embeddings", "num_hidden_layers", "vocab_size")
+_LABELS: Final = 100_000
 _POINTER: Final = b"version https://git-lfs"
 _NAMED: Final = 3
 
@@ -64,8 +65,9 @@ def load_config(source: str, name: str, *, offline: bool) -> Any:
             "holds no config.json", source, "Name a folder with config.json, tokenizer.json and safetensors weights."
         )
     try:
+        _refuse_labels(transformers.PreTrainedConfig.get_config_dict(source, local_files_only=offline)[0], where)
         config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=offline)
-    except MemoryError:
+    except (MemoryError, ModelError):
         raise
     except Exception as error:  # of many kinds: whatever a config makes of itself
         raise ModelError(
@@ -86,6 +88,16 @@ def load_config(source: str, name: str, *, offline: bool) -> Any:
                 f"{field}: {_text(value)} is no whole number", where, "Mend the config, or take it from its publisher."
             )
     return config
+
+
+def _refuse_labels(config: Mapping[str, Any], where: str) -> None:
+    """See that a config asks for no more labels than a classifier has: transformers gives each of them a name."""
+    count = config.get("num_labels")
+    if isinstance(count, int) and count > _LABELS:
+        raise ModelError(f"num_labels: {_text(count)} is too large", where, "Remove it: a language model has none.")
+    for part in config.values():
+        if isinstance(part, Mapping):
+            _refuse_labels(cast(Mapping[str, Any], part), where)
 
 
 def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
