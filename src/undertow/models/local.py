@@ -2,7 +2,7 @@
 
     embedded/smollm2-135m     ships inside a registry package, see `undertow assets`
     hf/FOLDER or hf/ORG/NAME  a folder in the transformers layout, or a name in the local hub cache or the hub
-    ...:ADAPTER               a PEFT adapter folder on top
+    ...:ADAPTER               a PEFT adapter folder on top; a folder may have colons in its name, see `names`
 
 Weights are read from safetensors only, and code that comes with a model is never run.
 """
