@@ -250,6 +250,11 @@ def one_more(tensors: Tensors) -> Tensors:
     return tensors | {"base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight": torch.zeros(2, 32)}
 
 
+def doubled(tensors: Tensors) -> Tensors:
+    name = next(key for key in sorted(tensors) if "lora_A" in key)
+    return tensors | {name.replace("lora_A", "lora_A.default"): tensors[name].clone()}
+
+
 def renamed(tensors: Tensors) -> Tensors:
     return {key.replace("self_attn", "attention"): each for key, each in tensors.items()}
 
@@ -262,7 +267,7 @@ def wider(tensors: Tensors) -> Tensors:
     return {key: torch.zeros(2, 48) if "lora_A" in key else each for key, each in tensors.items()}
 
 
-@pytest.mark.parametrize("change", [compiled, one_less, one_more, renamed, broken, wider])
+@pytest.mark.parametrize("change", [compiled, one_less, one_more, doubled, renamed, broken, wider])
 def test_an_adapter_that_does_not_fit_is_refused(
     tiny_folder: Path, adapter: Path, change: Callable[[Tensors], Tensors]
 ) -> None:
