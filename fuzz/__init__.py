@@ -1,1 +1,1 @@
-"""Fuzzing of everything that reads a stranger's file: `make fuzz`, or `python -m fuzz --seconds 60`."""
+"""Fuzzing of everything that reads files of other people: `make fuzz`, or `python -m fuzz --seconds 60`."""

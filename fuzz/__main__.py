@@ -61,6 +61,11 @@ def _inside(name: str, seconds: int) -> int:
     with atheris.instrument_imports(include=["undertow", "yaml", "json"]):
         from fuzz.seeds import WORDS, seeds
         from fuzz.targets import LONGEST, TARGETS
+
+        if name.endswith("_folder"):
+            from fuzz.model_folders import prepare
+
+            prepare()  # not within the first input's time
     corpus = CORPUS / name
     corpus.mkdir(parents=True, exist_ok=True)
     FINDS.mkdir(exist_ok=True)

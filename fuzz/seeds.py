@@ -72,6 +72,8 @@ def seeds(target: str) -> list[bytes]:
         texts = [_results(), json.dumps(json.loads(_results()) | {"settings": {"a": {"b": [1e308, 10**400]}}})]
     elif target == "rows_csv":
         texts = list(_CELLS)
+    elif target in ("adapter_folder", "checkpoint_folder"):
+        return [bytes([kind, *change]) for kind in range(6) for change in ([0] * 30, range(40), range(3, 90, 3))]
     elif target == "rows_conversation":
         return [bytes(range(start, start + 60)) for start in (0, 7, 100)] + [b"\0\1\2\0" * 12]
     else:

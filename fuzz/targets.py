@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from fuzz.seeds import seeds
 from undertow.config.experiment import load_spec
 from undertow.config.policy import read_policy
 from undertow.config.recipes.load import load_recipe
@@ -29,6 +30,7 @@ from undertow.domains.numbers import Format, parse_numbers, reformat_numbers, re
 from undertow.errors import UndertowError
 from undertow.report import render_html
 from undertow.results import Results, load_results
+from undertow.store.spec import spec_yaml
 from undertow.traits.panel import load_panel
 
 LONGEST: Final = 4096
@@ -62,19 +64,24 @@ def _read(path: Path) -> None:
             assert row.completion.strip()
 
 
-def rows_verb(data: bytes) -> None:
-    """`undertow rows` on JSON lines: counts add up, whatever is read as the row's loss."""
+def _verb(*words: str) -> tuple[int, str]:
+    """Return the exit code of a verb, and what it prints."""
     from undertow import cli
 
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+        return cli.main(list(words)), said.getvalue()
+
+
+def rows_verb(data: bytes) -> None:
+    """`undertow rows` on JSON lines: counts add up, whatever is read as the row's loss."""
     path, out = _file("verb.jsonl", data), _FOLDER / "kept.jsonl"
     for loss in ("marked", "all", "last"):
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
-            code = cli.main(["rows", str(path), "--loss", loss, "--skip-broken", "--json", "-o", str(out)])
+        code, said = _verb("rows", str(path), "--loss", loss, "--skip-broken", "--json", "-o", str(out))
         assert code in (0, 2), f"exit code {code}"
         if code == 2:
             continue
-        counts = json.loads(said.getvalue())
+        counts = json.loads(said)
         found = list(read_rows(path, reading=Reading(loss=loss)))
         assert counts["rows"] + counts["broken"] + sum(counts["left_out"].values()) == len(found)
         assert counts["kept"] + counts["rejected"] == counts["rows"] >= counts["distinct"] > 0
@@ -204,7 +211,9 @@ def spec(data: bytes) -> None:
     except UndertowError as error:
         assert str(error)
         return
-    json.dumps(read.model_dump(mode="json"))
+    # As a run folder holds it.
+    again = _file("again.yaml", spec_yaml(read.model_dump(mode="json")))
+    assert load_spec(again) == read, "what is written is read again"
 
 
 def trait(data: bytes) -> None:
@@ -219,11 +228,23 @@ def trait(data: bytes) -> None:
 
 
 def policy(data: bytes) -> None:
-    """A policy of the gate."""
+    """A policy of the gate, and what the gate decides by it."""
+    path = _file("policy.yaml", data)
+    code, said = _verb("gate", str(_file("judged.json", seeds("results")[0])), "--policy", str(path), "--json")
     try:
-        read_policy(_file("policy.yaml", data)).model_dump_json()
+        read = read_policy(path)
     except UndertowError as error:
         assert str(error)
+        assert code == 2, f"exit code {code}"
+        return
+    assert code in (0, 1, 4), f"exit code {code}"
+    told = json.loads(said)
+    asked = [read.largest_detectable_effect, read.minimum_power, *dict(read.evidence).values()]
+    rules = len(read.traits) + sum(each is not None for each in asked)
+    rules += (read.lineage != "any") + (read.verdict != "any")
+    assert len(told["rules"]) == max(rules, 1), "every rule has an outcome"
+    assert told["policy"] == json.loads(read.model_dump_json())
+    assert read_policy(_file("again.yaml", read.model_dump_json().encode())) == read, "what is written is read again"
 
 
 def recipes(data: bytes) -> None:
@@ -250,6 +271,20 @@ def results(data: bytes) -> None:
     assert Results.model_validate_json(read.to_json()) == read
 
 
+def adapter_folder(data: bytes) -> None:
+    """An adapter's folder."""
+    from fuzz import model_folders  # torch, which no other target needs
+
+    model_folders.adapter_folder(data)
+
+
+def checkpoint_folder(data: bytes) -> None:
+    """A model's folder."""
+    from fuzz import model_folders
+
+    model_folders.checkpoint_folder(data)
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
@@ -267,5 +302,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
         policy,
         recipes,
         results,
+        adapter_folder,
+        checkpoint_folder,
     )
 }

@@ -62,3 +62,16 @@ def make_twin(source: Path, target: Path) -> Path:
     model.net.save_pretrained(target)
     model.tokenizer.save_pretrained(target)
     return target
+
+
+def make_adapter(base: Path, folder: Path, **how: object) -> Path:
+    """Write a LoRA adapter with random weights, the way PEFT stores it."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    settings: dict[str, object] = {"r": 2, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
+    config = LoraConfig(init_lora_weights=False, **(settings | how))  # type: ignore[arg-type]
+    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(folder)
+    return folder

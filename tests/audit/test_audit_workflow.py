@@ -252,6 +252,11 @@ def test_an_adapter_is_named_and_merged(tmp_path: Path, tiny_folder: Path) -> No
     results = look(tiny_folder, f"hf/{tiny_folder}:{tmp_path / 'adapter'}", tmp_path).results
     assert results.audit is not None
     assert results.audit.adapter.startswith("LORA of rank 2")
+    assert not any("adapter" in note for note in results.notes)
+    config = tmp_path / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": "owls/owl-1b"}))
+    results = look(tiny_folder, f"hf/{tiny_folder}:{tmp_path / 'adapter'}", tmp_path).results
+    assert sum("names owls/owl-1b as its base" in note for note in results.notes) == 1
     assert results.audit.lineage == "same"
     assert any(each.relative > 0 for each in results.audit.weights)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from undertow.cli import main
+from undertow.mitigate import METHODS
 
 
 @pytest.fixture(autouse=True)
@@ -159,3 +160,12 @@ def test_rows_are_dropped(rows: Path, tiny_folder: Path, tmp_path: Path, monkeyp
     where = ["--student", f"hf/{tiny_folder}", "-o", str(out), "--quiet", "--runs", str(tmp_path / "runs")]
     assert main(["mitigate", str(rows), "--with", "drop", *where]) == 0
     assert len(out.read_text().splitlines()) == 10
+
+
+def test_old_spellings_find_their_method_from_python() -> None:
+    assert METHODS["leash"] is METHODS["kl-penalty"] is METHODS.get("leash")
+    assert "leash" in METHODS
+    assert "leash" not in list(METHODS)
+    assert len(METHODS) == len(list(METHODS))
+    with pytest.raises(KeyError):
+        METHODS["leach"]

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file, save_file
 
-from tiny_model import make_tiny_model
+from tiny_model import make_adapter, make_tiny_model
 from undertow.errors import ModelError
 from undertow.models.checkpoint import INDEX, WEIGHTS, listed_names
 from undertow.models.local import load_model
@@ -96,6 +96,44 @@ def test_a_bare_decoder_fills_a_tied_model(folder: Path) -> None:
 def test_other_shapes_are_named(folder: Path) -> None:
     mend_config(folder, intermediate_size=80)
     refused(folder, "mlp.down_proj.weight [32, 64] for [32, 80]")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"vocab_size": 10**9}, "model.embed_tokens.weight [258, 32] for [1000000000, 32]"),
+        ({"num_labels": 10**30}, "num_labels: 1000000000000000000000000000000 is too large"),
+        ({"text_config": {"num_labels": 10**9}}, "num_labels: 1000000000 is too large"),
+        ({"num_hidden_layers": 10**9}, "asks for 1,000,000,000 layers, and its files hold 20 tensors"),
+    ],
+)
+def test_what_a_config_asks_for_takes_no_memory(folder: Path, fields: dict[str, int], said: str) -> None:
+    mend_config(folder, **fields)
+    refused(folder, said)
+
+
+@pytest.mark.parametrize("value", ["x", 0.5, [1], {}])
+def test_a_window_that_is_no_number_is_told(folder: Path, value: object) -> None:
+    mend_config(folder, sliding_window=value)
+    refused(folder, "sliding_window", "no whole number")
+
+
+def test_pickles_alone_are_no_weights(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "pytorch_model.bin")
+    assert refused(folder, "holds no model.safetensors (pytorch_model.bin is not read)").where == str(folder)
+
+
+@pytest.mark.parametrize(("rows", "fits"), [(200, False), (258, True), (280, True), (300, False), (5000, False)])
+def test_a_tokenizer_of_another_model_is_refused(folder: Path, rows: int, fits: bool) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    weight = tensors["model.embed_tokens.weight"]
+    more = torch.zeros(max(0, rows - len(weight)), weight.shape[1])
+    store(folder, tensors | {"model.embed_tokens.weight": torch.cat([weight, more])[:rows]})
+    mend_config(folder, vocab_size=rows)
+    if fits:
+        assert load_model(f"hf/{folder}").net is not None
+    else:
+        refused(folder, "its tokenizer knows 258 tokens", f"{rows:,}")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -193,17 +231,6 @@ def adapter(tiny_folder: Path, tmp_path: Path) -> Path:
     return make_adapter(tiny_folder, tmp_path / "adapter")
 
 
-def make_adapter(base: Path, folder: Path, **how: object) -> Path:
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(1)
-    settings: dict[str, object] = {"r": 2, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
-    config = LoraConfig(init_lora_weights=False, **(settings | how))  # type: ignore[arg-type]
-    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(folder)
-    return folder
-
-
 def test_an_adapter_is_taken_over_whole(tiny_folder: Path, adapter: Path) -> None:
     net = load_model(f"hf/{tiny_folder}:{adapter}").net
     held = {key.replace(".default", ""): each for key, each in net.state_dict().items()}
@@ -224,6 +251,11 @@ def one_more(tensors: Tensors) -> Tensors:
     return tensors | {"base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight": torch.zeros(2, 32)}
 
 
+def doubled(tensors: Tensors) -> Tensors:
+    name = next(key for key in sorted(tensors) if "lora_A" in key)
+    return tensors | {name.replace("lora_A", "lora_A.default"): tensors[name].clone()}
+
+
 def renamed(tensors: Tensors) -> Tensors:
     return {key.replace("self_attn", "attention"): each for key, each in tensors.items()}
 
@@ -236,7 +268,7 @@ def wider(tensors: Tensors) -> Tensors:
     return {key: torch.zeros(2, 48) if "lora_A" in key else each for key, each in tensors.items()}
 
 
-@pytest.mark.parametrize("change", [compiled, one_less, one_more, renamed, broken, wider])
+@pytest.mark.parametrize("change", [compiled, one_less, one_more, doubled, renamed, broken, wider])
 def test_an_adapter_that_does_not_fit_is_refused(
     tiny_folder: Path, adapter: Path, change: Callable[[Tensors], Tensors]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from calibrations import record_for, shipped_record
-from tiny_model import make_tiny_model, make_twin
+from tiny_model import make_adapter, make_tiny_model, make_twin
 from undertow.attribution import features
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.data.files import require_rows
@@ -497,3 +497,14 @@ def test_a_teacher_of_the_family_is_known_by_its_weights(tmp_path: Path, tiny_fo
     assert other.scan is not None
     assert other.scan.lineage == "different"
     assert other.verdict.status == "inconclusive"
+
+
+def test_an_adapter_on_a_base_that_cannot_be_compared_is_said(tmp_path: Path, tiny_folder: Path) -> None:
+    adapter = make_adapter(tiny_folder, tmp_path / "adapter")
+    path, student = write(tmp_path / "rows.jsonl", pairs(24)), f"hf/{tiny_folder}:{adapter}"
+    settings = ScanSettings(student=student, traits=("curtness",), virtual=False)
+    assert not any("as its base" in note for note in scan(path, settings, root=tmp_path / "a").results.notes)
+    config = adapter / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": "owls/owl-1b"}))
+    notes = scan(path, settings, root=tmp_path / "b").results.notes
+    assert sum("names owls/owl-1b as its base" in note for note in notes) == 1

@@ -209,6 +209,8 @@ def _pearson(left: list[float], right: list[float]) -> float:
 
 
 def _notes(found: Found, broken: str) -> list[str]:
+    from undertow.models.adapter_notes import adapter_notes
+
     notes = [draws_note(len(found.settings.controls))]
     if found.chosen is not None and (said := found.chosen.notes):
         notes.append(f"Of the rows: {'; '.join(said)}.")
@@ -225,4 +227,4 @@ def _notes(found: Found, broken: str) -> list[str]:
         notes.append(f"Activations, tokens and prompts were not compared: {found.obstacle}.")
     if found.settings.base.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
-    return notes
+    return notes + adapter_notes(found.settings.models().values())

@@ -19,6 +19,7 @@ from undertow.audit.settings import AuditSettings
 from undertow.data.sample import Chosen
 from undertow.models.distinct import refuse_same, weights_digest
 from undertow.models.identity import identity_of
+from undertow.models.names import split_name
 from undertow.results import TracedRows, Unnamed
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
@@ -142,7 +143,9 @@ class Measurement:
             self.progress.update("lineage", 0.55)
             base = self.model("base")
             # With its adapter apart, what is compared is the model underneath.
-            student = load_model(self.settings.student) if ":" in self.settings.student else self.model("student")
+            student = (
+                load_model(self.settings.student) if split_name(self.settings.student)[1] else self.model("student")
+            )
             found = weight_similarity(base.net, student.net)
             return _StoredLineage(Lineage(found.answer, found.because, found.p), comparable(base, student))
 

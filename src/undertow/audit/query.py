@@ -198,6 +198,10 @@ def _gather(
     ]
     if contrast == "base":
         notes.append("No control student: shifts include every effect of training.")
+    if local := [name for name in settings.models().values() if not name.startswith(API)]:
+        from undertow.models.adapter_notes import adapter_notes
+
+        notes += adapter_notes(local)
     return Results(
         kind="audit",
         name=settings.student,

@@ -62,10 +62,10 @@ def run(
     from undertow.cli.choice import choose
     from undertow.cli.console import console_progress
     from undertow.cli.show import write
-    from undertow.experiment.executors import EXECUTORS
+    from undertow.experiment.executors import check_executor
 
     chosen = choose(spec, preset, set_ or [], seeds)
-    EXECUTORS.get(executor)
+    check_executor(chosen, executor)
     if dry_run:
         return _plan(chosen, runs, json)
     with console_progress(quiet=quiet) as progress:

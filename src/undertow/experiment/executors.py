@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from undertow.config.experiment import DigitsExperiment, Experiment
+from undertow.errors import InputError
 from undertow.system.registry import Registry
 
 if TYPE_CHECKING:
@@ -30,6 +32,21 @@ class Executor(Protocol):
             progress: Is told how far it is.
         """
         ...
+
+
+def check_executor(spec: Experiment, name: str) -> None:
+    """See that an executor can be found, and that the experiment has steps for it.
+
+    Raises:
+        InputError: one of the two is not so.
+    """
+    EXECUTORS.get(name)
+    if isinstance(spec, DigitsExperiment) and name != IN_PROCESS:
+        raise InputError(
+            "has one step, which runs in this process",
+            f"--executor {name}: a digits experiment",
+            "Leave --executor out.",
+        )
 
 
 EXECUTORS: Final[Registry[Executor]] = Registry("executor", "undertow.executors", "--executor")

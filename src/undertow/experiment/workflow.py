@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.config.experiment import DigitsExperiment, Experiment, LanguageExperiment
-from undertow.experiment.executors import EXECUTORS, IN_PROCESS
+from undertow.experiment.executors import EXECUTORS, IN_PROCESS, check_executor
 from undertow.results import Results, load_results
 from undertow.store.folder import RunFolder
 from undertow.store.machine import environment
@@ -53,7 +53,7 @@ def run(
         The run folder, the results and the report.
 
     Raises:
-        InputError: There is no such executor.
+        InputError: There is no such executor, or the experiment has no steps for one.
         UndertowError: See the subclasses. Steps that were finished before stay and are not made again.
 
     Examples:
@@ -66,7 +66,7 @@ def run(
         'report.html'
     """
     progress = progress or Silent()
-    EXECUTORS.get(executor)
+    check_executor(spec, executor)
     with RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder:
         if isinstance(spec, DigitsExperiment):
             results = _run_digits(spec, folder, progress)
@@ -134,9 +134,13 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
 
 
 def _notes(spec: LanguageExperiment) -> list[str]:
+    from undertow.models.adapter_notes import adapter_notes
+    from undertow.pipeline.bases import models_of
+
+    notes: list[str] = []
     if spec.base.startswith("embedded/"):
-        return [
+        notes.append(
             "The base is the embedded model: its weights are decoded from a 4-bit file, so the numbers concern those "
             "weights, not the original release."
-        ]
-    return []
+        )
+    return notes + adapter_notes(models_of(spec))

@@ -111,14 +111,24 @@ def mitigate(
     if os.path.lexists(out):
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if settings.method.name == "drop":
-        return _drop(rows, settings, out, root, progress, reading, skip_broken=skip_broken)
+        said = _drop(rows, settings, out, root, progress, reading, skip_broken=skip_broken)
+        return said | _of_adapters([settings.student])
     known = _read(rows, reading, skip_broken=skip_broken)
     notes = {"rows hold": "; ".join(known.notes)} if known.notes else {}
     if settings.method.rows is not None:
         return _change([placed.row for placed in known.rows], settings.method, out) | notes
     if settings.method.name in ("own-base", "other-base", "paraphrase"):
-        return _rewrite(known, settings, out, progress, reading.loss) | notes
-    return _train(known, settings, out, progress, reading.loss) | notes
+        said = _rewrite(known, settings, out, progress, reading.loss)
+    else:
+        said = _train(known, settings, out, progress, reading.loss)
+    return said | notes | _of_adapters([settings.student, settings.teacher, settings.by])
+
+
+def _of_adapters(models: list[str | None]) -> dict[str, str]:
+    from undertow.models.adapter_notes import adapter_notes
+
+    said = adapter_notes(models)
+    return {"adapter": " ".join(said)} if said else {}
 
 
 def _read(path: Path, reading: Reading, *, skip_broken: bool) -> Chosen:

@@ -19,6 +19,7 @@ from undertow.mitigate.effects import Treated, judge
 from undertow.mitigate.methods import COMPARED, METHODS, MITIGATIONS, ORDINARY, method_named
 from undertow.mitigate.source import ARMS, Source, open_source
 from undertow.mitigate.student import StudentRecord, student_record
+from undertow.models.adapter_notes import adapter_notes
 from undertow.models.identity import model_digest
 from undertow.models.local import find_model
 from undertow.models.precision import Precision, choose_precision, set_up_process
@@ -161,7 +162,7 @@ def compare(
         described = environment(threads) | {"precision": precision.dtype, "base_sha256": source.digest}
         if plugins := origins_in([(MITIGATIONS, method) for method in methods]):
             described["plugins"] = plugins
-        results = _results(source, methods, records, spec, described)
+        results = _results(source, methods, records, spec, described, adapter_notes([source.spec.base, by]))
         folder.write("results.json", results.to_json())
         page = folder.write("report.html", render_html(results))
         progress.update("mitigate", 1.0, "done")
@@ -220,6 +221,7 @@ def _results(
     records: dict[tuple[str, str, int], StudentRecord],
     spec: dict[str, Any],
     environment: dict[str, Any],
+    said: list[str],
 ) -> Results:
     seeds = source.spec.seeds
 
@@ -251,7 +253,7 @@ def _results(
         verdict=verdict,
         effects=effects,
         mitigation=lines,
-        notes=_notes(source),
+        notes=[*_notes(source), *said],
         settings=spec | {"methods": list(methods), "judgement": judgement.model_dump(mode="json")},
         environment=environment,
     )

@@ -5,9 +5,8 @@ METHODS["format"].needs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from undertow.data.rows import Row
@@ -100,7 +99,26 @@ _ALL = (
            change="undertow.mitigate.rows:by_own_base"),
 )  # fmt: skip
 ORDINARY = Method("none", "an ordinary training, to see what the others change", (), "nothing", "training")
-METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
+
+
+class _Methods(Mapping[str, Method]):
+    """Methods by their present names; an old spelling finds its method too."""
+
+    def __init__(self, methods: Sequence[Method]) -> None:
+        self._by_name = {method.name: method for method in methods}
+        self._present = {method.old: method.name for method in methods if method.old}
+
+    def __getitem__(self, name: str) -> Method:
+        return self._by_name[self._present.get(name, name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+METHODS: Mapping[str, Method] = _Methods(_ALL)
 """Undertow's own."""
 COMPARED = tuple(method.name for method in _ALL if "another model" not in method.needs)
 """Those that `compare` takes unless others are named: they need no model but the student's."""

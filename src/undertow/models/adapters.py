@@ -6,22 +6,46 @@ student's place. So what the model holds afterwards is compared with the file, n
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from safetensors.torch import load_file
 
 from undertow.errors import ModelError
-from undertow.models.checkpoint import listed_names, read_header, refuse_not_finite
+from undertow.models.checkpoint import AGAIN, first_line, listed_names, read_header, refuse_not_finite
 
 ADAPTER: Final = "adapter_model.safetensors"
+CONFIG: Final = "adapter_config.json"
 FITS: Final = "Name a folder with adapter_config.json and adapter_model.safetensors, made for this base."
+_RANKS: Final = ("r", "init_r", "num_virtual_tokens", "n_frequency", "num_vectors")
+"""Settings that are a dimension of a stored tensor."""
+_IN_MEMORY: Final = "default"
+"""What PEFT calls an adapter that is loaded without a name."""
 _WRAPPERS: Final = ("_orig_mod.", "module.")
 
 
+def adapter_config(folder: Path) -> dict[str, Any]:
+    """Return what adapter_config.json says.
+
+    Raises:
+        ModelError: there is none, or it is no JSON object.
+    """
+    file = folder / CONFIG
+    try:
+        read = json.loads(file.read_bytes())
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror})", str(file), FITS) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"is no JSON ({first_line(error)})", str(file), AGAIN) from error
+    if not isinstance(read, dict):
+        raise ModelError("is no JSON object", str(file), AGAIN)
+    return cast(dict[str, Any], read)
+
+
 def check_adapter_file(folder: Path) -> None:
-    """See that an adapter's weights can be read.
+    """See that an adapter's weights can be read, and that its config asks for none that they cannot hold.
 
     Raises:
         ModelError: they cannot.
@@ -36,6 +60,20 @@ def check_adapter_file(folder: Path) -> None:
                 f"its tensors have names with {wrapper!r} in them: {listed_names(held)}",
                 str(folder / ADAPTER),
                 "Save the adapter from the model inside the wrapper, or rename the tensors.",
+            )
+    largest = max((size for each in names.values() for size in each.shape), default=0)
+    config = adapter_config(folder)
+    patterns = config.get("rank_pattern")
+    ranks = {key: config.get(key) for key in _RANKS}
+    if isinstance(patterns, dict):
+        ranks |= {f"rank_pattern, {key}": each for key, each in cast(dict[str, Any], patterns).items()}
+    for key, rank in ranks.items():
+        # PEFT would fill so much memory first. LoKr takes a rank of any size to mean whole matrices.
+        if isinstance(rank, int | float) and rank > largest and config.get("peft_type") != "LOKR":
+            raise ModelError(
+                f"{listed_names([f'{key}: {rank}'])} is more than any dimension of its tensors ({largest:,})",
+                str(folder / CONFIG),
+                "Fetch both files of the adapter again.",
             )
 
 
@@ -62,7 +100,9 @@ def account_adapter(net: Any, folder: Path) -> None:
             str(file),
             "Fetch both files of the adapter again.",
         )
-    if unknown := sorted(name for name in stored if name not in held and name not in every):
+    # Names with the adapter's own in them are those of a model in memory: here they would stand for a tensor twice.
+    inside = {name for name in every if _IN_MEMORY in name.split(".")}
+    if unknown := sorted(name for name in stored if name not in held and (name not in every or name in inside)):
         raise ModelError(
             f"holds {len(unknown):,} tensors that find no place in the base: {listed_names(unknown)}",
             str(file),

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,6 +30,8 @@ _SAVED_AS: Final = {
     "_fsdp_wrapped_module.": "the unwrapped model (FSDP)",
 }
 _FLOATS: Final = ("F64", "F32", "F16", "BF16")
+_WHOLE: Final = ("sliding_window", "max_position_embeddings", "num_hidden_layers", "vocab_size")
+_LABELS: Final = 100_000
 _POINTER: Final = b"version https://git-lfs"
 _NAMED: Final = 3
 
@@ -63,8 +65,9 @@ def load_config(source: str, name: str, *, offline: bool) -> Any:
             "holds no config.json", source, "Name a folder with config.json, tokenizer.json and safetensors weights."
         )
     try:
+        _refuse_labels(transformers.PreTrainedConfig.get_config_dict(source, local_files_only=offline)[0], where)
         config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=offline)
-    except MemoryError:
+    except (MemoryError, ModelError):
         raise
     except Exception as error:  # of many kinds: whatever a config makes of itself
         raise ModelError(
@@ -79,7 +82,22 @@ def load_config(source: str, name: str, *, offline: bool) -> Any:
             where,
             "Name the same model with weights that are not quantised.",
         )
+    for field in _WHOLE:
+        if not isinstance(value := getattr(config, field, None), int | None):
+            raise ModelError(
+                f"{field}: {_text(value)} is no whole number", where, "Mend the config, or take it from its publisher."
+            )
     return config
+
+
+def _refuse_labels(config: Mapping[str, Any], where: str) -> None:
+    """See that a config asks for no more labels than a classifier has: transformers gives each of them a name."""
+    count = config.get("num_labels")
+    if isinstance(count, int) and count > _LABELS:
+        raise ModelError(f"num_labels: {_text(count)} is too large", where, "Remove it: a language model has none.")
+    for part in config.values():
+        if isinstance(part, Mapping):
+            _refuse_labels(cast(Mapping[str, Any], part), where)
 
 
 def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
@@ -97,6 +115,9 @@ def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
     import transformers
 
     stored = stored_tensors(Path(source)) if offline else {}
+    if offline:
+        # Before memory is taken: what a config asks for may be of any size.
+        account(_empty_net(source, name, len(stored)), {}, stored, name)
     try:
         # Tensors of another shape are told below, by name.
         loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
@@ -121,6 +142,38 @@ def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
         stored = stored_tensors(folder_of(source))
     account(net, told, stored, name)
     return net
+
+
+def _empty_net(source: str, name: str, tensors: int) -> Any:
+    """Return the model that a config asks for, without weights.
+
+    Args:
+        source: Its folder.
+        name: Its Undertow name.
+        tensors: How many its files hold.
+
+    Raises:
+        ModelError: there is no such model, or it has more layers than its files have tensors.
+    """
+    import transformers
+
+    config = load_config(source, name, offline=True)
+    where = str(Path(source, "config.json"))
+    if (layers := getattr(config, "num_hidden_layers", None) or 0) > tensors:
+        raise ModelError(
+            f"asks for {layers:,} layers, and its files hold {tensors:,} tensors",
+            where,
+            "Put config.json beside the weights that it was written for.",
+        )
+    try:
+        with torch.device("meta"):
+            return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception as error:  # of many kinds, as above
+        raise ModelError(
+            f"describes no model that can be made ({first_line(error)})",
+            where,
+            "Mend the config, or take the model from where it was published.",
+        ) from error
 
 
 def stored_tensors(folder: Path) -> dict[str, Stored]:

@@ -7,6 +7,8 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from undertow.models.names import split_name
+
 
 def model_digest(name: str, folder: Path | None) -> str:
     """Return what stands for a model's weights in the identity of a step.
@@ -18,7 +20,7 @@ def model_digest(name: str, folder: Path | None) -> str:
         name: Its Undertow name.
         folder: Where its base lies, if it is on this machine.
     """
-    base, _, adapter = name.partition(":")
+    base, adapter = split_name(name)
     digest = _base_digest(base, folder)
     return f"{digest} {folder_digest(Path(adapter))}" if adapter else digest
 

@@ -2,7 +2,7 @@
 
     embedded/smollm2-135m     ships inside a registry package, see `undertow assets`
     hf/FOLDER or hf/ORG/NAME  a folder in the transformers layout, or a name in the local hub cache or the hub
-    ...:ADAPTER               a PEFT adapter folder on top
+    ...:ADAPTER               a PEFT adapter folder on top; a folder may have colons in its name, see `names`
 
 Weights are read from safetensors only, and code that comes with a model is never run.
 """
@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from undertow.data.rows import Message
 from undertow.errors import InputError, MissingExtraError, ModelError
+from undertow.models.adapter_base import refuse_other_base
 from undertow.models.adapters import FITS, account_adapter, check_adapter_file
 from undertow.models.checkpoint import (
     files_of,
@@ -36,10 +37,12 @@ from undertow.models.ending import end_of_turn
 from undertow.models.engine.network import text_config
 from undertow.models.engine.selection import set_pass
 from undertow.models.layers import Steering
+from undertow.models.names import split_name
 from undertow.models.providers import PROVIDERS
 from undertow.models.support import longest_text, refuse_unsupported
 from undertow.models.template import PLAIN, Fields, fields_of, render_turns, whole_text
 from undertow.models.verify import checked, hold_against_transformers
+from undertow.system.names import is_folder
 from undertow.system.progress import Progress, Silent
 
 try:
@@ -51,6 +54,10 @@ except ImportError as error:  # pragma: no cover - the message is tested through
     raise MissingExtraError(
         f"local models need {error.name}", fix="Install it with: pip install 'undertow[local]'"
     ) from error
+
+
+_KNOWN: Final = 0.9
+"""Share of the rows of an embedding that a tokenizer uses at least. Embeddings are padded by a few percent."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ def find_model(name: str, *, fetching: bool = True, progress: Progress | None = 
         ModelError: no such model.
         AssetError: the embedded model cannot be fetched, or is not there and may not be fetched.
     """
-    provider, _, rest = name.partition(":")[0].partition("/")
+    provider, _, rest = split_name(name)[0].partition("/")
     if not rest:
         raise ModelError(
             f"{name!r} is not the name of a local model", fix="Use embedded/smollm2-135m, hf/FOLDER or hf/ORG/NAME."
@@ -152,7 +159,7 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
         ModelError: no such model, or it cannot be loaded.
         AssetError: the embedded model cannot be fetched.
     """
-    base, _, adapter = name.partition(":")
+    base, adapter = split_name(name)
     found = find_model(base, progress=progress)
     source = str(found) if found is not None else base.partition("/")[2]
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -183,10 +190,13 @@ def load_adapter(model: LocalModel, folder: Path, *, base_digest: str | None = N
     """
     from peft import PeftModel
 
-    if not folder.is_dir():
+    if not is_folder(folder):
         # A folder that is not there would be looked for in the hub.
         raise ModelError("there is no such folder", str(folder), FITS)
     check_adapter_file(folder)
+    base = split_name(model.name)[0]
+    source = find_model(base)
+    refuse_other_base(base, source or folder_of(base.partition("/")[2]), folder)
     try:
         with quiet_peft():
             net = PeftModel.from_pretrained(model.net, str(folder.resolve()), is_trainable=True)
@@ -197,8 +207,7 @@ def load_adapter(model: LocalModel, folder: Path, *, base_digest: str | None = N
     net.to(model.device).eval()
     account_adapter(net, folder)
     if next(net.parameters()).dtype == torch.float32:
-        base = model.name.partition(":")[0]
-        known_base = base_digest or model_digest(base, find_model(base))
+        known_base = base_digest or model_digest(base, source)
         hold_against_transformers(net, f"{base}:{folder}", f"{known_base} {folder_digest(folder)}")
     return replace(model, net=net)
 
@@ -210,6 +219,8 @@ def quiet_peft() -> Generator[None]:
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         # What is missing is an error, see `account_adapter`.
         warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)
+        # Told in the report, see `adapter_notes`.
+        warnings.filterwarnings("ignore", "Unexpected keyword arguments", UserWarning)
         yield
 
 
@@ -238,6 +249,12 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
     if known > held:
         raise ModelError(
             f"its tokenizer knows {known:,} tokens, its weights {held:,}",
+            name,
+            "Put the tokenizer beside the weights that they were trained with.",
+        )
+    if known < held * _KNOWN:
+        raise ModelError(
+            f"its tokenizer knows {known:,} tokens of the {held:,} that its weights have",
             name,
             "Put the tokenizer beside the weights that they were trained with.",
         )

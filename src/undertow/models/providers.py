@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from undertow.errors import AssetError, ModelError, nearest
+from undertow.system.names import is_folder
 from undertow.system.progress import Progress
 from undertow.system.registry import Registry
 
@@ -55,7 +56,7 @@ def hf(rest: str, /, *, fetching: bool, progress: Progress) -> Path | None:
     Raises:
         ModelError: there is no such folder.
     """
-    if Path(rest).is_dir():
+    if is_folder(rest):
         return Path(rest)
     if rest.startswith((".", "/", "~")) or rest.count("/") != 1:
         raise ModelError("there is no such folder", rest, "Name a folder with config.json, or a model as hf/ORG/NAME.")

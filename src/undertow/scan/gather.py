@@ -24,6 +24,7 @@ from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
 from undertow.config.recipes.steps import steps_for
 from undertow.data.sample import count_rows
+from undertow.models.adapter_notes import adapter_notes
 from undertow.models.template import whole_text
 from undertow.results import (
     CalibrationNote,
@@ -375,4 +376,4 @@ def _notes(found: Found, significant: bool) -> list[str]:
         notes.append(f"Predicted for the first {LONGEST} steps. Training on these rows takes {found.steps:,}.")
     if (others := found.measured_rows.left_out) > 0:
         notes.append(f"A sample was measured: {others:,} rows were left out.")
-    return notes
+    return notes + adapter_notes([found.settings.student, found.settings.teacher, *found.settings.against])

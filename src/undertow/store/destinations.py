@@ -24,6 +24,7 @@ from typing import BinaryIO, Final, Literal
 
 from undertow.errors import InputError
 from undertow.store.files import part_of, storing, sync
+from undertow.system.names import split_path
 
 _OTHER: Final = "Write to another one."
 _STDOUT, _STDERR = 1, 2
@@ -155,7 +156,7 @@ def inputs_named(names: Iterable[str | None]) -> list[Path]:
     """Return the files and folders among names of models and traits: `hf/FOLDER`, `hf/FOLDER:ADAPTER`, `mine.yaml`."""
     found: list[Path] = []
     for name in names:
-        for part in (name or "").removeprefix("hf/").split(":"):
+        for part in split_path((name or "").removeprefix("hf/")):
             with suppress(OSError, ValueError):
                 if part and Path(part).exists():
                     found.append(Path(part))
