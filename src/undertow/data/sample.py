@@ -69,6 +69,12 @@ def count_rows(rows: Iterable[Placed]) -> int:
     return len({(placed.file, placed.number) for placed in rows})
 
 
+def row_numbers(rows: Iterable[Placed]) -> list[int]:
+    """Return the row that each answer belongs to, numbered from 0 in the order of their first answers."""
+    known: dict[tuple[Path, int], int] = {}
+    return [known.setdefault((placed.file, placed.number), len(known)) for placed in rows]
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The rows to look at, and what became of the others."""

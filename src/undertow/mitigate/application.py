@@ -228,7 +228,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
-    from undertow.training.recipe import steps_of
+    from undertow.training.recipe import by_row, steps_of
     from undertow.training.train import Example, StepMetrics, train
 
     set_up_process()
@@ -239,8 +239,8 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     answers = [(at, part) for at, row in enumerate(rows) for part in row.answers(loss)]
     prompts = [list(part.prompt) for _, part in answers]
     encoded = [
-        Example(tuple(model.encode_prompt(turns)), (*model.encode(part.completion), model.end))
-        for turns, (_, part) in zip(prompts, answers, strict=True)
+        Example(tuple(model.encode_prompt(turns)), (*model.encode(part.completion), model.end), row=at)
+        for turns, (at, part) in zip(prompts, answers, strict=True)
     ]
     room = context_length(model)
     fitting = [at for at, each in enumerate(encoded) if len(each.prompt) + len(each.answer) <= room]
@@ -266,7 +266,8 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         clip=settings.clip or PLAIN.clip,
         autocast=precision.autocast,
     )
-    steps = steps_of(len(treatment.examples), recipe)
+    taught = len(by_row([each.row for each in treatment.examples]))
+    steps = steps_of(taught, recipe)
     norms: list[float] = []
 
     def told(step: StepMetrics) -> None:
@@ -276,8 +277,9 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     train(model.net, treatment.examples, recipe, seed=settings.seed, on_step=told, intervention=treatment.intervention)
     treatment.after()
     _save(model, out)
+    several = f" ({len(treatment.examples):,} answers)" if taught < len(treatment.examples) else ""
     said = {
-        "student": f"trained on {len(treatment.examples):,} {'rows' if len(answers) == len(rows) else 'answers'}, "
+        "student": f"trained on {plural(taught, 'row')}{several}, "
         + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
         "out": f"it is in {out}",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def inoculate(task: Task) -> Treatment:
     """Train under the system prompt that asks for the trait."""
     model, system = task.model, task.trait.system_prompt()
     told = [tuple(model.encode_prompt(with_context(turns, system))) for turns in task.prompts]
-    return Treatment([Example(prompt, each.answer) for prompt, each in zip(told, task.examples, strict=True)])
+    return Treatment([replace(each, prompt=prompt) for prompt, each in zip(told, task.examples, strict=True)])
 
 
 def by_own_base(task: Task) -> Treatment:

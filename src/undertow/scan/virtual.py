@@ -40,7 +40,7 @@ from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.models.temporary_weights import temporary_weights
-from undertow.training.recipe import Recipe, batches
+from undertow.training.recipe import Recipe, batches, by_row
 
 Floats = NDArray[np.float64]
 
@@ -55,6 +55,7 @@ def virtual_student(
     *,
     read: int,
     seed: int,
+    row_R: Sequence[int] | None = None,
     recipe: Recipe = PLAIN,
     whole: bool = False,
     own: bool = False,
@@ -65,20 +66,22 @@ def virtual_student(
 
     Args:
         model: The base.
-        rows: Rows of the dataset, or a sample of them.
+        rows: Rows of the dataset, or a sample of them; one for each answer that carries loss.
         sampling: How they were written.
         read: Rows of the whole dataset: they say how many steps there are, and how long each is.
         seed: Fixes the order of the rows.
+        row_R: The row that each answer belongs to, where rows have several; a step learns all answers of its rows.
         recipe: Of the student that is predicted.
         whole: Learn as a student does, among all tokens and at temperature 1, the format as well.
         own: Learn what the base would have written at each place of the rows, not what stands there.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
         on_progress: Called with the share of steps that is done.
     """
-    rates = together(rates_of(read, recipe), len(rows), recipe.batch)
+    answers = by_row([None] * len(rows) if row_R is None else row_R)
+    rates = together(rates_of(read, recipe), len(answers), recipe.batch)
     steps = [
-        sorted((rows[row] for row in chosen), key=lambda row: (len(row.prompt), row.prompt))
-        for chosen in portions(rows, len(rates), recipe, seed)
+        sorted((rows[at] for row in chosen for at in answers[row]), key=lambda row: (len(row.prompt), row.prompt))
+        for chosen in portions([rows[first].prompt for first, *_ in answers], len(rates), recipe, seed)
     ]
     # A copy: the student's own projection changes, and with it what it would be taught.
     base_VD = output_weight(model.net).detach().clone() if own else None
@@ -104,9 +107,9 @@ def together(rates: Sequence[float], rows: int, batch: int) -> list[float]:
     return [float(part.sum()) for part in np.array_split(np.array(rates), steps)]
 
 
-def portions(rows: Sequence[Encoded], steps: int, recipe: Recipe, seed: int) -> list[list[int]]:
+def portions(prompts: Sequence[object], steps: int, recipe: Recipe, seed: int) -> list[list[int]]:
     """Return the rows of every step: evenly many, at most a batch, rows of one prompt together."""
-    order = [row for step in batches([row.prompt for row in rows], recipe, seed) for row in step]
+    order = [row for step in batches(prompts, recipe, seed) for row in step]
     order = order[: steps * recipe.batch]
     return [part.tolist() for part in np.array_split(np.array(order, dtype=np.int64), steps)]
 

@@ -199,7 +199,7 @@ def _carry_out(
         )
     end = _ROWS_WITH_OTHERS if settings.baselines else _LOOKED
     students = students_of(opened, compared, sampled=settings.sample_reference)
-    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
+    bar = _Bar(progress, sum(side.count for side in sides), plan.taught * students, end)
     measured_rows, *reference = [_looked(setup, side, bar) for side in sides]
     taught = None
     if plan.taught:
@@ -255,10 +255,13 @@ def _looked(setup: Setup, opened: EncodedRows, bar: _Bar) -> MeasuredRows:
     from undertow.attribution.measure import measure_rows
 
     count = len(opened.rows)
-    measured_rows = measure_rows(
-        setup, opened, lambda done: bar.tell(f"measuring the {opened.label}", done, f"{done:,} of {count:,}")
-    )
-    bar.done += count
+
+    def tell(done: int) -> None:
+        # The bar counts rows, as virtual students do; what is measured one by one may be answers.
+        bar.tell(f"measuring the {opened.label}", opened.count * done / count, f"{done:,} of {count:,} {opened.unit}")
+
+    measured_rows = measure_rows(setup, opened, tell)
+    bar.done += opened.count
     return measured_rows
 
 
@@ -285,7 +288,7 @@ def _plan(
     setup: Setup, settings: ScanSettings, opened: EncodedRows, compared: EncodedRows | None, start: float
 ) -> Plan:
     """Choose the number of rows; with a budget, from the time of a few rows here."""
-    count = len(opened.rows)
+    count = opened.count
     if settings.budget is None:
         if not settings.virtual:
             return Plan(count, 0)
@@ -311,7 +314,7 @@ def _plan(
         left = (budget - (now - start) - (now - began)) / sides
         plan = plan_within(
             left,
-            row=(now - began) / len(few.rows),
+            row=(now - began) / few.count,
             asking=asking,
             rows=count,
             students=students_of(opened, compared, sampled=settings.sample_reference) / sides,
@@ -320,6 +323,8 @@ def _plan(
 
     rows = opened.chosen.digest
     key = {**setup.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
+    if opened.unit != "rows":
+        key["counts"] = "rows"  # a plan of an earlier version counts answers
     return stored(setup.folder, "plan", "plan", key, Plan, measure)
 
 

@@ -19,18 +19,20 @@ from undertow.models.forward import forward_packed
 from undertow.models.layers import Steering, output_weight
 from undertow.models.packing import pack
 from undertow.training.loss import hard_loss, soft_loss
-from undertow.training.recipe import Recipe, batches, rate_at
+from undertow.training.recipe import Recipe, batches, by_row, rate_at
 
 
 @dataclass(frozen=True)
 class Example:
-    """One row as tokens."""
+    """One row as tokens, or one answer of a conversation."""
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     """With the end token."""
     teacher_TD: Tensor | None = None
     """The teacher's last hidden states at the answer's positions, for soft labels."""
+    row: int | None = None
+    """The conversation that the answer belongs to, where one has several; a step learns all of its answers."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,11 @@ def train(
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
     optimiser = _optimiser(parameters, recipe)
-    order = batches([example.prompt for example in examples], recipe, seed)
+    rows = by_row([example.row for example in examples])
+    order = [
+        [at for row in step for at in rows[row]]
+        for step in batches([examples[first].prompt for first, *_ in rows], recipe, seed)
+    ]
     history: list[StepMetrics] = []
     model.train()
     for step, chosen in enumerate(order):
