@@ -6,18 +6,15 @@ mitigate(Path("rows.jsonl"), MitigationSettings(METHODS["format"]), Path("studen
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from undertow.data.counts import Counts
-from undertow.data.files import BadRow, LeftOut, broken_rows, read_located
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.rows import Loss, Row
-from undertow.data.sample import Chosen, Placed
+from undertow.data.sample import Chosen, read_whole
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
 from undertow.report.words import plural
@@ -112,33 +109,13 @@ def mitigate(
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if settings.method.name == "drop":
         return _drop(rows, settings, out, root, progress, reading, skip_broken=skip_broken)
-    known = _read(rows, reading, skip_broken=skip_broken)
+    known = read_whole(rows, reading=reading, skip_broken=skip_broken)
     notes = {"rows hold": "; ".join(known.notes)} if known.notes else {}
     if settings.method.rows is not None:
         return _change([placed.row for placed in known.rows], settings.method, out) | notes
     if settings.method.name in ("own-base", "other-base", "paraphrase"):
         return _rewrite(known, settings, out, progress, reading.loss) | notes
     return _train(known, settings, out, progress, reading.loss) | notes
-
-
-def _read(path: Path, reading: Reading, *, skip_broken: bool) -> Chosen:
-    """Return the rows of a dataset that are trained on, as they were read."""
-    rows: list[Placed] = []
-    broken: list[BadRow] = []
-    untrained, counts = Counter[str](), Counts(reading.loss)
-    for each in read_located(path, reading=reading):
-        if isinstance(each.what, LeftOut):
-            untrained[each.what.reason] += 1
-        elif isinstance(each.what, BadRow):
-            broken.append(each.what)
-        else:
-            rows.append(Placed(each.file, each.number, each.what))
-            counts.add(each.what)
-    if broken and not skip_broken:
-        raise broken_rows(broken, len(rows), path)
-    if not rows:
-        raise InputError("holds no rows", str(path), "Name a file with one row a line.")
-    return Chosen(rows, len(rows), broken, skip_broken, untrained, counts)
 
 
 def _taken(model: LocalModel, known: Chosen, said: dict[str, str]) -> list[Row]:
