@@ -6,6 +6,7 @@ mitigate(Path("rows.jsonl"), MitigationSettings(METHODS["format"]), Path("studen
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,12 +151,19 @@ def _drop(
     from undertow.mitigate.rows import DROPPED
 
     found = score_rows(rows, settings.student, root=root, progress=progress, reading=reading, skip_broken=skip_broken)
+    scan = ["undertow", "scan", str(rows), "--everything", *reading.options()]
+    if settings.student != MitigationSettings.student:
+        scan += ["--student", settings.student]
+    if skip_broken:
+        scan.append("--skip-broken")
+    if root != Path("runs"):
+        scan += ["--runs", str(root)]
     kept, dropped = without_worst(found.rows, found.carried_R, DROPPED)
     write_rows(out, kept)
     said = {
         "rows": f"{dropped:,} rows left out, those that carry most of {found.trait}",
         "out": f"the others are in {out}",
-        "scan": f"undertow scan {rows} --everything continues from there and writes a report",
+        "scan": f"{shlex.join(scan)} continues from there and writes a report",
     }
     if found.too_long:
         said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"

@@ -87,7 +87,7 @@ def read_turn(turn: object, where: str, key: str, source: Source) -> Message:
     said = cast(dict[str, Any], turn)
     role_key = "from" if said.get("from") is not None and said.get("role") is None else "role"
     text_key = "value" if said.get("value") is not None and said.get("content") is None else "content"
-    if role_key == "from" and "value" in said:
+    if role_key == "from" and ("value" in said or "content" not in said):
         text_key = "value"
     named = said.get(role_key)
     if not isinstance(named, str) or named.lower() not in ROLES:
