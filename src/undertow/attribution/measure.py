@@ -176,24 +176,12 @@ def measure_rows(setup: Setup, opened: EncodedRows, tick: Callable[[int], None])
 
 def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Callable[[float], None]) -> EncodedRows:
     """Let the base answer the prompts of some rows itself, in their format if they have one: reference rows."""
-    longest = max(len(row.answer) for row in opened.encoded)
-
-    def answer() -> list[list[int]]:
-        answers = generate(
-            setup.model.net,
-            [row.prompt for row in opened.encoded],
-            range(len(opened.encoded)),
-            seed=0,
-            end=setup.model.end,
-            max_tokens=longest,
-            temperature=temperature,
-            automaton=opened.sampling.automaton,
-            on_progress=lambda done: tick(done / len(opened.encoded)),
-        )
-        return [[*answer.tokens, *([setup.model.end] if answer.finished else [])] for answer in answers]
-
     sampling = replace(opened.sampling, temperature=temperature)
     key = step_key(setup, opened.encoded, sampling)
+
+    def answer() -> list[list[int]]:
+        return sampled_answers(setup.model, opened, temperature, tick)
+
     answers = [*map(tuple, stored(setup.folder, "reference", "base-answers", key, list[list[int]], answer))]
     automaton = sampling.automaton
     encoded = [
@@ -203,6 +191,24 @@ def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Ca
     ]
     rows = [placed for placed, answer in zip(opened.rows, answers, strict=True) if answer]
     return EncodedRows("reference", Chosen(rows, count_rows(rows)), rows, encoded, sampling, 0)
+
+
+def sampled_answers(
+    model: LocalModel, opened: EncodedRows, temperature: float, tick: Callable[[float], None] = lambda _: None
+) -> list[list[int]]:
+    """Return what a model answers to the prompts of some rows, as tokens."""
+    answers = generate(
+        model.net,
+        [row.prompt for row in opened.encoded],
+        range(len(opened.encoded)),
+        seed=0,
+        end=model.end,
+        max_tokens=max(len(row.answer) for row in opened.encoded),
+        temperature=temperature,
+        automaton=opened.sampling.automaton,
+        on_progress=lambda done: tick(done / len(opened.encoded)),
+    )
+    return [[*answer.tokens, *([model.end] if answer.finished else [])] for answer in answers]
 
 
 def step_key(setup: Setup, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:

@@ -298,6 +298,7 @@ def _plan(
             return Plan(count, min(count, TAUGHT))
         return Plan(count, usual_taught(opened.chosen.read, count))
     from undertow.attribution.features import row_features
+    from undertow.attribution.measure import sampled_answers
     from undertow.probes.panel import seconds_to_query
     from undertow.scan.virtual_students import students_of
 
@@ -308,6 +309,10 @@ def _plan(
         # Not the time in which the base's own answers came: they may have come from the cache.
         asking = seconds_to_query(setup.model, setup.panel) if settings.virtual else 0.0
         began = time.monotonic()
+        if settings.sample_reference:
+            # More rows at once take less each, so that this is rather too much.
+            sampled_answers(setup.model, few, settings.temperature or opened.sampling.temperature)
+        sampling, began = time.monotonic() - began, time.monotonic()
         row_features(setup.model, few.encoded, setup.directions, opened.sampling, autocast=setup.precision.autocast)
         now = time.monotonic()
         # What comes after the rows takes about as long as a few of them.
@@ -318,11 +323,14 @@ def _plan(
             asking=asking,
             rows=count,
             students=students_of(opened, compared, sampled=settings.sample_reference) / sides,
+            sampling=sampling / few.count / sides,
         )
         return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
     rows = opened.chosen.digest
     key = {**setup.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
+    if settings.sample_reference:
+        key["sampling"] = "counted"
     if opened.unit != "rows":
         key["counts"] = "rows"  # a plan of an earlier version counts answers
     return stored(setup.folder, "plan", "plan", key, Plan, measure)
