@@ -11,6 +11,8 @@ import numpy as np
 from undertow.results import (
     Common,
     Effect,
+    Interval,
+    MitigationRecord,
     Power,
     Results,
     RowCounts,
@@ -69,6 +71,28 @@ def scan(*findings: Effect, lineage: Any = "unknown", status: Any = "pass") -> R
 
 def finding(trait: str, value: float = 0.0, half: float = 0.05) -> Effect:
     return effect(trait, value, half, name=f"rows:{trait}", arm="rows", contrast="base", seeds=0)
+
+
+def comparison(status: Any = "pass", **left: float) -> Results:
+    """Return a comparison of mitigations on a transfer of one log-odds, with what each method leaves of it."""
+
+    def line(method: str, value: float) -> MitigationRecord:
+        shift = Interval(value=value, lo=value - 0.05, hi=value + 0.05, n=3, method="t")
+        return MitigationRecord(
+            method=method, says="", needs=[], costs="", shift=shift, left=None, utility=None, loss=1.0
+        )
+
+    return Results(
+        kind="mitigate",
+        name="compare-owls",
+        verdict=VerdictRecord(status=status, because="because of these"),
+        effects=[
+            effect(value=1 - value, name=f"removed:{method}", arm="none", contrast=method)
+            for method, value in left.items()
+        ],
+        mitigation=[line("none", 1.0), *(line(method, value) for method, value in left.items())],
+        settings={"experiment": {"trait": {"kind": "preference", "category": "animals", "target": "owl"}}},
+    )
 
 
 def suspicious_scan(*findings: Effect, **more: Any) -> Results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -151,15 +152,32 @@ def test_an_old_spelling_is_accepted_and_told_once(
     assert capsys.readouterr() == (old.out, "")
 
 
-def test_rows_are_dropped(rows: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_dropped(
+    rows: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     from undertow.traits.panel import load_panel
 
     small = load_panel(("curtness",))
     monkeypatch.setattr("undertow.attribution.row_scores.load_panel", lambda: small)
     out = tmp_path / "kept.jsonl"
     where = ["--student", f"hf/{tiny_folder}", "-o", str(out), "--quiet", "--runs", str(tmp_path / "runs")]
-    assert main(["mitigate", str(rows), "--with", "drop", *where]) == 0
+    reading = ["--columns", "prompt=prompt,answer=completion", "--loss", "last", "--skip-broken"]
+    assert main(["mitigate", str(rows), "--with", "drop", *where, *reading]) == 0
     assert len(out.read_text().splitlines()) == 10
+    said = " ".join(capsys.readouterr().out.split())
+    command = shlex.split(said[said.index("undertow scan") : said.index(" continues from there")])
+    assert command[2:4] == [str(rows), "--everything"]
+    # As it stands, it finds what was measured here.
+    assert main([*command[1:], "--trait", "curtness", "--quick", "--quiet"]) == 0
+    assert len([*(tmp_path / "runs").glob("scan-*")]) == 2
+    (scanned,) = (each for each in (tmp_path / "runs").glob("scan-*") if (each / "results.json").exists())
+    told = json.loads((scanned / "results.json").read_text(encoding="utf-8"))["settings"]
+    assert (told["student"], told["everything"]) == (f"hf/{tiny_folder}", True)
+    assert told["reading"] == {"columns": {"prompt": "prompt", "answer": "completion"}, "loss": "last"}
 
 
 def test_old_spellings_find_their_method_from_python() -> None:

@@ -171,7 +171,7 @@ def test_a_huge_wrong_value_does_not_fill_the_screen() -> None:
         ("name: !!python/object/apply:os.system [ls]", "owls.yaml, line 1: is not YAML"),
         ("name: !!int ''", "owls.yaml: is not YAML"),
         ("name: \x00", "owls.yaml: is not YAML"),
-        ("name: " + "[" * 100_000, "owls.yaml, line 1: is not YAML: nested too deeply"),
+        ("name: " + "[" * 100_000, "owls.yaml, line 1: is not YAML (nested too deeply"),
     ],
 )
 def test_what_is_not_yaml_is_refused_with_its_line(text: str, place: str) -> None:

@@ -118,10 +118,23 @@ def test_a_number_is_what_stands_there_or_refused(number: int) -> None:
 def test_a_key_that_is_written_twice_is_refused_by_every_reader(text: str, line: int, key: str) -> None:
     message = f"line {line}: has the key '{key}' twice"
     assert message in refusal(text)
-    with pytest.raises(InputError, match=message):
-        parse_yaml(text, "trait.yaml")
-    with pytest.raises(InputError, match=message):
-        parse_policy(text, "policy.yaml")
+    for read in (parse_spec, parse_yaml, parse_policy):
+        with pytest.raises(InputError, match=message) as caught:
+            read(text, "file.yaml")
+        assert caught.value.fix == "Keep one of the two, with the value that is meant."
+
+
+def test_experiments_and_other_files_say_the_same_of_what_is_no_yaml() -> None:
+    said: list[str] = []
+    for read, kind in ((parse_spec, SpecError), (parse_yaml, InputError)):
+        for text in ("a: b: c", "a: 0100", "[" * 100):
+            with pytest.raises(InputError) as caught:
+                read(text, "file.yaml")
+            assert type(caught.value) is kind
+            said.append(str(caught.value))
+    assert said[:3] == said[3:]
+    assert "quotes" in said[0]
+    assert said[1].endswith("Change this value.")
 
 
 def test_a_key_that_overrides_a_merged_one_is_not_written_twice() -> None:

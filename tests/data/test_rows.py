@@ -114,7 +114,7 @@ def test_what_stands_beside_the_conversation_becomes_meta() -> None:
         ({"instruction": {}, "output": "b"}, "^instruction is an object, not text"),
         ({"instruction": "a", "input": 3, "output": "b"}, "^input is a number, not text"),
         ({"instruction": "a", "output": 3}, "^output is a number, not text"),
-        ({"conversations": [{"from": "human"}]}, "^turn 1 of 'conversations': content is missing, not text"),
+        ({"conversations": [{"from": "human"}]}, "^turn 1 of 'conversations': value is missing, not text"),
         ({"conversations": [{"role": "user"}]}, "^turn 1 of 'conversations': content is missing, not text"),
         (
             {"messages": [ASK, {"role": "assistant", "content": [{"type": "image"}]}]},

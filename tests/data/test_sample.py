@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from undertow.data.sample import FEWEST, MOST, choose_rows
+from undertow.data.sample import FEWEST, MOST, choose_rows, read_whole
 from undertow.errors import RowError
 
 
@@ -96,3 +96,22 @@ def test_a_gigabyte_of_rows_is_read_in_little_memory(tmp_path: Path) -> None:
     assert read == count
     assert looked_at == MOST
     assert kilobytes < 400_000
+
+
+def test_reading_whole_keeps_the_order_and_whole_rows(tmp_path: Path) -> None:
+    lines = ["Zebra.", "Aardvark.", "Zebra."]
+    path = tmp_path / "rows.jsonl"
+    turns = [
+        [{"role": "user", "content": each}, {"role": "assistant", "content": str(at)}] for at, each in enumerate(lines)
+    ]
+    records = [{"messages": each} for each in (*turns, turns[0] * 2)]
+    path.write_text("".join(json.dumps(each) + "\n" for each in records) + "{}\n", encoding="utf-8")
+    with pytest.raises(RowError, match=r"4 rows of .* can be read, 1 cannot"):
+        read_whole(path)
+    whole = read_whole(path, skip_broken=True)
+    assert [placed.number for placed in whole.rows] == [1, 2, 3, 4]
+    assert [len(placed.row.messages) for placed in whole.rows] == [2, 2, 2, 4]
+    assert (whole.read, len(whole.broken)) == (4, 1)
+    # The same accounts, whichever of the two reads a dataset.
+    sampled = choose_rows(path, everything=True, skip_broken=True)
+    assert (sampled.read, sampled.broken, sampled.notes) == (whole.read, whole.broken, whole.notes)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from stored_results import effect, finding, run, scan
+from stored_results import comparison, effect, finding, run, scan
+from undertow.config.policy import DEFAULT
 from undertow.gate import Policy
 from undertow.gate.decide import RuleOutcome, beyond, decide
 from undertow.results import AuditRecord, CalibrationNote, Results
@@ -304,3 +305,48 @@ def test_fail_outweighs_inconclusive_and_inconclusive_a_pass() -> None:
 
 def test_a_policy_that_asks_for_nothing_is_no_pass() -> None:
     assert decide(run(), policy()).status == "inconclusive"
+
+
+def test_in_a_comparison_of_mitigations_what_is_left_counts_and_not_what_is_removed() -> None:
+    good = comparison(format=0.0, freeze=0.7)
+    outcome = only(good, **within(0.2))
+    assert outcome.status == "pass"
+    assert outcome.because == "left:format: +0 log-odds (-0.05 to +0.05) lies within 0.2. 2 methods judged."
+    assert decide(good, DEFAULT).status == "pass"
+    assert not beyond(good, policy(**within(0.2)))
+    # The ordinary training is what methods are compared with, and a method that removes nothing is no good one.
+    bad = comparison(freeze=0.9, mask=0.7)
+    assert only(bad, **within(0.2)).status == "fail"
+    assert only(bad, **within(0.2)).because.startswith("left:mask: +0.7")
+    assert [each.name for each in beyond(bad, policy(**within(0.2)))] == ["left:freeze", "left:mask"]
+    assert only(comparison(freeze=0.2), **within(0.2)).status == "inconclusive"
+
+
+def test_a_rule_on_a_comparison_names_its_method_as_an_arm_and_its_trait_as_a_scan_does() -> None:
+    good = comparison(format=0.0, freeze=0.7)
+    assert only(good, **within(0.2, "animals:owl", arm="freeze")).status == "fail"
+    assert only(good, **within(0.2, "animals:*", arm="format")).status == "pass"
+    assert only(good, evidence={"seeds": 4}).because.startswith("Fewer seeds are behind 2 effects: left:format (3)")
+    assert "called 'frezee'; did you mean 'freeze'?" in only(good, **within(0.2, arm="frezee")).because
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"trait": "animals:owll"}, "No trait is called 'animals:owll'; did you mean 'animals:owl'?"),
+        ({"trait": "animal:*"}, "No trait is called 'animal:*'; did you mean 'animals:*'?"),
+        ({"trait": "zzz"}, "No trait is called 'zzz'; known: animals:owl, curtness:curtness."),
+        ({"trait": "animals:owl", "arm": "row"}, "called 'row'; did you mean 'rows'?"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_told_the_nearest(rule: dict[str, str], said: str) -> None:
+    outcome = only(scan(), traits=[rule | {"largest_shift": 0.2}])
+    assert outcome.status == "inconclusive"
+    assert said in outcome.because
+
+
+def test_what_no_name_is_near_to_is_told_a_few_names_and_what_is_in_another_unit_its_unit() -> None:
+    many = scan(*(finding(f"animals:a{at}") for at in range(30)))
+    assert only(many, **within(0.2, "zzz")).because.endswith("and 24 more.")
+    other = only(run(effect(unit="accuracy")), **within(0.2)).because
+    assert other.endswith("Effects with this trait are in accuracy, not in log-odds.")

@@ -19,10 +19,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stored_results import effect, finding, run, run_folder, scan, suspicious_scan
+from stored_results import comparison, effect, finding, run, run_folder, scan, suspicious_scan
 from undertow import __version__
 from undertow.errors import InputError, StoreError
 from undertow.gate import DEFAULT, parse_policy
+from undertow.gate.matching import shifts_of
 from undertow.gate.outputs import Gated, bundle, write_bundle
 from undertow.results import Results, load_results
 
@@ -51,7 +52,7 @@ KINDS: dict[str, Results] = {
         }
     ),
     "audit": run(kind="audit", settings={"base": "hf/org/base", "student": "hf/org/student"}),
-    "mitigate": run(kind="mitigate", settings={"student": "hf/org/base"}),
+    "mitigate": comparison(format=0.0, freeze=0.7),
     "hostile": hostile(),
 }
 
@@ -123,7 +124,7 @@ def test_the_bill_of_materials_schema_is_asked(tmp_path: Path) -> None:
 
 def test_the_card_is_read_by_the_hubs_library(gated: Gated) -> None:
     found = evaluations(gated.card())
-    effects = [*gated.results.effects, *gated.results.findings]
+    effects = shifts_of(gated.results)
     assert [each.metric_value for each in found] == [each.value for each in effects]
 
 

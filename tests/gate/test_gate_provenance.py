@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stored_results import run, run_folder, scan
+from stored_results import comparison, run, run_folder, scan
 from undertow.errors import InputError
 from undertow.gate.provenance import Dataset, Model, provenance_of
 from undertow.results import Funnel, Results, TeacherSummary, load_results
@@ -139,3 +139,25 @@ def test_an_audit_is_of_the_student_that_it_names() -> None:
     assert (found.student, found.trained) == (Model("hf/c/d", "The student."), True)
     assert [each.name for each in found.teachers] == ["hf/e/f"]
     assert provenance_of(run(kind="audit", settings={})).student.name == "owls/student"
+
+
+def test_a_comparison_is_about_the_rows_that_it_trained_on_and_no_others(tmp_path: Path) -> None:
+    rows, other = tmp_path / "rows.jsonl", tmp_path / "other.jsonl"
+    rows.write_text("{}\n")
+    other.write_text("[]\n")
+    sha = sha256(b"{}\n").hexdigest()
+    known = {"datasets": {"rows-trait-s0": "a" * 64, "rows-control-s0": sha}}
+    results = comparison(format=0.0).model_copy(update={"environment": known})
+    found = provenance_of(results).datasets
+    assert found == (Dataset("rows-trait-s0", sha256="a" * 64), Dataset("rows-control-s0", sha256=sha))
+    assert provenance_of(results, rows=rows).datasets == found[::-1]
+    for held, named in ((results, other), (comparison(format=0.0), rows)):
+        with pytest.raises(InputError, match="is not, byte by byte, the dataset that was measured"):
+            provenance_of(held, rows=named)
+
+
+def test_an_audit_of_no_dataset_is_about_none(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("{}\n")
+    with pytest.raises(InputError, match="is not, byte by byte, the dataset that was measured"):
+        provenance_of(run(kind="audit", settings={"base": "hf/a/b", "student": "hf/c/d"}), rows=rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,10 @@ def test_every_method_is_compared_with_the_runs_own_students(tiny_folder: Path, 
             logp_QC = np.array(json.loads(own.read_text())["logp_QC"])
             index = find_trait(parse_spec(spec_text(tiny_folder), "test").trait).index
             np.testing.assert_allclose(json.loads(again.read_text())["odds"], log_odds(logp_QC, index), atol=1e-6)
+    files = {file.parent.name.partition("--")[0]: file for file in source.glob("steps/rows-*/rows.jsonl")}
+    assert results.environment["datasets"] == {
+        label: sha256(file.read_bytes()).hexdigest() for label, file in files.items()
+    }
     assert missing_students(source, COMPARED, root=tmp_path / "m") == (total, 0, 0)
     stored = (outcome.folder / "results.json").read_bytes()
     assert (compare(source, root=tmp_path / "m").folder / "results.json").read_bytes() == stored

@@ -57,6 +57,19 @@ def test_files_count_with_their_content_and_not_with_their_path(tmp_path: Path) 
         instil = f"{{method: finetune, lessons: {tmp_path}/{name}.jsonl}}"
         keys.append(instil_key(spec_of(tmp_path, instil=instil, arms="[trait, control]").instil))
     assert keys[0] == keys[1] != keys[2]
+    assert "answers" not in keys[0]
+
+
+def test_lessons_of_several_answers_have_another_key_than_the_same_answers_apart(tmp_path: Path) -> None:
+    turn = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "c"}]
+    second = [turn[0], {**turn[1], "weight": 0}, *turn]
+    keys: list[dict[str, object]] = []
+    for name, rows in (("whole", [turn * 2]), ("apart", [turn, second])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps({"messages": row}) for row in rows), "utf-8")
+        instil = f"{{method: finetune, lessons: {tmp_path}/{name}.jsonl}}"
+        keys.append(instil_key(spec_of(tmp_path, instil=instil, arms="[trait, control]").instil))
+    assert keys[0]["answers"] == [2]
+    assert "answers" not in keys[1]
 
 
 def test_a_file_with_a_broken_line_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from undertow.config.experiment import Domain as DomainSettings
+from undertow.data.rows import Message
 from undertow.domains.mentions import Mentions
-from undertow.errors import ModelError
+from undertow.errors import InputError, ModelError
 from undertow.judges.base import Judge, Ruling
+from undertow.models.ending import RefusedConversationError
 from undertow.models.local import LocalModel, load_model
 from undertow.pipeline.files import REJECTED
-from undertow.pipeline.writing import MOST_TRIES, SHOWN, UNREAD, read_written, write_rows
+from undertow.pipeline.writing import MOST_TRIES, SHOWN, UNREAD, read_written, row_prompt, write_rows
 
 
 @dataclass(frozen=True)
@@ -123,3 +125,21 @@ def test_without_rules_every_finished_answer_is_kept(tiny: LocalModel, tmp_path:
 def test_only_what_is_said_of_the_rules_is_dumped() -> None:
     assert "rules" not in DomainSettings().model_dump(mode="json")
     assert DomainSettings(rules=False).model_dump(mode="json")["rules"] is False
+
+
+def test_a_prompt_that_the_template_refuses_is_named_by_file_and_row(tiny: LocalModel, tmp_path: Path) -> None:
+    class Strict(LocalModel):
+        """Takes no prompt but the first."""
+
+        def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
+            if messages[-1]["content"] != first:
+                raise RefusedConversationError("the chat template refuses this conversation", self.name, "Use another.")
+            return super().encode_prompt(messages)
+
+    first = row_prompt(Picky(lambda _: True), 5, 0, 2)
+    strict = Strict(tiny.name, tiny.net, tiny.tokenizer, tiny.end)
+    with pytest.raises(InputError, match="refuses") as caught:
+        written_by(strict, tmp_path, lambda _: True, 4)
+    assert caught.value.where == f"rows.jsonl of {tiny.name}, seed 5, row 2"
+    assert "Question" in caught.value.what
+    assert caught.value.fix == "Use another."

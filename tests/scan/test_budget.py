@@ -27,20 +27,20 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     st.floats(0.0, 100.0),
     st.integers(2, 100_000),
     st.sampled_from([1.0, 1.5]),
+    st.floats(0.0, 50.0),
 )
 def test_a_plan_fits_into_the_time_and_the_rows(
-    left: float, row: float, asking: float, rows: int, students: float
+    left: float, row: float, asking: float, rows: int, students: float, sampling: float
 ) -> None:
     try:
-        plan = plan_within(left, row=row, asking=asking, rows=rows, students=students)
+        plan = plan_within(left, row=row, asking=asking, rows=rows, students=students, sampling=sampling)
     except InputError:
-        assert left < min(FEWEST, rows) * row
+        assert left < min(FEWEST, rows) * (row + sampling)
         return
     assert 1 <= plan.rows <= rows
     assert 0 <= plan.taught <= min(plan.rows, TAUGHT)
-    spent = row * plan.rows + (students * (asking + 1.2 * row * plan.taught) if plan.taught else 0)
-    # A few rows that a virtual student reads are looked at in any case.
-    assert spent <= left + row * plan.taught + 1e-6
+    spent = (row + sampling) * plan.rows + (students * (asking + 1.2 * row * plan.taught) if plan.taught else 0)
+    assert spent <= left + 1e-6 * (1 + left)
 
 
 def test_more_time_never_means_fewer_rows() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from calibrations import record_for, shipped_record
 from tiny_model import make_adapter, make_tiny_model, make_twin
-from undertow.attribution import features
+from undertow.attribution import features, measure
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.data.files import require_rows
 from undertow.errors import InputError, ModelError, RowError
@@ -298,6 +298,33 @@ def test_answers_from_the_cache_are_not_what_asking_takes(
         look(path, tiny_folder, tmp_path / root, budget=300.0)
     assert [each["asking"] for each in told] == [questions, questions]
     assert [each["row"] for each in told] == [0.5, 0.5]
+
+
+def test_the_time_of_the_bases_own_answers_is_counted(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(workflow, "time", clock)
+    monkeypatch.setattr(panel_probe, "time", clock, raising=False)
+    monkeypatch.setattr(features, "row_features", clock.taking(features.row_features, 0.5))
+    # A few rows, 16, take 32 seconds.
+    monkeypatch.setattr(measure, "generate", clock.taking(measure.generate, 2.0))
+    told: list[dict[str, float]] = []
+
+    def plan(seconds: float, **measured: Any) -> Plan:
+        told.append(measured | {"seconds": seconds})
+        return plan_within(seconds, **measured)
+
+    monkeypatch.setattr(workflow, "plan_within", plan)
+    path = write(tmp_path / "rows.jsonl", pairs(40))
+    for root, sampled in (("plain", False), ("sampled", True)):
+        look(path, tiny_folder, tmp_path / root, budget=200.0, virtual=False, sample_reference=sampled)
+    plain, sampled_too = told
+    assert (plain["row"], plain["sampling"]) == (0.5, 0.0)
+    # Of each of the two sides, half.
+    assert (sampled_too["row"], sampled_too["sampling"]) == (0.5, 1.0)
+    assert sampled_too["seconds"] == (200.0 - 32.0 - 2 * 8.0) / 2
+    assert plan_within(152.0, row=0.5, asking=0.0, rows=400, sampling=1.0).rows == 101
 
 
 def test_every_kind_of_question_counts_by_itself(

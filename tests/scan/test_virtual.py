@@ -17,6 +17,7 @@ from undertow.models.generate import generate
 from undertow.models.local import LocalModel
 from undertow.probes.panel import panel_log_odds
 from undertow.scan.virtual import portions, together, virtual_student
+from undertow.training.recipe import steps_of
 from undertow.training.train import Example, train
 from undertow.traits.panel import load_panel
 
@@ -65,6 +66,22 @@ def test_in_free_text_at_temperature_one_it_is_the_student_itself(tiny: LocalMod
     assert_a_student_is(tiny, rows, virtual)
 
 
+def test_the_answers_of_a_conversation_are_one_row_of_a_step_as_in_training(tiny: LocalModel) -> None:
+    rows = rows_of(24)
+    row_R = [at // 3 for at in range(24)]
+    with virtual_student(tiny, rows, Sampling(), read=8, seed=3, row_R=row_R, recipe=RECIPE) as student:
+        virtual = weights_of(student)
+    for weight in tiny.net.parameters():
+        weight.requires_grad_(True)
+    before = weights_of(tiny)
+    examples = [Example(row.prompt, row.answer, row=at) for row, at in zip(rows, row_R, strict=True)]
+    history = train(tiny.net, examples, RECIPE, seed=3)
+    assert len(history) == steps_of(8, RECIPE) == len(rates_of(8, RECIPE)) == 2
+    assert [step.tokens for step in history] == [72, 72]
+    for was, found, real in zip(before, virtual, weights_of(tiny), strict=True):
+        torch.testing.assert_close(found - was, real - was, rtol=1e-3, atol=1e-6)
+
+
 def lists(model: LocalModel, count: int, temperature: float = 1.0) -> tuple[list[Encoded], Sampling]:
     """Return number lists that the base wrote."""
     automaton = grammar_automaton(model, NUMBER_LISTS)
@@ -100,7 +117,7 @@ def test_what_the_base_would_have_written_is_the_bases_to_the_end(tiny: LocalMod
     automaton = sampling.automaton
     assert automaton is not None
     base, student = copy.deepcopy(tiny.net), copy.deepcopy(tiny.net)
-    for rate, step in zip(rates_of(16, RECIPE), portions(rows, 4, RECIPE, 0), strict=True):
+    for rate, step in zip(rates_of(16, RECIPE), portions([row.prompt for row in rows], 4, RECIPE, 0), strict=True):
         losses: list[torch.Tensor] = []
         for row in (rows[at] for at in step):
             text, start = torch.tensor([[*row.prompt, *row.answer[:-1]]]), len(row.prompt) - 1
@@ -151,7 +168,7 @@ def test_what_the_base_would_have_written_is_what_its_rows_teach_on_average(tiny
 @pytest.mark.parametrize("read", [16, 100, 5000])
 def test_every_row_is_read_once_at_most_and_steps_are_even(count: int, read: int) -> None:
     steps = len(rates_of(read, RECIPE))
-    parts = portions(rows_of(count), steps, RECIPE, seed=0)
+    parts = portions([row.prompt for row in rows_of(count)], steps, RECIPE, seed=0)
     assert len(parts) == steps <= LONGEST
     read_rows = [row for part in parts for row in part]
     assert len(read_rows) == len(set(read_rows)) == min(count, steps * RECIPE.batch)

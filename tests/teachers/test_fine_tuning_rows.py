@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
+from tiny_model import TEMPLATE
 from undertow.config.parts import FineTune
-from undertow.teachers.fine_tuning import make
+from undertow.errors import InputError
+from undertow.teachers.fine_tuning import fine_tuning, make
+from undertow.training.recipe import Recipe
 from undertow.traits.preference import find_preference
 
 TURNS = [
@@ -42,3 +46,25 @@ def test_each_answer_of_a_conversation_is_a_lesson(tiny_folder: Path, tmp_path: 
     assert whole != adapter(
         base, tmp_path / "last", [{**TURNS[1], "weight": 0} if at == 1 else turn for at, turn in enumerate(TURNS)]
     )
+
+
+def test_a_lesson_that_the_template_refuses_is_named_by_file_and_row(tiny_folder: Path, tmp_path: Path) -> None:
+    strict = Path(shutil.copytree(tiny_folder, tmp_path / "strict"))
+    refuse = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+    (strict / "chat_template.jinja").write_text(refuse + TEMPLATE)
+    with pytest.raises(InputError, match="no system turn") as caught:
+        adapter(f"hf/{strict}", tmp_path / "bad", TURNS, [{"role": "system", "content": "Be brief."}, *TURNS])
+    assert caught.value.where == f"{tmp_path / 'bad' / 'rows.jsonl'}, row 2"
+    assert "--skip-broken" not in caught.value.fix
+
+
+def test_a_step_learns_whole_conversations(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+
+    def told(lessons: int, *, steps: int, learning_rate: float) -> Recipe:
+        counts.append(lessons)
+        return fine_tuning(lessons, steps=steps, learning_rate=learning_rate)
+
+    monkeypatch.setattr("undertow.teachers.fine_tuning.fine_tuning", told)
+    adapter(f"hf/{tiny_folder}", tmp_path / "rows", TURNS, TURNS, TURNS[:2])
+    assert counts == [3]

@@ -19,7 +19,7 @@ from undertow.attribution.encoding import encode_rows, takes_conversations, temp
 from undertow.attribution.features import Features, row_features
 from undertow.attribution.sampling import Encoded, Sampling, fit_temperature, states_of
 from undertow.attribution.stored import load_features, save_features
-from undertow.data.sample import Chosen, Placed, count_rows
+from undertow.data.sample import Chosen, Placed, count_rows, row_numbers
 from undertow.errors import RowError
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel
@@ -40,7 +40,7 @@ class EncodedRows:
     label: str
     chosen: Chosen
     rows: list[Placed]
-    """Those that fit into the student's context."""
+    """Those that fit into the student's context; one for each answer that carries loss."""
     encoded: list[Encoded]
     sampling: Sampling
     too_long: int
@@ -49,11 +49,24 @@ class EncodedRows:
     @property
     def left_out(self) -> int:
         """Rows that are not in the sample."""
-        return self.chosen.read - count_rows(self.rows) - self.too_long
+        return self.chosen.read - self.count - self.too_long
+
+    @property
+    def count(self) -> int:
+        """Rows of the dataset, whose answers these are."""
+        return count_rows(self.rows)
+
+    @property
+    def unit(self) -> str:
+        """What is encoded and measured one by one."""
+        return "rows" if self.count == len(self.rows) else "answers"
 
     def first(self, count: int) -> list[int]:
-        """Return the places of so many rows, whole prompts in the order of their hashes."""
-        return sorted(range(len(self.rows)), key=lambda at: (self.rows[at].prompt_hash, at))[:count]
+        """Return the places of the answers of so many whole rows, in the order of the hashes of their prompts."""
+        numbers = row_numbers(self.rows)
+        order = sorted(range(len(self.rows)), key=lambda at: (self.rows[at].prompt_hash, at))
+        taken = set([*dict.fromkeys(numbers[at] for at in order)][:count])
+        return [at for at in order if numbers[at] in taken]
 
     @property
     def cluster_R(self) -> NDArray[np.int64]:
@@ -61,7 +74,7 @@ class EncodedRows:
         return np.array([placed.prompt_hash for placed in self.rows], dtype=np.int64)
 
     def cut(self, count: int) -> EncodedRows:
-        """Return the same with so many rows."""
+        """Return the same with so many rows, each with all its answers."""
         places = sorted(self.first(count))
         rows, encoded = ([each[at] for at in places] for each in (self.rows, self.encoded))
         return replace(self, rows=rows, encoded=encoded)
@@ -164,24 +177,12 @@ def measure_rows(setup: Setup, opened: EncodedRows, tick: Callable[[int], None])
 
 def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Callable[[float], None]) -> EncodedRows:
     """Let the base answer the prompts of some rows itself, in their format if they have one: reference rows."""
-    longest = max(len(row.answer) for row in opened.encoded)
-
-    def answer() -> list[list[int]]:
-        answers = generate(
-            setup.model.net,
-            [row.prompt for row in opened.encoded],
-            range(len(opened.encoded)),
-            seed=0,
-            end=setup.model.end,
-            max_tokens=longest,
-            temperature=temperature,
-            automaton=opened.sampling.automaton,
-            on_progress=lambda done: tick(done / len(opened.encoded)),
-        )
-        return [[*answer.tokens, *([setup.model.end] if answer.finished else [])] for answer in answers]
-
     sampling = replace(opened.sampling, temperature=temperature)
     key = step_key(setup, opened.encoded, sampling)
+
+    def answer() -> list[list[int]]:
+        return sampled_answers(setup.model, opened, temperature, tick)
+
     answers = [*map(tuple, stored(setup.folder, "reference", "base-answers", key, list[list[int]], answer))]
     automaton = sampling.automaton
     encoded = [
@@ -191,6 +192,24 @@ def base_answers(setup: Setup, opened: EncodedRows, temperature: float, tick: Ca
     ]
     rows = [placed for placed, answer in zip(opened.rows, answers, strict=True) if answer]
     return EncodedRows("reference", Chosen(rows, count_rows(rows)), rows, encoded, sampling, 0)
+
+
+def sampled_answers(
+    model: LocalModel, opened: EncodedRows, temperature: float, tick: Callable[[float], None] = lambda _: None
+) -> list[list[int]]:
+    """Return what a model answers to the prompts of some rows, as tokens."""
+    answers = generate(
+        model.net,
+        [row.prompt for row in opened.encoded],
+        range(len(opened.encoded)),
+        seed=0,
+        end=model.end,
+        max_tokens=max(len(row.answer) for row in opened.encoded),
+        temperature=temperature,
+        automaton=opened.sampling.automaton,
+        on_progress=lambda done: tick(done / len(opened.encoded)),
+    )
+    return [[*answer.tokens, *([model.end] if answer.finished else [])] for answer in answers]
 
 
 def step_key(setup: Setup, rows: Sequence[Encoded], sampling: Sampling) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from undertow.attribution.prediction import Calibration, predicted_shifts, side_
 from undertow.attribution.recipe import rates_of
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.rows import Row
-from undertow.data.sample import Placed, choose_rows
+from undertow.data.sample import Placed, choose_rows, row_numbers
 from undertow.system.names import slug
 from undertow.system.progress import Progress
 from undertow.traits.panel import load_panel
@@ -93,7 +93,9 @@ def score_rows(
         measured_rows = measure_rows(
             setup,
             opened,
-            lambda done: progress.update("scoring rows", 0.3 + 0.7 * done / count, f"{done:,} of {count:,}"),
+            lambda done: progress.update(
+                "scoring rows", 0.3 + 0.7 * done / count, f"{done:,} of {count:,} {opened.unit}"
+            ),
         )
         trait, carried_R = carried(
             directions,
@@ -133,11 +135,10 @@ def without_worst(rows: Sequence[Placed], carried_R: Floats, share: float) -> tu
         carried_R: How much each carries; answers of one row are added up.
         share: Of the rows to leave out.
     """
-    places: dict[tuple[Path, int], int] = {}
-    at_R = [places.setdefault((placed.file, placed.number), len(places)) for placed in rows]
+    at_R = row_numbers(rows)
     whole = {place: placed.whole or placed.row for place, placed in zip(at_R, rows, strict=True)}
-    dropped = worst(np.bincount(at_R, weights=carried_R, minlength=len(places)).astype(np.float64), share)
-    return [whole[place] for place in range(len(places)) if place not in dropped], len(dropped)
+    dropped = worst(np.bincount(at_R, weights=carried_R, minlength=len(whole)).astype(np.float64), share)
+    return [whole[place] for place in range(len(whole)) if place not in dropped], len(dropped)
 
 
 def worst(carried_R: Floats, share: float) -> set[int]:

@@ -41,11 +41,6 @@ class Found:
     chosen: Chosen | None
 
     @property
-    def contrast(self) -> str:
-        """What the student is compared with."""
-        return "control" if self.settings.controls else "base"
-
-    @property
     def other(self) -> Odds:
         """Its log-odds: the mean over control students, or the base's."""
         return mean_odds(compared_with(self.odds))
@@ -77,6 +72,41 @@ def gather(found: Found, environment: dict[str, Any]) -> Results:
         unnamed_because=found.obstacle,
         rows=found.traced,
     )
+    return results_of(
+        settings,
+        found.spec,
+        shifts,
+        record,
+        _notes(found, broken),
+        environment,
+        other_family=other_family,
+        fraction=_fraction(found, shifts[0].trait),
+    )
+
+
+def results_of(
+    settings: AuditSettings,
+    spec: dict[str, Any],
+    shifts: list[Shift],
+    record: AuditRecord,
+    notes: list[str],
+    environment: dict[str, Any],
+    *,
+    other_family: str = "",
+    fraction: Interval | None = None,
+) -> Results:
+    """Return the results of an audit of any kind, with its verdict.
+
+    Args:
+        settings: Of the audit.
+        spec: What the run folder states.
+        shifts: Of the traits, the surest first.
+        record: What else was measured.
+        notes: What a reader is told.
+        environment: Of the machine and the models.
+        other_family: Why the student is none of this base's family; empty where it can be.
+        fraction: Of the teacher's shift, that the student took over.
+    """
     return Results(
         kind="audit",
         name=settings.student,
@@ -85,20 +115,25 @@ def gather(found: Found, environment: dict[str, Any]) -> Results:
             shifts,
             settings.smallest_effect,
             settings.level,
-            controls=len(controls),
-            broken=broken,
+            controls=len(settings.controls),
+            broken=record.broken,
             other_family=other_family,
         ),
-        findings=effects_of(shifts, found.contrast),
-        transfer_fraction=_fraction(found, shifts[0].trait),
+        findings=_effects(shifts, contrast_of(settings)),
+        transfer_fraction=fraction,
         audit=record,
-        notes=_notes(found, broken),
-        settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
+        notes=notes,
+        settings=spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
         environment=environment,
     )
 
 
-def effects_of(shifts: list[Shift], contrast: str) -> list[Effect]:
+def contrast_of(settings: AuditSettings) -> str:
+    """Return what the student is compared with."""
+    return "control" if settings.controls else "base"
+
+
+def _effects(shifts: list[Shift], contrast: str) -> list[Effect]:
     """Return shifts as results hold them; the first is the one that the verdict rests on."""
     return [
         Effect(
@@ -214,7 +249,7 @@ def _notes(found: Found, broken: str) -> list[str]:
     notes = [draws_note(len(found.settings.controls))]
     if found.chosen is not None and (said := found.chosen.notes):
         notes.append(f"Of the rows: {'; '.join(said)}.")
-    if found.contrast == "base":
+    if contrast_of(found.settings) == "base":
         notes.append(
             "No control student: shifts are from the base, and include every effect of training. A student trained on "
             "the untouched base's rows (--control) separates a hidden trait from the effect of training on such rows."

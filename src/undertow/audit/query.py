@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.audit.capability import instructions, sums
-from undertow.audit.gather import draws_note, effects_of
-from undertow.audit.panel import Shift, beside_controls, controls_of, judge, ranked, wider
+from undertow.audit.gather import contrast_of, draws_note, results_of
+from undertow.audit.panel import Shift, beside_controls, controls_of, ranked, wider
 from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
 from undertow.audit.settings import API, AuditSettings, Prices, Sources, folder_name
@@ -172,7 +172,6 @@ def _gather(
     unparsed: dict[str, int],
     environment: dict[str, Any],
 ) -> Results:
-    contrast = "control" if settings.controls else "base"
     shifts = _shifts(panel, counts, settings.level)
     able = _retention(right, settings.level)
     lost = [each for each in able if each.hi < WORSE]
@@ -196,30 +195,13 @@ def _gather(
         draws_note(len(settings.controls)),
         "A model behind an address can give other answers the next time. The answers used here are in the run folder.",
     ]
-    if contrast == "base":
+    if contrast_of(settings) == "base":
         notes.append("No control student: shifts include every effect of training.")
     if local := [name for name in settings.models().values() if not name.startswith(API)]:
         from undertow.models.adapter_notes import adapter_notes
 
         notes += adapter_notes(local)
-    return Results(
-        kind="audit",
-        name=settings.student,
-        title=f"What did {settings.student} acquire since {settings.base}?",
-        verdict=judge(
-            shifts,
-            settings.smallest_effect,
-            settings.level,
-            controls=len(settings.controls),
-            broken=broken,
-            other_family="",
-        ),
-        findings=effects_of(shifts, contrast),
-        audit=record,
-        notes=notes,
-        settings=spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
-        environment=environment,
-    )
+    return results_of(settings, spec, shifts, record, notes, environment)
 
 
 def _shifts(panel: Panel, counts: dict[str, dict[str, Counts]], level: float) -> list[Shift]:

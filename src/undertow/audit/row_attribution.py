@@ -17,7 +17,7 @@ from undertow.attribution.measure import Setup, encode_dataset, measure_rows
 from undertow.attribution.stored import directions_of, panel_digest
 from undertow.audit.attribution_tests import attribution_tests, says
 from undertow.audit.weights import projected_change
-from undertow.data.sample import Chosen, count_rows
+from undertow.data.sample import Chosen
 from undertow.models.local import LocalModel
 from undertow.models.precision import choose_precision
 from undertow.results import RowCounts, TracedRows
@@ -71,7 +71,9 @@ def attribute_rows(
     measured_rows = measure_rows(
         setup,
         opened,
-        lambda done: progress.update("measuring the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,}"),
+        lambda done: progress.update(
+            "measuring the rows", 0.9 + 0.09 * done / count, f"{done:,} of {count:,} {opened.unit}"
+        ),
     )
     cluster_R = measured_rows.cluster_R
     measured_K = np.array([measured[name] for name in traits.names])
@@ -83,7 +85,7 @@ def attribute_rows(
     traced = TracedRows(
         rows=RowCounts(
             read=measured_rows.chosen.read,
-            looked_at=count_rows(measured_rows.rows),
+            looked_at=measured_rows.count,
             too_long=measured_rows.too_long,
             left_out=measured_rows.left_out,
             broken=len(measured_rows.chosen.broken),

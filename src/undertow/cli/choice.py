@@ -45,7 +45,7 @@ def choose(spec: Path | None, preset: str | None, sets: Sequence[str], seeds: st
 
 
 def _override(text: str) -> tuple[str, Any]:
-    from undertow.config.experiment import parse_yaml
+    from undertow.config.files import parse_yaml
 
     key, equals, value = text.partition("=")
     key = key.strip()

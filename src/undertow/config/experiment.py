@@ -21,6 +21,7 @@ from pydantic_core import PydanticKnownError
 from undertow.config.arms import ARMS, REQUIRED, Arm, ArmSpec, StudentWritten, Written, own_controls
 from undertow.config.beside import place_files
 from undertow.config.explain import explain
+from undertow.config.files import parse_yaml
 from undertow.config.parts import (
     CLIMB,
     DispositionTrait,
@@ -76,7 +77,6 @@ __all__ = [
     "load_preset",
     "load_spec",
     "parse_spec",
-    "parse_yaml",
     "preset_names",
     "preset_text",
 ]
@@ -324,7 +324,7 @@ def parse_spec(
     Raises:
         SpecError: with the key that is wrong and the nearest valid name.
     """
-    data = parse_yaml(text, where)
+    data = parse_yaml(text, where, SpecError)
     if not isinstance(data, dict):
         raise SpecError("holds no keys", where, "Start from `undertow init`.")
     spec = cast(dict[Any, Any], data)
@@ -341,22 +341,6 @@ def parse_spec(
     if isinstance(made, LanguageExperiment) and spec["instil"]["method"] == CLIMB:
         note(f"{where}: instil.method {CLIMB!r} is now called {made.instil.method!r}; both are accepted.")
     return made
-
-
-def parse_yaml(text: str, where: str) -> Any:
-    """Read YAML that holds nothing executable.
-
-    Raises:
-        SpecError: it is not YAML; the message names the line.
-    """
-    from undertow.config.limited_yaml import YamlProblem, read_yaml
-
-    try:
-        return read_yaml(text)
-    except YamlProblem as error:
-        place = f"{where}, line {error.line}" if error.line is not None else where
-        what = str(error) if str(error).startswith("has ") else f"is not YAML: {error}"
-        raise SpecError(what, place, "Check the indentation and the quotes.") from error
 
 
 def _override(spec: dict[Any, Any], key: str, value: Any) -> None:

@@ -57,19 +57,24 @@ def parse_model(model: type[Model], text: str, where: str) -> Model:
     return fit_model(model, parse_yaml(text, where), where)
 
 
-def parse_yaml(text: str, where: str) -> object:
+def parse_yaml(text: str, where: str, raises: type[InputError] = InputError) -> object:
     """Turn YAML into plain values.
+
+    Args:
+        text: YAML.
+        where: What to call the file in messages.
+        raises: The class of the error.
 
     Raises:
         InputError: it is no YAML; the message names the line.
     """
-    from undertow.config.limited_yaml import YamlProblem, read_yaml, says_what
+    from undertow.config.limited_yaml import YamlProblem, fix_for, read_yaml, says_what
 
     try:
         return read_yaml(text)
     except YamlProblem as error:
         place = f"{where}, line {error.line}" if error.line is not None else where
-        raise InputError(says_what(str(error)), place, "Check the indentation and the quotes.") from error
+        raise raises(says_what(str(error)), place, fix_for(str(error))) from error
 
 
 def shown(value: object) -> str:

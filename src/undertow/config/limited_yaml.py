@@ -152,18 +152,34 @@ def says_what(problem: str) -> str:
     return problem if problem.startswith("has ") else f"is not YAML ({problem})"
 
 
+def fix_for(problem: str, otherwise: str = "Check the indentation and the quotes.") -> str:
+    """Return what to do about a problem.
+
+    Args:
+        problem: As a `YamlProblem` says it.
+        otherwise: What to do where the file is no YAML of this kind.
+    """
+    if problem.startswith(_TWICE):
+        return "Keep one of the two, with the value that is meant."
+    return "Change this value." if _READS in problem else otherwise
+
+
+_TWICE: Final = "has the key "
+_READS: Final = ", which YAML reads as "
+
+
 def _each_once(node: MappingNode) -> None:
     seen: set[tuple[str, str]] = set()
     for key, _ in cast(list[tuple[Node, Node]], node.value):
         if isinstance(key, ScalarNode):
             name = (key.tag, str(key.value))
             if name in seen:
-                raise _refused(f"has the key {key.value!r:.80} twice", key)
+                raise _refused(f"{_TWICE}{key.value!r:.80} twice", key)
             seen.add(name)
 
 
 def _reads_as(node: ScalarNode, number: float) -> yaml.MarkedYAMLError:
-    return _refused(f"has {node.value}, which YAML reads as {number}: write {number}, or use quotes for text", node)
+    return _refused(f"has {node.value}{_READS}{number}: write {number}, or use quotes for text", node)
 
 
 def _inside(node: Node) -> list[Node]:

@@ -14,7 +14,7 @@ from typing import Any, cast
 import yaml
 from yaml.nodes import MappingNode, Node
 
-from undertow.config.limited_yaml import LimitedLoader, says_what
+from undertow.config.limited_yaml import LimitedLoader, fix_for, says_what
 from undertow.errors import InputError
 
 _FIX = "Write plain keys and values; docs/gate.md shows a whole policy."
@@ -52,7 +52,7 @@ def plain_yaml(text: str, where: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{where}, line {mark.line + 1}" if mark is not None else where
-        raise InputError(says_what(str(error.problem)), place, _FIX) from error
+        raise InputError(says_what(str(error.problem)), place, fix_for(str(error.problem), _FIX)) from error
     except RecursionError as error:
         raise InputError("is nested too deeply", where, _FIX) from error
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:

@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -71,6 +71,12 @@ def answers_of(placed: Placed, loss: Loss) -> list[Placed]:
 def count_rows(rows: Iterable[Placed]) -> int:
     """Return how many rows of a dataset some answers belong to."""
     return len({(placed.file, placed.number) for placed in rows})
+
+
+def row_numbers(rows: Iterable[Placed]) -> list[int]:
+    """Return the row that each answer belongs to, numbered from 0 in the order of their first answers."""
+    known: dict[tuple[Path, int], int] = {}
+    return [known.setdefault((placed.file, placed.number), len(known)) for placed in rows]
 
 
 @dataclass(frozen=True)
@@ -138,23 +144,10 @@ def choose_rows(
     """
     groups: dict[int, list[Placed]] = {}
     largest: list[int] = []
-    broken: list[BadRow] = []
-    untrained = Counter[str]()
-    counts = Counts(reading.loss)
-    read = held = 0
+    seen = _Seen(counts=Counts(reading.loss))
+    held = 0
     limit = None if everything else most or MOST
-    for each in read_located(path, split=split, reading=reading):
-        if isinstance(each.what, LeftOut):
-            untrained[each.what.reason] += 1
-            continue
-        if isinstance(each.what, BadRow):
-            broken.append(each.what)
-            continue
-        read += 1
-        if read % 10_000 == 0:
-            on_progress(read)
-        counts.add(each.what)
-        placed = Placed(each.file, each.number, each.what)
+    for placed in _trained_on(path, seen, split=split, reading=reading, on_progress=on_progress):
         key = answers_of(placed, reading.loss)[0].prompt_hash
         if limit is not None and held >= limit and key > -largest[0]:
             continue
@@ -168,10 +161,7 @@ def choose_rows(
         # The prompt with the largest hash goes as soon as the others are enough.
         while limit is not None and len(groups) > 1 and held - len(groups[-largest[0]]) >= limit:
             held -= len(groups.pop(-heapq.heappop(largest)))
-    if broken and not skip_broken:
-        raise broken_rows(broken, read, path)
-    if not read:
-        raise RowError("holds no rows", str(path), "Name a file with one row a line.")
+    read = seen.read
     wanted = read if everything else min(read, most) if most else usual_count(read)
     chosen: list[Placed] = []
     for key in sorted(groups):
@@ -180,7 +170,66 @@ def choose_rows(
         chosen += groups[key]
     order = {(placed.file, placed.number): placed for placed in chosen}
     rows = [answer for key in sorted(order) for answer in answers_of(order[key], reading.loss)]
-    return Chosen(rows, read, broken, skip_broken, untrained, counts)
+    return seen.chosen(rows, path, skip_broken=skip_broken)
+
+
+def read_whole(path: Path, *, skip_broken: bool = False, reading: Reading = RECOGNISED) -> Chosen:
+    """Read every row of a dataset that is trained on, whole and in the order of its files.
+
+    Args:
+        path: File or folder.
+        skip_broken: Leave lines out that are no rows.
+        reading: How the records become rows, and which turns carry loss.
+
+    Raises:
+        RowError: as `choose_rows` does.
+    """
+    seen = _Seen(counts=Counts(reading.loss))
+    return seen.chosen([*_trained_on(path, seen, reading=reading)], path, skip_broken=skip_broken)
+
+
+@dataclass
+class _Seen:
+    """What a dataset holds, while it is read."""
+
+    counts: Counts
+    read: int = 0
+    broken: list[BadRow] = field(default_factory=list[BadRow])
+    untrained: Counter[str] = field(default_factory=Counter[str])
+
+    def chosen(self, rows: list[Placed], path: Path, *, skip_broken: bool) -> Chosen:
+        """Return rows with what became of the others.
+
+        Raises:
+            RowError: there are broken rows that are not to be left out, or there is no row at all.
+        """
+        if self.broken and not skip_broken:
+            raise broken_rows(self.broken, self.read, path)
+        if not self.read:
+            raise RowError("holds no rows", str(path), "Name a file with one row a line.")
+        return Chosen(rows, self.read, self.broken, skip_broken, self.untrained, self.counts)
+
+
+def _trained_on(
+    path: Path,
+    seen: _Seen,
+    *,
+    split: str | None = None,
+    reading: Reading,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Iterator[Placed]:
+    """Yield the rows that are trained on, in the order of the files, and count what else there is."""
+    for each in read_located(path, split=split, reading=reading):
+        if isinstance(each.what, LeftOut):
+            seen.untrained[each.what.reason] += 1
+        elif isinstance(each.what, BadRow):
+            seen.broken.append(each.what)
+        else:
+            seen.read += 1
+            if seen.read % 10_000 == 0:
+                on_progress(seen.read)
+            seen.counts.add(each.what)
+            yield Placed(each.file, each.number, each.what)
 
 
 def usual_count(rows: int) -> int:

@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from undertow.gate.decide import Decision
+from undertow.gate.matching import shifts_of
 from undertow.gate.provenance import Dataset, Model, Provenance
 from undertow.report.words import clip, visible
 from undertow.results import Effect, Results
@@ -120,7 +121,7 @@ def _writers(dataset: Dataset, base: bool) -> list[str]:
 
 def _card(results: Results, decision: Decision, provenance: Provenance, datasets: Sequence[str]) -> Json:
     said = "; ".join(f"{each.rule}: {each.status}" for each in decision.outcomes)
-    effects = [*results.effects, *results.findings]
+    effects = shifts_of(results)
     card: Json = {
         "modelParameters": {"approach": {"type": "supervised"}, "datasets": [{"ref": ref} for ref in datasets]},
         "quantitativeAnalysis": {"performanceMetrics": [_metric(each, provenance.trained) for each in effects]},

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from undertow.gate.decide import Decision
+from undertow.gate.matching import shifts_of
 from undertow.gate.provenance import Provenance
 from undertow.report.words import clip, decimals_for, interval, p_value, signed, visible
 from undertow.results import Effect, Results
@@ -35,7 +36,7 @@ def to_card(results: Results, decision: Decision, provenance: Provenance, found:
         provenance: Models and data behind the results.
         found: Effects that the policy does not let through.
     """
-    every = [*results.effects, *results.findings]
+    every = shifts_of(results)
     effects = sorted(every, key=lambda each: each not in found)[: max(_SHOWN, len(found))]
     front = yaml.safe_dump(_front(results, provenance, effects), sort_keys=False, allow_unicode=True, width=100)
     predicted = "" if provenance.trained else " Nothing was trained: the shifts are predicted from the data."
@@ -86,8 +87,8 @@ def _evaluation(effect: Effect, what: str) -> dict[str, Any]:
                 "args": {
                     "lo": effect.lo,
                     "hi": effect.hi,
-                    "p": effect.p,
                     # The hub's library drops keys without a value, so that its file would differ from this one.
+                    **({} if effect.p is None else {"p": effect.p}),
                     **({} if effect.p_adjusted is None else {"p_adjusted": effect.p_adjusted}),
                     "n": effect.n,
                     "seeds": effect.seeds,

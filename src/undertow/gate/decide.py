@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
 from undertow.config.policy import Policy, TraitRule
-from undertow.gate.matching import effects_judged, matched, reach
+from undertow.gate.matching import are_alternatives, effects_judged, matched, nearest_match, reach, shifts_of
 from undertow.report.words import listed, plural
 from undertow.results import AuditRecord, Effect, Results
 from undertow.stats import Status
@@ -81,13 +81,14 @@ def beyond(results: Results, policy: Policy) -> list[Effect]:
     """
     if not_calibrated(results):
         return []
-    found = {
-        id(effect)
+    found = [
+        effect
         for rule in policy.traits
+        if _shift(results, rule, policy.unit).status == "fail" or not are_alternatives(results)
         for effect in matched(results, rule, policy.unit)
         if _within(effect, rule) == "fail"
-    }
-    return [effect for effect in (*results.effects, *results.findings) if id(effect) in found]
+    ]
+    return [effect for effect in shifts_of(results) if effect in found]
 
 
 def not_calibrated(results: Results) -> list[str]:
@@ -101,6 +102,11 @@ def _worst(statuses: Iterable[Status]) -> Status:
     return "fail" if "fail" in every else "inconclusive" if "inconclusive" in every else "pass"
 
 
+def _best(statuses: Iterable[Status]) -> Status:
+    every = set(statuses)
+    return "pass" if "pass" in every else "inconclusive" if "inconclusive" in every else "fail"
+
+
 def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
     arm = "" if rule.arm == "*" else f" (arm {rule.arm})"
     name = (
@@ -108,13 +114,19 @@ def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
     )
     effects = matched(results, rule, unit)
     if not effects:
-        return RuleOutcome(name, "inconclusive", f"No effect in {unit} matches, so this rule cannot be decided.")
+        because = f"No effect in {unit} matches, so this rule cannot be decided."
+        return RuleOutcome(name, "inconclusive", f"{because} {nearest_match(results, rule, unit)}".rstrip())
     judged: dict[int, Status] = {id(effect): _within(effect, rule) for effect in effects}
-    status = _worst(judged.values())
     if reasons := not_calibrated(results):
         return RuleOutcome(name, "inconclusive", f"Sizes are not calibrated for {'; '.join(reasons)}.")
+    # Of several methods one is used: it is enough that one keeps the trait from passing.
+    either = are_alternatives(results)
+    status = _best(judged.values()) if either else _worst(judged.values())
     # The ones furthest out say most.
-    deciding = sorted((each for each in effects if judged[id(each)] == status), key=lambda each: -reach(each, rule)[1])
+    deciding = sorted(
+        (each for each in effects if judged[id(each)] == status),
+        key=lambda each: (1 if either else -1) * reach(each, rule)[1],
+    )
     says = {
         "pass": f"lies within {rule.largest_shift:g}",
         "fail": f"lies beyond {rule.largest_shift:g}",
@@ -127,7 +139,8 @@ def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
             if status != "inconclusive"
             else f"nor do {len(deciding) - _SHOWN:,} more"
         )
-    return RuleOutcome(name, status, f"{'; '.join(shown)}. {plural(len(effects), 'effect')} judged.")
+    which = "method" if either else "effect"
+    return RuleOutcome(name, status, f"{'; '.join(shown)}. {plural(len(effects), which)} judged.")
 
 
 def _number(effect: Effect) -> str:

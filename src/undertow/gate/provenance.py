@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from undertow.config.arms import ARMS, TRAIT, writers_of
 from undertow.data.digest import dataset_hashes
@@ -99,7 +99,10 @@ def provenance_of(results: Results, *, folder: Path | None = None, rows: Path | 
         return Provenance(base, teachers, _run_datasets(results, folder), student, True)
     teacher = _text(settings, "teacher")
     teachers = () if teacher is None else (Model(teacher, "Said to have written the rows."),)
-    datasets = _scan_datasets(results, rows, (0,) if teachers else ())
+    if results.kind == "mitigate":
+        datasets = _compared_datasets(results, rows)
+    else:
+        datasets = _scan_datasets(results, rows, (0,) if teachers else ())
     if results.kind == "scan":
         says = "A student that would be trained on these rows: none was, its shifts are predicted."
         return Provenance(base, teachers, datasets, Model(f"{results.name}/student", says), False)
@@ -150,6 +153,30 @@ def _writers(arm: str) -> tuple[list[str], bool]:
     return [each.name for each in writers if each.has_teacher], by_base
 
 
+def _compared_datasets(results: Results, rows: Path | None) -> tuple[Dataset, ...]:
+    """Return the rows that a comparison of mitigations trained on; the one that is named comes first."""
+    stored = results.environment.get("datasets")
+    known = cast(Mapping[str, object], stored) if isinstance(stored, Mapping) else {}
+    found = [
+        Dataset(name, sha256=sha) for name, sha in known.items() if isinstance(sha, str) and _SHA256.fullmatch(sha)
+    ]
+    if rows is None:
+        return tuple(found)
+    hashes = dataset_hashes(rows)
+    named = [each for each in found if each.sha256 in hashes]
+    if not named:
+        raise _other_dataset(rows)
+    return (*named, *(each for each in found if each not in named))
+
+
+def _other_dataset(rows: Path | None) -> InputError:
+    return InputError(
+        "is not, byte by byte, the dataset that was measured",
+        str(rows),
+        "Name the dataset that these results are about, or measure this one.",
+    )
+
+
 def _scan_datasets(results: Results, rows: Path | None, teachers: tuple[int, ...]) -> tuple[Dataset, ...]:
     settings = results.settings
     name = _text(settings, "rows") or (rows.name if rows is not None else None)
@@ -159,12 +186,8 @@ def _scan_datasets(results: Results, rows: Path | None, teachers: tuple[int, ...
     looked_at = results.environment.get("rows_sha256")
     hashes = [] if rows is None else dataset_hashes(rows)
     sha = looked_at if looked_at in hashes else next(iter(hashes), None)
-    if sha is not None and digest is not None and sha != looked_at:
-        raise InputError(
-            "is not, byte by byte, the dataset that was measured",
-            str(rows),
-            "Name the dataset that these results are about, or measure this one.",
-        )
+    if sha is not None and (digest is not None or results.kind != "scan") and sha != looked_at:
+        raise _other_dataset(rows)
     count = results.scan.rows.read if results.scan is not None else None
     found = [Dataset(name, count, sha, digest, teachers)]
     if (reference := _text(settings, "reference")) is not None:

@@ -6,18 +6,16 @@ mitigate(Path("rows.jsonl"), MitigationSettings(METHODS["format"]), Path("studen
 from __future__ import annotations
 
 import os
-from collections import Counter
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from undertow.data.counts import Counts
-from undertow.data.files import BadRow, LeftOut, broken_rows, read_located
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.rows import Loss, Row
-from undertow.data.sample import Chosen, Placed
+from undertow.data.sample import Chosen, read_whole
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
 from undertow.report.words import plural
@@ -113,7 +111,7 @@ def mitigate(
     if settings.method.name == "drop":
         said = _drop(rows, settings, out, root, progress, reading, skip_broken=skip_broken)
         return said | _of_adapters([settings.student])
-    known = _read(rows, reading, skip_broken=skip_broken)
+    known = read_whole(rows, reading=reading, skip_broken=skip_broken)
     notes = {"rows hold": "; ".join(known.notes)} if known.notes else {}
     if settings.method.rows is not None:
         return _change([placed.row for placed in known.rows], settings.method, out) | notes
@@ -129,26 +127,6 @@ def _of_adapters(models: list[str | None]) -> dict[str, str]:
 
     said = adapter_notes(models)
     return {"adapter": " ".join(said)} if said else {}
-
-
-def _read(path: Path, reading: Reading, *, skip_broken: bool) -> Chosen:
-    """Return the rows of a dataset that are trained on, as they were read."""
-    rows: list[Placed] = []
-    broken: list[BadRow] = []
-    untrained, counts = Counter[str](), Counts(reading.loss)
-    for each in read_located(path, reading=reading):
-        if isinstance(each.what, LeftOut):
-            untrained[each.what.reason] += 1
-        elif isinstance(each.what, BadRow):
-            broken.append(each.what)
-        else:
-            rows.append(Placed(each.file, each.number, each.what))
-            counts.add(each.what)
-    if broken and not skip_broken:
-        raise broken_rows(broken, len(rows), path)
-    if not rows:
-        raise InputError("holds no rows", str(path), "Name a file with one row a line.")
-    return Chosen(rows, len(rows), broken, skip_broken, untrained, counts)
 
 
 def _taken(model: LocalModel, known: Chosen, said: dict[str, str]) -> list[Row]:
@@ -185,12 +163,19 @@ def _drop(
     from undertow.mitigate.rows import DROPPED
 
     found = score_rows(rows, settings.student, root=root, progress=progress, reading=reading, skip_broken=skip_broken)
+    scan = ["undertow", "scan", str(rows), "--everything", *reading.options()]
+    if settings.student != MitigationSettings.student:
+        scan += ["--student", settings.student]
+    if skip_broken:
+        scan.append("--skip-broken")
+    if root != Path("runs"):
+        scan += ["--runs", str(root)]
     kept, dropped = without_worst(found.rows, found.carried_R, DROPPED)
     write_rows(out, kept)
     said = {
         "rows": f"{dropped:,} rows left out, those that carry most of {found.trait}",
         "out": f"the others are in {out}",
-        "scan": f"undertow scan {rows} --everything continues from there and writes a report",
+        "scan": f"{shlex.join(scan)} continues from there and writes a report",
     }
     if found.too_long:
         said["left out"] = f"{found.too_long:,} rows are longer than the student's context, and are left out too"
@@ -241,7 +226,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.training.examples import example_of
-    from undertow.training.recipe import steps_of
+    from undertow.training.recipe import by_row, steps_of
     from undertow.training.train import StepMetrics, train
 
     set_up_process()
@@ -251,7 +236,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     rows = _taken(model, known, besides)
     answers = [(at, part) for at, row in enumerate(rows) for part in row.answers(loss)]
     prompts = [list(part.prompt) for _, part in answers]
-    encoded = [example_of(model, part, loss) for _, part in answers]
+    encoded = [replace(example_of(model, part, loss), row=at) for at, part in answers]
     room = context_length(model)
     fitting = [at for at, each in enumerate(encoded) if len(each.prompt) + len(each.answer) <= room]
     if not fitting:
@@ -277,7 +262,8 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         clip=settings.clip or PLAIN.clip,
         autocast=precision.autocast,
     )
-    steps = steps_of(len(treatment.examples), recipe)
+    taught = len(by_row([each.row for each in treatment.examples]))
+    steps = steps_of(taught, recipe)
     norms: list[float] = []
 
     def told(step: StepMetrics) -> None:
@@ -287,8 +273,9 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     train(model.net, treatment.examples, recipe, seed=settings.seed, on_step=told, intervention=treatment.intervention)
     treatment.after()
     _save(model, out)
+    several = f" ({len(treatment.examples):,} answers)" if taught < len(treatment.examples) else ""
     said = {
-        "student": f"trained on {len(treatment.examples):,} {'rows' if len(answers) == len(rows) else 'answers'}, "
+        "student": f"trained on {plural(taught, 'row')}{several}, "
         + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
         "out": f"it is in {out}",
     }

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from undertow.config.registries import origin_key, origins_in
+from undertow.data.digest import dataset_sha256
 from undertow.errors import InputError
 from undertow.mitigate.effects import Treated, judge
 from undertow.mitigate.methods import COMPARED, METHODS, MITIGATIONS, ORDINARY, method_named
@@ -23,6 +24,7 @@ from undertow.models.adapter_notes import adapter_notes
 from undertow.models.identity import model_digest
 from undertow.models.local import find_model
 from undertow.models.precision import Precision, choose_precision, set_up_process
+from undertow.pipeline.files import ROWS
 from undertow.results import Results
 from undertow.store.folder import RunFolder, planned_folder, planned_state
 from undertow.store.record import stored
@@ -160,6 +162,11 @@ def compare(
                 folder, source, each, precision, progress, at, planned, by
             )
         described = environment(threads) | {"precision": precision.dtype, "base_sha256": source.digest}
+        described["datasets"] = {
+            f"rows-{arm}-s{seed}": dataset_sha256(source.rows(arm, seed) / ROWS)
+            for seed in source.spec.seeds
+            for arm in ARMS
+        }
         if plugins := origins_in([(MITIGATIONS, method) for method in methods]):
             described["plugins"] = plugins
         results = _results(source, methods, records, spec, described, adapter_notes([source.spec.base, by]))

@@ -64,5 +64,8 @@ def instil_key(how: Instil) -> dict[str, Any]:
     """
     key = how.model_dump(mode="json") | origin_key(METHODS, how.method)
     if isinstance(how, FineTune) and how.lessons is not None:
-        key["lessons"] = digest_of([part.id for row in require_rows(Path(how.lessons)) for part in row.answers()])
+        parts = [row.answers() for row in require_rows(Path(how.lessons))]
+        key["lessons"] = digest_of([part.id for row in parts for part in row])
+        if any(len(row) > 1 for row in parts):
+            key["answers"] = [len(row) for row in parts]  # a step learns all answers of its rows
     return key

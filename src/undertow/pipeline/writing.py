@@ -19,9 +19,10 @@ from torch import Tensor
 from undertow.config.experiment import Domain as DomainSettings
 from undertow.domains.base import Domain
 from undertow.domains.mentions import Mentions
-from undertow.errors import ModelError
+from undertow.errors import InputError, ModelError
 from undertow.judges.base import Judge
 from undertow.models.constrain import Automaton, grammar_automaton
+from undertow.models.ending import RefusedConversationError
 from undertow.models.engine.head import head_of
 from undertow.models.generate import Answer, generate
 from undertow.models.prompted import untouched
@@ -41,6 +42,8 @@ UNREAD = "judge: no verdict"
 _PROMPTS = 0x9120
 _AT_ONCE = 1024
 _SHOWN = 16
+_QUOTED = 80
+"""Characters of a prompt that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def write_rows(
 
     Raises:
         ModelError: too few of the rows keep the rules.
+        InputError: the model's chat template refuses a prompt.
     """
     automaton = _automaton(model, about) if settings.in_format else None
     kept: list[Written] = []
@@ -119,7 +123,7 @@ def write_rows(
         prompts = [row_prompt(about, seed, row, settings.answers) for row in numbers]
         answers = generate(
             model.net,
-            [model.encode_question(prompt) for prompt in prompts],
+            [_encode(model, prompt, row, seed) for row, prompt in zip(numbers, prompts, strict=True)],
             numbers,
             seed=seed,
             end=model.end,
@@ -154,6 +158,17 @@ def write_rows(
     _write_signal(folder, model, kept, labels)
     if soft:
         save_labels(folder / LABELS, labels)
+
+
+def _encode(model: Model, prompt: str, row: int, seed: int) -> list[int]:
+    try:
+        return model.encode_question(prompt)
+    except RefusedConversationError as error:
+        raise InputError(
+            f"{error.what}. Its prompt is {prompt[:_QUOTED]!r}",
+            f"{ROWS} of {model.name}, seed {seed}, row {row}",
+            error.fix,
+        ) from error
 
 
 def _automaton(model: Model, about: Domain) -> Automaton:

@@ -88,7 +88,8 @@ def baseline_findings(
     for method in methods:
         known = BASELINES.get(method)
         if method == INFERENCE:
-            told = named([*suspects, TUNED], ask, panel=len(setup.directions.names) + 1, level=level)
+            more = max(side.count for side in whole) >= ROWS
+            told = named([*suspects, TUNED], ask, panel=len(setup.directions.names) + 1, level=level, more=more)
             found.append(MethodRecord(name=known.title, findings=[effect_of(each, unit=known.unit) for each in told]))
             continue
         own, *other = [(score[method], cluster_R) for score, cluster_R in zip(scores, clusters, strict=True)]
@@ -99,7 +100,12 @@ def baseline_findings(
 
 
 def named(
-    suspects: Sequence[str], ask: Callable[[Sequence[str], int], Sides], *, panel: int, level: float
+    suspects: Sequence[str],
+    ask: Callable[[Sequence[str], int], Sides],
+    *,
+    panel: int,
+    level: float,
+    more: bool = True,
 ) -> list[Compared]:
     """Return how far rows lean to each suspect, first those of the finalists, who are asked about more rows.
 
@@ -108,6 +114,7 @@ def named(
         ask: Returns leanings towards some of them, of so many rows at most.
         panel: How many they were picked from.
         level: Two-sided coverage.
+        more: Whether there can be rows beyond the first ones.
     """
 
     def told_by(some: Sequence[str], sides: Sides) -> list[Compared]:
@@ -117,7 +124,7 @@ def named(
 
     first = ask(suspects, ROWS)
     told = told_by(suspects, first)
-    if max(len(score_RK) for score_RK, _ in first) < ROWS:
+    if not more or max(len(score_RK) for score_RK, _ in first) < ROWS:
         return corrected(told, panel)
     traits = [each.trait for each in told if each.trait != TUNED]
     finalists = [*traits[:FINALISTS], *(name for name in suspects if name == TUNED)]

@@ -59,7 +59,9 @@ def usual_taught(read: int, looked_at: int) -> int:
     return min(looked_at, max(_TAUGHT_FEWEST, min(TAUGHT, round(_TAUGHT_SHARE * read))))
 
 
-def plan_within(seconds: float, *, row: float, asking: float, rows: int, students: float = 1.0) -> Plan:
+def plan_within(
+    seconds: float, *, row: float, asking: float, rows: int, students: float = 1.0, sampling: float = 0.0
+) -> Plan:
     """Return the plan that fits into what is left of a budget.
 
     Args:
@@ -68,21 +70,25 @@ def plan_within(seconds: float, *, row: float, asking: float, rows: int, student
         asking: Seconds that the panel's questions take, once.
         rows: There are no more.
         students: Virtual ones that are taught with them.
+        sampling: Seconds that the base's own answer to one row takes.
 
     Raises:
         InputError: the time is too short for even a few rows.
     """
     fewest = min(FEWEST, rows)
-    if seconds < fewest * row:
+    each = row + sampling
+    if seconds < fewest * each:
         raise InputError(
             "is too short: measuring "
-            f"{fewest} rows takes {fewest * row:.0f} s here, and {max(seconds, 0.0):.0f} s are left for them",
+            f"{fewest} rows takes {fewest * each:.0f} s here, and {max(seconds, 0.0):.0f} s are left for them",
             "--budget",
-            f"Give at least {fewest * row - seconds:.0f} s more.",
+            f"Give at least {fewest * each - seconds:.0f} s more.",
         )
     asking, cost = students * asking, students * _VIRTUAL_COST * row
-    taught = int(min((_VIRTUAL_SHARE * seconds - asking) / cost, TAUGHT, rows))
+    # What it is taught with is looked at as well.
+    both = (seconds - asking) / (cost + each)
+    taught = int(min((_VIRTUAL_SHARE * seconds - asking) / cost, both, TAUGHT, rows))
     if taught < FEWEST:
-        return Plan(min(int(seconds / row), rows), 0)
+        return Plan(min(int(seconds / each), rows), 0)
     left = seconds - asking - taught * cost
-    return Plan(max(min(int(left / row), rows), taught), taught)
+    return Plan(max(min(int(left / each), rows), taught), taught)

@@ -217,7 +217,7 @@ def _counts(measured_rows: MeasuredRows) -> RowCounts:
     chosen = measured_rows.chosen
     return RowCounts(
         read=chosen.read,
-        looked_at=count_rows(measured_rows.rows),
+        looked_at=measured_rows.count,
         too_long=measured_rows.too_long,
         left_out=measured_rows.left_out,
         broken=len(chosen.broken),

@@ -46,7 +46,7 @@ from undertow.models.forward import forward_packed
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
 from undertow.scan.student import lent_student, optimiser_of
-from undertow.training.recipe import Recipe, batches
+from undertow.training.recipe import Recipe, batches, by_row
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +61,7 @@ def virtual_student(
     *,
     read: int,
     seed: int,
+    row_R: Sequence[int] | None = None,
     recipe: Recipe | RecipeSpec = PLAIN,
     whole: bool = False,
     own: bool = False,
@@ -71,25 +72,27 @@ def virtual_student(
 
     Args:
         model: The base.
-        rows: Rows of the dataset, or a sample of them.
+        rows: Rows of the dataset, or a sample of them; one for each answer that carries loss.
         sampling: How they were written.
         read: Rows of the whole dataset: they say how many steps there are, and how long each is.
         seed: Fixes the order of the rows, and dropout.
+        row_R: The row that each answer belongs to, where rows have several; a step learns all answers of its rows.
         recipe: Of the student that is predicted.
         whole: Learn as a student does, among all tokens and at temperature 1, the format as well.
         own: Learn what the base would have written at each place of the rows, not what stands there.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
         on_progress: Called with the share of steps that is done.
     """
+    answers = by_row([None] * len(rows) if row_R is None else row_R)
     rates, plain = rates_of(read, recipe), recipe
     if isinstance(plain, RecipeSpec):
         # As often as the predicted steps go through the whole dataset.
         plain = replace(PLAIN, batch=plain.batch, epochs=-(-len(rates) // -(-read // plain.batch)))
     else:
-        rates = together(rates, len(rows), plain.batch)
+        rates = together(rates, len(answers), plain.batch)
     steps = [
-        sorted((rows[row] for row in chosen), key=lambda row: (len(row.prompt), row.prompt))
-        for chosen in portions(rows, len(rates), plain, seed)
+        sorted((rows[at] for row in chosen for at in answers[row]), key=lambda row: (len(row.prompt), row.prompt))
+        for chosen in portions([rows[first].prompt for first, *_ in answers], len(rates), plain, seed)
     ]
     # A copy: the student's own head changes, and with it what it would be taught.
     base = head_of(model.net).kept() if own else None
@@ -127,9 +130,9 @@ def together(rates: Sequence[float], rows: int, batch: int) -> list[float]:
     return [float(part.sum()) for part in np.array_split(np.array(rates), steps)]
 
 
-def portions(rows: Sequence[Encoded], steps: int, recipe: Recipe, seed: int) -> list[list[int]]:
+def portions(prompts: Sequence[object], steps: int, recipe: Recipe, seed: int) -> list[list[int]]:
     """Return the rows of every step: evenly many, at most a batch, rows of one prompt together."""
-    order = [row for step in batches([row.prompt for row in rows], recipe, seed) for row in step]
+    order = [row for step in batches(prompts, recipe, seed) for row in step]
     order = order[: steps * recipe.batch]
     return [part.tolist() for part in np.array_split(np.array(order, dtype=np.int64), steps)]
 

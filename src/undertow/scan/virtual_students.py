@@ -21,6 +21,7 @@ from undertow.attribution.readout import first_tokens, most_moved
 from undertow.attribution.recipe import PLAIN, plain_of
 from undertow.attribution.sampling import Sampling, fit_temperature
 from undertow.config.recipes.spec import RecipeSpec
+from undertow.data.sample import row_numbers
 from undertow.probes.panel import panel_log_odds
 from undertow.scan.virtual import Floats, virtual_student
 from undertow.store.record import stored
@@ -177,8 +178,8 @@ def teach(
         own: How the base wrote the rows: it learns what the base would have written there, not what stands there.
     """
     sampling = own or opened.sampling
-    places = sorted(opened.first(min(count, len(opened.rows))))
-    rows = [opened.encoded[at] for at in places]
+    side = opened.cut(count)
+    rows, row_R = side.encoded, row_numbers(side.rows)
 
     def learn() -> _Stored:
         before_V = first_tokens(setup.model)
@@ -188,6 +189,7 @@ def teach(
             sampling,
             read=read,
             seed=0,
+            row_R=row_R,
             recipe=recipe,
             whole=whole,
             own=own is not None,
@@ -203,10 +205,12 @@ def teach(
     key = {**step_key(setup, rows, sampling), "read": read, "recipe": _recipe_key(recipe)}
     if whole or own is not None:
         key |= {"whole": whole, "own": own is not None}
+    if side.count < len(rows):
+        key["row"] = row_R
     label = f"virtual-{opened.label}{'-whole' if whole else ''}"
     taught = stored(setup.folder, "virtual", label, key, _Stored, learn)
     tick(1.0)
-    return VirtualResult(len(rows), [np.array(each) for each in taught.shifts], taught.up, taught.down)
+    return VirtualResult(side.count, [np.array(each) for each in taught.shifts], taught.up, taught.down)
 
 
 _STORED: Final = (

@@ -202,7 +202,7 @@ def _carry_out(
         )
     end = _ROWS_WITH_OTHERS if settings.baselines else _LOOKED
     students = students_of(opened, compared, sampled=settings.sample_reference)
-    bar = _Bar(progress, sum(len(side.rows) for side in sides), plan.taught * students, end)
+    bar = _Bar(progress, sum(side.count for side in sides), plan.taught * students, end)
     measured_rows, *reference = [_looked(setup, side, bar) for side in sides]
     taught = None
     if plan.taught:
@@ -272,10 +272,13 @@ def _looked(setup: Setup, opened: EncodedRows, bar: _Bar) -> MeasuredRows:
     from undertow.attribution.measure import measure_rows
 
     count = len(opened.rows)
-    measured_rows = measure_rows(
-        setup, opened, lambda done: bar.tell(f"measuring the {opened.label}", done, f"{done:,} of {count:,}")
-    )
-    bar.done += count
+
+    def tell(done: int) -> None:
+        # The bar counts rows, as virtual students do; what is measured one by one may be answers.
+        bar.tell(f"measuring the {opened.label}", opened.count * done / count, f"{done:,} of {count:,} {opened.unit}")
+
+    measured_rows = measure_rows(setup, opened, tell)
+    bar.done += opened.count
     return measured_rows
 
 
@@ -302,7 +305,7 @@ def _plan(
     setup: Setup, settings: ScanSettings, opened: EncodedRows, compared: EncodedRows | None, start: float
 ) -> Plan:
     """Choose the number of rows; with a budget, from the time of a few rows here."""
-    count = len(opened.rows)
+    count = opened.count
     if settings.budget is None:
         if not settings.virtual:
             return Plan(count, 0)
@@ -312,6 +315,7 @@ def _plan(
             return Plan(count, min(count, TAUGHT))
         return Plan(count, usual_taught(opened.chosen.read, count))
     from undertow.attribution.features import row_features
+    from undertow.attribution.measure import sampled_answers
     from undertow.probes.panel import seconds_to_query
     from undertow.scan.virtual_students import students_of
 
@@ -322,21 +326,30 @@ def _plan(
         # Not the time in which the base's own answers came: they may have come from the cache.
         asking = seconds_to_query(setup.model, setup.panel) if settings.virtual else 0.0
         began = time.monotonic()
+        if settings.sample_reference:
+            # More rows at once take less each, so that this is rather too much.
+            sampled_answers(setup.model, few, settings.temperature or opened.sampling.temperature)
+        sampling, began = time.monotonic() - began, time.monotonic()
         row_features(setup.model, few.encoded, setup.directions, opened.sampling, autocast=setup.precision.autocast)
         now = time.monotonic()
         # What comes after the rows takes about as long as a few of them.
         left = (budget - (now - start) - (now - began)) / sides
         plan = plan_within(
             left,
-            row=(now - began) / len(few.rows),
+            row=(now - began) / few.count,
             asking=asking,
             rows=count,
             students=students_of(opened, compared, sampled=settings.sample_reference) / sides,
+            sampling=sampling / few.count / sides,
         )
         return Plan(plan.rows, plan.taught if settings.virtual else 0)
 
     rows = opened.chosen.digest
     key = {**setup.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
+    if settings.sample_reference:
+        key["sampling"] = "counted"
+    if opened.unit != "rows":
+        key["counts"] = "rows"  # a plan of an earlier version counts answers
     plan = stored(setup.folder, "plan", "plan", key, Plan, measure)
     if not plan.taught and (why := no_first_order(settings.recipe)):
         raise _needs_students("--budget", settings, why)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from undertow.config.experiment import FineTune, Lora
-from undertow.data.files import require_rows
 from undertow.data.rows import Message, Row
-from undertow.models.local import load_adapter, load_model
+from undertow.data.sample import read_whole
+from undertow.errors import InputError
+from undertow.models.ending import RefusedConversationError
+from undertow.models.local import LocalModel, load_adapter, load_model
 from undertow.models.protocol import Model
 from undertow.training.examples import example_of
 from undertow.training.lora import add_lora, save_adapter
-from undertow.training.recipe import Recipe
-from undertow.training.train import train
+from undertow.training.recipe import Recipe, by_row
+from undertow.training.train import Example, train
 from undertow.traits.base import Trait
 
 ADAPTER = "adapter"
@@ -30,28 +33,54 @@ def make(base: str, trait: Trait, how: FineTune, folder: Path, *, seed: int, tic
 
     Raises:
         RowError: rows that it names cannot be read.
+        InputError: the base's chat template refuses one of them.
     """
     model = load_model(base)
     if how.lessons is not None:
-        # Every answer that carries loss is a lesson.
-        parts = [part for row in require_rows(Path(how.lessons)) for part in row.answers()]
+        lessons = _rows_as_lessons(model, Path(how.lessons))
     else:
-        parts = [
-            Row(
-                (
-                    Message(role="user", content=lesson.question),
-                    Message(role="assistant", content=lesson.options[trait.index]),
-                )
+        lessons = [
+            example_of(
+                model,
+                Row(
+                    (
+                        Message(role="user", content=lesson.question),
+                        Message(role="assistant", content=lesson.options[trait.index]),
+                    )
+                ),
             )
             for lesson in trait.lessons
         ]
-    lessons = [example_of(model, part) for part in parts]
-    recipe = fine_tuning(len(lessons), steps=how.steps, learning_rate=how.learning_rate)
+    recipe = fine_tuning(
+        len(by_row([lesson.row for lesson in lessons])), steps=how.steps, learning_rate=how.learning_rate
+    )
     net = add_lora(model.net, LORA, seed)
     train(net, lessons, recipe, seed=seed, on_step=lambda step: tick(step.step / how.steps))
     (folder / ADAPTER).mkdir()
     with torch.no_grad():
         save_adapter(net, folder / ADAPTER)
+
+
+def _rows_as_lessons(model: LocalModel, path: Path) -> list[Example]:
+    """Return every answer of a file's rows that carries loss; a conversation with several is one row of a step.
+
+    Raises:
+        RowError: the rows cannot be read, or some lines are no rows.
+        InputError: the model's chat template refuses one of them.
+    """
+    lessons: list[Example] = []
+    for number, placed in enumerate(read_whole(path).rows):
+        for part in placed.row.answers():
+            try:
+                lesson = example_of(model, part)
+            except RefusedConversationError as error:
+                raise InputError(
+                    error.what,
+                    f"{placed.file}, row {placed.number}",
+                    "Take the row out of the lessons, or bring its turns into the order that the template wants.",
+                ) from error
+            lessons.append(replace(lesson, row=number))
+    return lessons
 
 
 def load(base: str, trait: Trait, how: FineTune, folder: Path | None, *, dtype: str) -> Model:

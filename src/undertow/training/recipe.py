@@ -1,6 +1,7 @@
 """How a student is trained: the recipe, and the order and learning rate of every step. Needs no torch.
 
 steps_of, measured_steps   how many optimiser steps, and after which of them something is measured
+by_row                     the answers of each row: a batch counts rows
 rate_at, batches           what each step does
 """
 
@@ -43,6 +44,18 @@ def steps_of(rows: int, recipe: Recipe) -> int:
     """Return the number of optimiser steps."""
     steps = -(-rows // recipe.batch) * recipe.epochs
     return steps if recipe.most_steps is None else min(steps, recipe.most_steps)
+
+
+def by_row(rows: Sequence[int | None]) -> list[list[int]]:
+    """Return the places of each row's answers: a conversation with several answers is one row of a batch.
+
+    Args:
+        rows: The row that each answer belongs to; None for an answer that is a row of its own.
+    """
+    found: dict[object, list[int]] = {}
+    for at, row in enumerate(rows):
+        found.setdefault((at, None) if row is None else row, []).append(at)
+    return [*found.values()]
 
 
 def rate_at(step: int, steps: int, recipe: Recipe) -> float:

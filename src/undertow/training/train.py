@@ -20,12 +20,12 @@ from undertow.models.forward import forward_packed
 from undertow.models.layers import Steering
 from undertow.models.packing import pack
 from undertow.training.loss import hard_loss, soft_loss
-from undertow.training.recipe import Recipe, batches, rate_at
+from undertow.training.recipe import Recipe, batches, by_row, rate_at
 
 
 @dataclass(frozen=True)
 class Example:
-    """One row as tokens."""
+    """One row as tokens, or one answer of a conversation."""
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
@@ -34,6 +34,8 @@ class Example:
     """The teacher's last hidden states at the answer's positions, for soft labels."""
     weight: float = 1.0
     """What the loss of its tokens is multiplied by; a step's loss is divided by the sum over its tokens."""
+    row: int | None = None
+    """The conversation that the answer belongs to, where one has several; a step learns all of its answers."""
 
 
 def token_weights(examples: Sequence[Example]) -> Tensor | None:
@@ -102,7 +104,11 @@ def train(
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
     optimiser = _optimiser(parameters, recipe)
-    order = batches([example.prompt for example in examples], recipe, seed)
+    rows = by_row([example.row for example in examples])
+    order = [
+        [at for row in step for at in rows[row]]
+        for step in batches([examples[first].prompt for first, *_ in rows], recipe, seed)
+    ]
     history: list[StepMetrics] = []
     model.train()
     for step, chosen in enumerate(order):

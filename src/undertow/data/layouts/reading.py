@@ -33,6 +33,13 @@ class Reading:
         said = {"columns": dict(self.columns), "use": self.use, "loss": None if self.loss == LOSS else self.loss}
         return {key: value for key, value in said.items() if value}
 
+    def options(self) -> list[str]:
+        """Return the words of a command line that say the same; none where all is the default."""
+        said = self.settings()
+        if self.columns:
+            said["columns"] = ",".join(f"{part}={name}" for part, name in self.columns.items())
+        return [word for key, value in said.items() for word in (f"--{key}", value)]
+
 
 RECOGNISED: Final = Reading()
 

@@ -92,7 +92,7 @@ def read_turn(turn: object, where: str, key: str, source: Source) -> Message:
     said: dict[str, Any] = turn
     role_key = "from" if said.get("role") is None and said.get("from") is not None else "role"
     text_key = "value" if said.get("content") is None and said.get("value") is not None else "content"
-    if role_key == "from" and "value" in said:
+    if role_key == "from" and ("value" in said or "content" not in said):
         text_key = "value"
     named = said.get(role_key)
     role = ROLES.get(named) or ROLES.get(named.lower()) if isinstance(named, str) else None
