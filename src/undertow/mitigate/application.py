@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from undertow.config.engine import Engine
 from undertow.data.counts import Counts
 from undertow.data.files import BadRow, LeftOut, broken_rows, read_located
 from undertow.data.layouts.reading import RECOGNISED, Reading
@@ -20,6 +21,7 @@ from undertow.data.rows import Loss, Row
 from undertow.data.sample import Chosen, Placed
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
+from undertow.models.engine.setting import engine
 from undertow.report.words import plural
 from undertow.system.progress import Progress, Silent
 
@@ -54,6 +56,8 @@ class MitigationSettings:
     clip: float | None = None
     """Longest gradient of a step, where longer ones are cut; None for plain gradient steps."""
     seed: int = 0
+    engine: Engine = "auto"
+    """How models are computed."""
 
     def check(self) -> None:
         """See that the method has what it needs.
@@ -107,7 +111,20 @@ def mitigate(
         'trained on 24 rows, with freeze'
     """
     settings.check()
-    progress = progress or Silent()
+    with engine(settings.engine):
+        return _apply(rows, settings, out, reading, root, progress or Silent(), skip_broken=skip_broken)
+
+
+def _apply(
+    rows: Path,
+    settings: MitigationSettings,
+    out: Path,
+    reading: Reading,
+    root: Path,
+    progress: Progress,
+    *,
+    skip_broken: bool,
+) -> dict[str, str]:
     if os.path.lexists(out):
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if settings.method.name == "drop":
@@ -202,6 +219,7 @@ def _rewrite(known: Chosen, settings: MitigationSettings, out: Path, progress: P
     from undertow.mitigate.rewrite import rewrite
     from undertow.models.local import load_model
     from undertow.models.precision import set_up_process
+    from undertow.models.verify import pass_note
 
     set_up_process()
     name = settings.student if settings.method.name == "own-base" else settings.by
@@ -218,6 +236,7 @@ def _rewrite(known: Chosen, settings: MitigationSettings, out: Path, progress: P
     )
     write_rows(out, written)
     said = {"rows": f"{len(written):,} rows rewritten by {name}", "out": f"they are in {out}"} | besides
+    said["engine"] = pass_note(model.net)
     if unfinished:
         said["left out"] = f"{unfinished:,} answers did not end, and are left out"
     return said
@@ -228,6 +247,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
+    from undertow.models.verify import pass_note
     from undertow.training.recipe import steps_of
     from undertow.training.train import Example, StepMetrics, train
 
@@ -280,6 +300,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         "student": f"trained on {len(treatment.examples):,} {'rows' if len(answers) == len(rows) else 'answers'}, "
         + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
         "out": f"it is in {out}",
+        "engine": pass_note(model.net),
     }
     said |= besides
     if settings.clip is None and (long := far_step(norms)):

@@ -19,9 +19,11 @@ from undertow.mitigate.effects import Treated, judge
 from undertow.mitigate.methods import COMPARED, METHODS, MITIGATIONS, ORDINARY, method_named
 from undertow.mitigate.source import ARMS, Source, open_source
 from undertow.mitigate.student import StudentRecord, student_record
+from undertow.models.engine.setting import engine
 from undertow.models.identity import model_digest
 from undertow.models.local import find_model
 from undertow.models.precision import Precision, choose_precision, set_up_process
+from undertow.models.verify import PASSES, checked
 from undertow.results import Results
 from undertow.store.folder import RunFolder, planned_folder, planned_state
 from undertow.store.record import stored
@@ -153,12 +155,17 @@ def compare(
     planned = students_of(source, methods, precision, by)
     spec = _spec(source)
     records: dict[tuple[str, str, int], StudentRecord] = {}
-    with RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder:
+    with (
+        engine(source.spec.engine),
+        RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder,
+    ):
         for at, each in enumerate(planned):
             records[each.method, each.arm, each.seed] = _student(
                 folder, source, each, precision, progress, at, planned, by
             )
         described = environment(threads) | {"precision": precision.dtype, "base_sha256": source.digest}
+        if (found := checked(source.digest)) is not None:
+            described["engine"] = PASSES[found.name]
         if plugins := origins_in([(MITIGATIONS, method) for method in methods]):
             described["plugins"] = plugins
         results = _results(source, methods, records, spec, described)

@@ -14,6 +14,7 @@ from pydantic import (
     model_serializer,
 )
 
+from undertow.config.engine import Engine
 from undertow.config.registries import name_check
 from undertow.scan.registry import BASELINES, INFERENCE, WRITER
 
@@ -60,10 +61,14 @@ class ScanSettings(BaseModel):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     smallest_effect: float = Field(default=0.1, gt=0)
     """Log-odds below which a shift does not matter."""
+    engine: Engine = "auto"
+    """How models are computed."""
 
     @model_serializer(mode="wrap")
     def _as_stored(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Dump under the old spellings: they name the run folders of earlier scans."""
         found: dict[str, Any] = dump(self)
+        if self.engine == "auto":
+            del found["engine"]
         stored = [WRITER if name == INFERENCE else name for name in self.baselines]
         return {"also" if key == "baselines" else key: stored if key == "baselines" else found[key] for key in found}
