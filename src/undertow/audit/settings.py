@@ -85,7 +85,6 @@ class Sources(BaseModel):
 
     Examples:
         >>> from pathlib import Path
-    from typing import Any
         >>> from undertow import Sources
         >>> Sources(rows=Path("rows.jsonl")).runs.name
         'runs'
