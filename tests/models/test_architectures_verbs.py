@@ -70,9 +70,16 @@ def agree(text: str, reference: str) -> None:
         place: (found[place], value)
         for place, value in wanted.items()
         if found[place] != value
+        and not _of_nothing(place, wanted)
         and not (isinstance(value, float) and math.isclose(found[place], value, rel_tol=5e-3, abs_tol=2e-3))
     }
     assert not off
+
+
+def _of_nothing(place: str, wanted: dict[str, Any]) -> bool:
+    """Whether a p-value is that of rounding: a window can hide a whole system prompt, which then does nothing."""
+    effect, _, field = place.rpartition("/")
+    return field in ("p", "p_adjusted") and abs(wanted.get(f"{effect}/value") or 0.0) < 1e-5
 
 
 def lists(path: Path) -> Path:
