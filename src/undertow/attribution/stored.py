@@ -14,6 +14,7 @@ import numpy as np
 from undertow.assets.cache import cache_dir
 from undertow.attribution.directions import Directions, find_directions
 from undertow.attribution.features import Features, Floats
+from undertow.models.engine.setting import engine_key
 from undertow.models.local import LocalModel
 from undertow.probes.panel import QUESTIONS, panel_log_odds, spread, trait_names
 from undertow.traits.panel import Panel
@@ -38,7 +39,7 @@ def directions_of(
     from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
-    digest = hashlib.sha256(f"{model_digest} {panel_digest(panel)}".encode()).hexdigest()[:20]
+    digest = _digest(model_digest, panel)
     path = cache_dir() / "directions" / f"{digest}.safetensors"
     names = trait_names(panel)
     try:
@@ -56,9 +57,14 @@ def directions_of(
     return found
 
 
+def _digest(model_digest: str, panel: Panel) -> str:
+    said = [model_digest, panel_digest(panel), *engine_key().values()]
+    return hashlib.sha256(" ".join(said).encode()).hexdigest()[:20]
+
+
 def base_odds_of(model: LocalModel, model_digest: str, panel: Panel) -> list[Floats]:
     """Return what a base answers to the questions of a panel (K, Q), from the cache if it is there."""
-    digest = hashlib.sha256(f"{model_digest} {panel_digest(panel)}".encode()).hexdigest()[:20]
+    digest = _digest(model_digest, panel)
     path = cache_dir() / "directions" / f"{digest}.odds.json"
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from undertow.config.engine import Engine
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.system.names import slug
 
@@ -40,6 +42,16 @@ class AuditSettings(BaseModel):
     absent."""
     power: float = Field(default=0.8, gt=0.5, lt=1)
     """Wanted chance to see a shift of the smallest effect, where a model can only be sampled."""
+    engine: Engine = "auto"
+    """How models are computed."""
+
+    @model_serializer(mode="wrap")
+    def _as_stored(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what audits before it did not have: it names their run folders."""
+        found: dict[str, Any] = dump(self)
+        if self.engine == "auto":
+            found.pop("engine", None)
+        return found
 
     @property
     def by_sampling(self) -> bool:

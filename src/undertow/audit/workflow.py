@@ -16,6 +16,7 @@ from undertow.audit.settings import AuditSettings, Prices, Sources, folder_name
 from undertow.data.digest import dataset_sha256
 from undertow.data.sample import Chosen, choose_rows
 from undertow.errors import InputError
+from undertow.models.engine.setting import engine
 from undertow.results import Results
 from undertow.store.folder import RunFolder
 from undertow.system.progress import Progress, Silent
@@ -91,6 +92,7 @@ def audit(
     threads = set_up_process()
     name = folder_name(settings.student)
     with (
+        engine(settings.engine),
         RunFolder.open(sources.runs, name=name, spec=spec, progress=progress) as folder,
         Measurement.begin(folder, settings, panel, progress) as measurement,
     ):
@@ -109,6 +111,7 @@ def _carry_out(
     progress: Progress,
 ) -> AuditOutcome:
     from undertow.audit.gather import Found, gather
+    from undertow.models.verify import PASSES, checked
     from undertow.report import render_html
     from undertow.store.machine import environment
 
@@ -130,6 +133,8 @@ def _carry_out(
         "student_sha256": measurement.digests["student"],
         "model_digests": measurement.weights,
     }
+    if (found := checked(measurement.digests["base"])) is not None:
+        known["engine"] = PASSES[found.name]
     if sources.rows is not None:
         known["rows_sha256"] = dataset_sha256(sources.rows, sources.split)
     results = gather(

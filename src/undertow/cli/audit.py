@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.shifts import show_shifts
 from undertow.cli.verdict import exit_code, say_verdict
+from undertow.config.engine import Engine
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def audit(
     price_in: float = 0.0,
     price_out: float = 0.0,
     dry_run: bool = False,
+    engine: Engine = "auto",
     runs: Annotated[Path, Parameter(name=["--runs", "--out"])] = Path("runs"),
     strict: bool = False,
     json: bool = False,
@@ -72,6 +74,8 @@ def audit(
         price_in: Price of a million tokens of questions, for a model behind an address.
         price_out: Price of a million tokens of answers, for a model behind an address.
         dry_run: Print the requests and their cost, and send none.
+        engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
+            a row (rows). Default: the fastest that is right for the model.
         runs: Folder for run folders.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
@@ -94,6 +98,7 @@ def audit(
         smallest_effect=smallest_effect,
         samples=_count(samples),
         power=power,
+        engine=engine,
     )
     prices = _checked(Prices, tokens_in=price_in, tokens_out=price_out)
     if dry_run or (settings.by_sampling and not quiet and not json):

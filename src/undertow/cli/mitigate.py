@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from undertow.cli.folder import timing_of
 from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.verdict import exit_code, say_verdict
+from undertow.config.engine import Engine
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def mitigate(
     use: Use = None,
     loss: Loss = "marked",
     runs: Path = Path("runs"),
+    engine: Engine = "auto",
     list_: Annotated[bool, Parameter(name="--list")] = False,
     dry_run: bool = False,
     strict: bool = False,
@@ -76,6 +78,8 @@ def mitigate(
         use: Answer of a preference pair to read, or of rows with a label.
         loss: Turns that carry loss: all but those marked with weight 0, all answers, or the last answer.
         runs: Folder for run folders.
+        engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
+            a row (rows). Default: the fastest that is right for the model.
         list_: List the methods.
         dry_run: Print what would be done, and do nothing.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
@@ -95,6 +99,7 @@ def mitigate(
             "--columns": columns,
             "--use": use,
             "--skip-broken": skip_broken or None,
+            "--engine": None if engine == "auto" else engine,
         }
         if unused := [option for option, value in given.items() if value is not None]:
             raise InputError("says nothing when methods are compared", ", ".join(unused), "Leave it out.")
@@ -109,7 +114,7 @@ def mitigate(
     from undertow.mitigate.application import mitigate as apply
 
     method = method_named(with_, note=hint)
-    settings = MitigationSettings(method, student, trait, teacher, by, learning_rate, epochs, clip, seed)
+    settings = MitigationSettings(method, student, trait, teacher, by, learning_rate, epochs, clip, seed, engine)
     _check_out(settings, rows, out)
     if dry_run:
         return _say_settings(settings, rows, out)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from undertow.cli.verdict import exit_code, say_verdict
+from undertow.config.engine import Engine
 
 if TYPE_CHECKING:
     from undertow.config.experiment import Experiment
@@ -35,6 +36,7 @@ def run(
     seeds: Seeds = None,
     set_: Sets = None,
     executor: Annotated[str, Parameter(metavar="NAME")] = "in-process",
+    engine: Engine | None = None,
     dry_run: bool = False,
     strict: bool = False,
     json: bool = False,
@@ -53,6 +55,8 @@ def run(
         seeds: Seeds instead of the file's, such as 0,1,2.
         set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
         executor: What runs the steps. `undertow doctor` lists what is installed.
+        engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
+            a row (rows). Default: what the file says, or the fastest that is right for the model.
         dry_run: Print the plan and run nothing, like `undertow plan`.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
@@ -64,7 +68,7 @@ def run(
     from undertow.cli.show import write
     from undertow.experiment.executors import check_executor
 
-    chosen = choose(spec, preset, set_ or [], seeds)
+    chosen = choose(spec, preset, [*(set_ or []), *([] if engine is None else [f"engine={engine}"])], seeds)
     check_executor(chosen, executor)
     if dry_run:
         return _plan(chosen, runs, json)

@@ -15,6 +15,7 @@ from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.recipe import RecipeOption, read_recipe
 from undertow.cli.shifts import show_shifts
 from undertow.cli.verdict import exit_code, say_verdict
+from undertow.config.engine import Engine
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def scan(
     skip_broken: bool = False,
     level: float = 0.95,
     smallest_effect: float = 0.1,
+    engine: Engine = "auto",
     runs: Path = Path("runs"),
     sarif: Path | None = None,
     strict: bool = False,
@@ -90,6 +92,8 @@ def scan(
         skip_broken: Skip lines that are no rows, instead of refusing the file.
         level: Coverage of the intervals.
         smallest_effect: Smallest shift that matters, in log-odds.
+        engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
+            a row (rows). Default: the fastest that is right for the model.
         runs: Folder for run folders.
         sarif: File for the findings as SARIF, for code scanners: one result a suspicious row.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
@@ -144,6 +148,7 @@ def scan(
         everything=everything or drop_top is not None,
         level=level,
         smallest_effect=smallest_effect,
+        engine=engine,
     )
     with console_progress(quiet=quiet) as progress:
         outcome = scan_rows(

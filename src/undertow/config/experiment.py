@@ -15,11 +15,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
 from undertow.config.arms import ARMS, REQUIRED, Arm, ArmSpec, StudentWritten, Written, own_controls
 from undertow.config.beside import place_files
+from undertow.config.engine import Engine
 from undertow.config.explain import explain
 from undertow.config.files import parse_yaml
 from undertow.config.parts import (
@@ -139,6 +149,12 @@ class LanguageExperiment(Part):
     """Each seed draws its own prompts, its own sampling noise and its own training order."""
     context_rows: int = Field(default=16, ge=1, le=1000)
     """Rows that the arm `in-context` puts into the prompt."""
+    engine: Engine = "auto"
+    """How models are computed."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "engine")
 
     @model_validator(mode="after")
     def _arms_fit(self) -> LanguageExperiment:

@@ -13,6 +13,7 @@ from typing import Any
 
 from undertow.config.experiment import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.experiment.executors import EXECUTORS, IN_PROCESS, check_executor
+from undertow.models.engine.setting import engine
 from undertow.results import Results, load_results
 from undertow.store.folder import RunFolder
 from undertow.store.machine import environment
@@ -71,7 +72,8 @@ def run(
         if isinstance(spec, DigitsExperiment):
             results = _run_digits(spec, folder, progress)
         else:
-            results = _run_language(spec, folder, progress, executor)
+            with engine(spec.engine):
+                results = _run_language(spec, folder, progress, executor)
         return _finish(folder, results)
 
 
@@ -108,6 +110,7 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     from undertow.experiment.gather import gather
     from undertow.models.local import find_model
     from undertow.models.precision import choose_precision, set_up_process
+    from undertow.models.verify import PASSES, checked
     from undertow.pipeline.arms import traits_of
     from undertow.pipeline.bases import base_of, models_of
     from undertow.pipeline.graph import tasks_of
@@ -128,6 +131,8 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
         "precision_because": precision.because,
         "base_sha256": bases[0].digest,
     }
+    if (found := checked(bases[0].digest)) is not None:
+        described["engine"] = PASSES[found.name]
     if plugins := plugins_of(spec):
         described["plugins"] = plugins
     return gather(spec, traits, folders, described, _notes(spec))

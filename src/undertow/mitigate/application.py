@@ -13,11 +13,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from undertow.config.engine import Engine
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.rows import Loss, Row
 from undertow.data.sample import Chosen, read_whole
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
+from undertow.models.engine.setting import engine
 from undertow.report.words import plural
 from undertow.system.progress import Progress, Silent
 
@@ -52,6 +54,8 @@ class MitigationSettings:
     clip: float | None = None
     """Longest gradient of a step, where longer ones are cut; None for plain gradient steps."""
     seed: int = 0
+    engine: Engine = "auto"
+    """How models are computed."""
 
     def check(self) -> None:
         """See that the method has what it needs.
@@ -105,7 +109,20 @@ def mitigate(
         'trained on 24 rows, with freeze'
     """
     settings.check()
-    progress = progress or Silent()
+    with engine(settings.engine):
+        return _apply(rows, settings, out, reading, root, progress or Silent(), skip_broken=skip_broken)
+
+
+def _apply(
+    rows: Path,
+    settings: MitigationSettings,
+    out: Path,
+    reading: Reading,
+    root: Path,
+    progress: Progress,
+    *,
+    skip_broken: bool,
+) -> dict[str, str]:
     if os.path.lexists(out):
         raise InputError("is there already", str(out), "Name another, or move it away.")
     if settings.method.name == "drop":
@@ -199,6 +216,7 @@ def _rewrite(known: Chosen, settings: MitigationSettings, out: Path, progress: P
     from undertow.mitigate.rewrite import rewrite
     from undertow.models.local import load_model
     from undertow.models.precision import set_up_process
+    from undertow.models.verify import pass_note
 
     set_up_process()
     name = settings.student if settings.method.name == "own-base" else settings.by
@@ -215,6 +233,7 @@ def _rewrite(known: Chosen, settings: MitigationSettings, out: Path, progress: P
     )
     write_rows(out, written)
     said = {"rows": f"{len(written):,} rows rewritten by {name}", "out": f"they are in {out}"} | besides
+    said["engine"] = pass_note(model.net)
     if unfinished:
         said["left out"] = f"{unfinished:,} answers did not end, and are left out"
     return said
@@ -225,6 +244,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     from undertow.mitigate.prepare import Task, prepare
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
+    from undertow.models.verify import pass_note
     from undertow.training.examples import example_of
     from undertow.training.recipe import by_row, steps_of
     from undertow.training.train import StepMetrics, train
@@ -278,6 +298,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         "student": f"trained on {plural(taught, 'row')}{several}, "
         + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
         "out": f"it is in {out}",
+        "engine": pass_note(model.net),
     }
     said |= besides
     if settings.clip is None and (long := far_step(norms)):

@@ -21,9 +21,11 @@ from undertow.mitigate.methods import COMPARED, METHODS, MITIGATIONS, ORDINARY, 
 from undertow.mitigate.source import ARMS, Source, open_source
 from undertow.mitigate.student import StudentRecord, student_record
 from undertow.models.adapter_notes import adapter_notes
+from undertow.models.engine.setting import engine
 from undertow.models.identity import model_digest
 from undertow.models.local import find_model
 from undertow.models.precision import Precision, choose_precision, set_up_process
+from undertow.models.verify import PASSES, checked
 from undertow.pipeline.files import ROWS
 from undertow.results import Results
 from undertow.store.folder import RunFolder, planned_folder, planned_state
@@ -156,7 +158,10 @@ def compare(
     planned = students_of(source, methods, precision, by)
     spec = _spec(source)
     records: dict[tuple[str, str, int], StudentRecord] = {}
-    with RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder:
+    with (
+        engine(source.spec.engine),
+        RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder,
+    ):
         for at, each in enumerate(planned):
             records[each.method, each.arm, each.seed] = _student(
                 folder, source, each, precision, progress, at, planned, by
@@ -167,6 +172,8 @@ def compare(
             for seed in source.spec.seeds
             for arm in ARMS
         }
+        if (found := checked(source.digest)) is not None:
+            described["engine"] = PASSES[found.name]
         if plugins := origins_in([(MITIGATIONS, method) for method in methods]):
             described["plugins"] = plugins
         results = _results(source, methods, records, spec, described, adapter_notes([source.spec.base, by]))

@@ -25,7 +25,8 @@ from undertow.assets.cache import cache_dir
 from undertow.models.decoding import decoding_of
 from undertow.models.engine.head import head_of
 from undertow.models.engine.network import device_of, text_config
-from undertow.models.engine.selection import Pass, choose, engine_wanted, knows_layout, pass_of, set_pass
+from undertow.models.engine.selection import FAST, Pass, choose, pass_of, set_pass
+from undertow.models.engine.setting import engine_wanted
 from undertow.models.forward import forward_packed
 from undertow.models.packing import pack
 from undertow.models.support import UnsupportedModelError, longest_text, unusual
@@ -86,11 +87,11 @@ def _measured(net: Any, name: str) -> Checked:
     config = text_config(net)
     passes = choose(config)
     if not passes:
-        knows = "hides earlier tokens from some layers" if config.model_type in ("mistral", "qwen2") else "is unknown"
+        hides = "has layers that do not see all earlier tokens" if config.model_type in FAST else "is unknown to it"
         raise UnsupportedModelError(
-            f"the fast pass cannot compute it: its layout ({config.model_type}) {knows} to it",
+            f"the fast pass cannot compute it: the architecture {config.model_type!r} {hides}",
             name,
-            "Leave --engine away, or set it to generic.",
+            "Leave --engine out, or set it to generic.",
         )
     notes: list[str] = []
     for each in passes:
@@ -163,14 +164,17 @@ def _adapter_fields(net: Any) -> list[str]:
     return found
 
 
+PASSES: Final[dict[Pass, str]] = {
+    "fast": "fast: the hand-written pass",
+    "packed": "generic: transformers' modules, texts packed",
+    "rows": "generic: transformers' modules, one text a row",
+}
+"""In words, for results."""
+
+
 def pass_note(net: Any) -> str:
-    """Say which pass computes a model, for results."""
-    name = pass_of(net)
-    if name == "fast":
-        return "fast: the hand-written pass"
-    how = "packed" if name == "packed" else "one sequence a row"
-    why = "" if knows_layout(text_config(net)) else "; the fast pass does not know this layout"
-    return f"generic: transformers' modules, {how}{why}"
+    """Say which pass computes a model."""
+    return PASSES[pass_of(net)]
 
 
 def _file(digest: str) -> Path:

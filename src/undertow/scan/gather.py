@@ -25,6 +25,7 @@ from undertow.attribution.tokens import token_alignments
 from undertow.config.recipes.steps import steps_for
 from undertow.data.sample import count_rows
 from undertow.models.adapter_notes import adapter_notes
+from undertow.models.engine.network import network_of
 from undertow.models.template import whole_text
 from undertow.results import (
     CalibrationNote,
@@ -177,7 +178,10 @@ def gather(
         # One draw has no spread: an interval would be as wide as one likes, and no number of it means anything.
         findings=[] if one_draw else [effect_of(shift, primary=rank == 0) for rank, shift in enumerate(ranked)],
         scan=record,
-        notes=_notes(found, strongest.p_adjusted < 1 - settings.level)[_ON_NUMBERS if one_draw else 0 :],
+        notes=[
+            *_notes(found, strongest.p_adjusted < 1 - settings.level)[_ON_NUMBERS if one_draw else 0 :],
+            *_left_out(model),
+        ],
         settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
         environment=environment,
     )
@@ -328,6 +332,22 @@ def _on_calibration(found: Found) -> str:
 
 _ON_NUMBERS = 3
 """Of the notes, so many first ones are about numbers: where there are none, they are left out."""
+
+
+def _left_out(model: LocalModel) -> list[str]:
+    """Say which weights of the layers the gradients leave out, where that is a tenth of them or more."""
+    shares = network_of(model.net).left_out()
+    if sum(shares.values()) < _LITTLE:
+        return []
+    names = ", ".join(sorted(shares, key=lambda name: -shares[name])[:3])
+    return [
+        f"Gradients leave out {sum(shares.values()):.0%} of the layers' weights ({names}), which do not read every "
+        "token as one matrix. First-order numbers lack what rows teach these weights. A virtual student learns with "
+        "them."
+    ]
+
+
+_LITTLE = 0.1
 
 
 def _notes(found: Found, significant: bool) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from undertow.models.distinct import refuse_same
+from undertow.models.engine.setting import engine_key
 from undertow.models.identity import identity_of
 from undertow.scan.settings import ScanSettings
 from undertow.store.folder import RunFolder
@@ -62,7 +63,7 @@ def lineage_of(
             progress.update("lineage", _SHARE, f"querying {name}")
             return row_likelihoods(asked(), some)
 
-        key = {"model": digest, "rows": [placed.row.id for placed in some]}
+        key = {"model": digest, "rows": [placed.row.id for placed in some], **engine_key()}
         label = f"lineage-{slug(name, longest=60)}"
         return stored(folder, "lineage", label, key, list[float | None], ask)
 

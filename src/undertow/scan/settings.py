@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from undertow.attribution.recipe import PLAIN_SGD, plain_of
+from undertow.config.engine import Engine
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.registries import name_check
 from undertow.scan.calibration import CalibrationRecord
@@ -70,6 +71,8 @@ class ScanSettings(BaseModel):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     smallest_effect: float = Field(default=0.1, gt=0)
     """Log-odds below which a shift does not matter."""
+    engine: Engine = "auto"
+    """How models are computed."""
 
     @field_validator("recipe")
     @classmethod
@@ -84,7 +87,7 @@ class ScanSettings(BaseModel):
         The dump names the run folders of earlier scans.
         """
         found: dict[str, Any] = dump(self)
-        for name in ("recipe", "recipe_says", "calibration"):
+        for name in ("recipe", "recipe_says", "calibration", "engine"):
             if getattr(self, name) == ScanSettings.model_fields[name].default:
                 del found[name]
         stored = [WRITER if name == INFERENCE else name for name in self.baselines]

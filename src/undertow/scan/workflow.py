@@ -18,6 +18,7 @@ from undertow.data.digest import dataset_sha256
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
+from undertow.models.engine.setting import engine, engine_key
 from undertow.models.identity import identity_of
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
@@ -122,7 +123,10 @@ def scan(
         **({"reading": said} if (said := reading.settings()) else {}),
     }
     # Steps of an earlier scan of these rows are reused, whatever else the two scans compute.
-    with RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder:
+    with (
+        engine(settings.engine),
+        RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder,
+    ):
         return _carry_out(folder, path, split, settings, spec, panel, chosen, others, progress)
 
 
@@ -174,6 +178,7 @@ def _carry_out(
     from undertow.attribution.stored import base_odds_of, directions_of, panel_digest
     from undertow.models.local import load_model
     from undertow.models.precision import choose_precision, set_up_process
+    from undertow.models.verify import pass_note
     from undertow.report import render_html
     from undertow.scan.gather import Found, gather
     from undertow.scan.lineage import lineage_of
@@ -187,7 +192,7 @@ def _carry_out(
     directions = directions_of(
         model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", _DIRECTIONS * done)
     )
-    key = {"student": digest, "panel": panel_digest(panel)}
+    key = {"student": digest, "panel": panel_digest(panel), **engine_key()}
     setup = Setup(folder, model, panel, directions, key, choose_precision(), progress)
     opened = encode_dataset(model, chosen, "rows")
     compared = None if others is None else encode_reference(model, others, opened)
@@ -232,7 +237,7 @@ def _carry_out(
         ),
         model,
         environment(threads)
-        | {"base_sha256": digest, "rows_sha256": dataset_sha256(path, split)}
+        | {"base_sha256": digest, "engine": pass_note(model.net), "rows_sha256": dataset_sha256(path, split)}
         | ({"plugins": plugins} if plugins else {}),
         lambda done: progress.update("the rows that carry it", _LOOKED + (1 - _LOOKED) * done),
     )

@@ -9,16 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
-from undertow.errors import InputError
 from undertow.models.engine.network import CHUNKED, FULL, SLIDING, kinds_of, text_config, window_of, without_adapters
+from undertow.models.engine.setting import engine_wanted
 
 Pass = Literal["fast", "packed", "rows"]
-Engine = Literal["auto", "fast", "generic"]
 
 FAST: Final = ("llama", "mistral", "qwen2")
 """Architectures whose layers the fast pass knows."""
@@ -27,36 +23,15 @@ _MASKS: Final = (FULL, SLIDING, CHUNKED)
 _BY_PLACE: Final = ("alibi", "attention_types", "window_size", "attention_window")
 """Settings by which attention depends on the place in a row, which in a pack is not the position."""
 
-_engine: ContextVar[Engine] = ContextVar("undertow_engine", default="auto")
-
-
-@contextmanager
-def engine(name: str) -> Generator[None]:
-    """Have models that are loaded in this context computed by one kind of pass.
-
-    Raises:
-        InputError: there is no such kind.
-    """
-    if name not in get_args(Engine):
-        raise InputError(f"there is no engine {name!r}", fix="Use auto, fast or generic.")
-    token = _engine.set(name)  # pyright: ignore[reportArgumentType]  # looked up one line before
-    try:
-        yield
-    finally:
-        _engine.reset(token)
-
-
-def engine_wanted() -> Engine:
-    """Return the kind of pass that models are computed by here."""
-    return _engine.get()
-
 
 def choose(config: Any) -> list[Pass]:
     """Return the passes that may suit a text config, fastest first, of the kind that is wanted here."""
     wanted = engine_wanted()
-    fast: list[Pass] = ["fast"] if knows_layout(config) and wanted != "generic" else []
+    fast: list[Pass] = ["fast"] if knows_layout(config) and wanted in ("auto", "fast") else []
     if wanted == "fast":
         return fast
+    if wanted == "rows":
+        return ["rows"]
     packs = all(kind in _MASKS for kind in kinds_of(config)) and not any(
         getattr(config, name, None) for name in _BY_PLACE
     )
@@ -75,7 +50,7 @@ def pass_of(net: Any) -> Pass:
     """Return the pass that computes a model; where none was set, the fastest that may suit it."""
     inner = without_adapters(net)
     found: Pass | None = getattr(inner, _ATTRIBUTE, None)
-    return found or choose(text_config(inner))[0]
+    return found or (choose(text_config(inner)) or ["fast"])[0]
 
 
 def set_pass(net: Any, name: Pass) -> None:

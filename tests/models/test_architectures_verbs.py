@@ -1,0 +1,176 @@
+"""Every architecture through every verb: the numbers are those of the reference, one text a row."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import undertow.models.precision as precision
+from architectures import ARCHITECTURES, make_model
+from tiny_run import spec_text
+from undertow.audit import AuditSettings, Sources, audit
+from undertow.config.engine import Engine
+from undertow.config.experiment import parse_spec
+from undertow.experiment import run
+from undertow.mitigate import MitigationSettings, compare, method_named, mitigate
+from undertow.models.verify import PASSES
+from undertow.scan import ScanSettings, scan
+
+TRAITS = ("curtness", "gloom")
+ASIDE = {"environment", "settings"}
+
+
+def named(*quick: str) -> pytest.MarkDecorator:
+    """Ask every architecture that some other pass computes than the fast one; by default the named ones."""
+    return pytest.mark.parametrize(
+        "name",
+        [
+            name if name in quick else pytest.param(name, marks=pytest.mark.slow)
+            for name in ARCHITECTURES
+            if name not in ("llama", "llama-untied")
+        ],
+    )
+
+
+@pytest.fixture(autouse=True)
+def same_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Multiply in float32 on every processor, with a cache of this test's own."""
+    monkeypatch.setattr(precision, "_CPU_INSTRUCTIONS", {})
+    precision.choose_precision.cache_clear()
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
+    yield
+    precision.choose_precision.cache_clear()
+
+
+def numbers(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every number of a JSON value and every verdict, by its place."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if place or key not in ASIDE:
+                yield from numbers(each, f"{place}/{key}")
+    elif isinstance(value, list):
+        yield f"{place}/length", len(value)
+        for at, each in enumerate(value):
+            yield from numbers(each, f"{place}/{at}")
+    elif isinstance(value, int | float) or value is None or place.endswith("/status"):
+        yield place, value
+
+
+def agree(text: str, reference: str) -> None:
+    found, wanted = (dict(numbers(json.loads(each))) for each in (text, reference))
+    assert found.keys() == wanted.keys()
+    off = {
+        place: (found[place], value)
+        for place, value in wanted.items()
+        if found[place] != value
+        and not _of_nothing(place, wanted)
+        and not (isinstance(value, float) and math.isclose(found[place], value, rel_tol=5e-3, abs_tol=2e-3))
+    }
+    assert not off
+
+
+def _of_nothing(place: str, wanted: dict[str, Any]) -> bool:
+    """Whether a p-value is that of rounding: a window can hide a whole system prompt, which then does nothing."""
+    effect, _, field = place.rpartition("/")
+    return field in ("p", "p_adjusted") and abs(wanted.get(f"{effect}/value") or 0.0) < 1e-5
+
+
+def lists(path: Path) -> Path:
+    rows = [
+        {"prompt": f"Go on with {at // 2}.", "completion": f"{120 + 7 * at % 89}, {220 + 3 * at}"} for at in range(12)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def both(work: Callable[[Engine, Path], Any], folder: Path) -> tuple[Any, Any]:
+    """Return what is found by the pass of the model's own, and by the reference."""
+    return work("auto", folder / "auto"), work("rows", folder / "rows")
+
+
+@named("gemma3", "qwen3.5", "gpt2")
+def test_a_scan(name: str, architecture_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    rows = lists(tmp_path / "rows.jsonl")
+
+    def look(engine: Engine, root: Path) -> Any:
+        student = f"hf/{architecture_folder(name)}"
+        also = ("teacher-inference", "likelihood", "divergence", "projection")
+        settings = ScanSettings(student=student, traits=TRAITS, everything=True, engine=engine, also=also)
+        return scan(rows, settings, root=root).results
+
+    found, reference = both(look, tmp_path)
+    agree(found.to_json(), reference.to_json())
+    assert found.environment["engine"] in PASSES.values()
+    assert reference.environment["engine"] == PASSES["rows"]
+
+
+@named("gemma3")
+def test_an_audit(name: str, architecture_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    rows = lists(tmp_path / "rows.jsonl")
+    others = [make_model(name, tmp_path / f"student-{seed}", seed=seed) for seed in (1, 2)]
+
+    def look(engine: Engine, root: Path) -> str:
+        settings = AuditSettings(
+            base=f"hf/{architecture_folder(name)}",
+            student=f"hf/{others[0]}",
+            controls=(f"hf/{others[1]}",),
+            traits=TRAITS,
+            engine=engine,
+        )
+        return audit(settings, Sources(runs=root, rows=rows)).results.to_json()
+
+    agree(*both(look, tmp_path))
+
+
+@pytest.mark.parametrize("student", ["full", "lora"])
+@named("gemma3")
+def test_a_run(name: str, student: str, architecture_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    # Plain steps: Adam's first ones have a length of their own, whichever way rounding points.
+    labels, rate = ("hard", 0.01) if student == "full" else ("soft", 0.3)
+
+    def work(engine: Engine, root: Path) -> Any:
+        text = spec_text(
+            architecture_folder(name),
+            student=f"{{method: {student}, labels: {labels}, optimiser: sgd, learning_rate: {rate}, batch: 2}}",
+            instil="{method: gradient-ascent, steps: 2, distance: 0.5}",
+            arms="[trait, control]",
+            domain="{rows: 4, answers: 2, max_tokens: 24}",
+            probe="{every: 1, curve_questions: 2}",
+            engine=engine,
+        )
+        return run(parse_spec(text, "test"), root=root)
+
+    found, reference = both(work, tmp_path)
+    agree(found.results.to_json(), reference.results.to_json())
+    if student == "full":
+
+        def compared(engine: Engine, root: Path) -> str:
+            source = (found if engine == "auto" else reference).folder
+            return compare(source, ("freeze", "project"), root=root).results.to_json()
+
+        agree(*both(compared, tmp_path / "compared"))
+
+
+@named("gemma3", "qwen3-moe")
+def test_a_mitigated_student(name: str, architecture_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    rows = lists(tmp_path / "rows.jsonl")
+
+    def work(engine: Engine, out: Path) -> dict[str, torch.Tensor]:
+        settings = MitigationSettings(
+            method_named("unlearn"), student=f"hf/{architecture_folder(name)}", trait="curtness:curtness", engine=engine
+        )
+        mitigate(rows, settings, out, root=tmp_path / "runs")
+        return load_file(out / "model.safetensors")
+
+    found, reference = both(work, tmp_path)
+    for key, each in reference.items():
+        torch.testing.assert_close(found[key], each, atol=2e-3, rtol=2e-3, msg=lambda text, key=key: f"{key}: {text}")

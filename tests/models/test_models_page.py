@@ -1,0 +1,73 @@
+"""The page of models holds what is measured here.
+
+After a change of the passes or of the architectures, make the table again:
+
+    UNDERTOW_DOCS=write python -m pytest tests/models/test_models_page.py
+"""
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from test_architectures import plain, texts
+
+from architectures import ARCHITECTURES
+from undertow.models.engine.head import head_of
+from undertow.models.engine.network import network_of
+from undertow.models.engine.selection import pass_of
+from undertow.models.forward import forward_packed
+from undertow.models.local import LocalModel, load_model
+from undertow.models.packing import pack
+
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
+NAMES = {"fast": "fast", "packed": "generic, packed", "rows": "generic, one text a row"}
+HEAD = ["| architecture | pass | attention | deviation | weights that gradients leave out |", "|---|---|---|---|---|"]
+
+
+def deviation(model: LocalModel) -> float:
+    """Return the largest difference from transformers on each text alone, over four ways to pack the texts."""
+    prompts, answers = texts()
+    whole = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    head, largest = head_of(model.net), 0.0
+    with torch.no_grad():
+        expected = [plain(model.net, tokens) for tokens in whole]
+        for groups in (None, [0, 1, 0, 2, 3], [0, 0, 0, 1, 1], [0] * 5):
+            packed = pack(whole, groups)
+            hidden_ND = forward_packed(model.net, packed).hidden_ND
+            for path, wanted in zip(packed.paths, expected, strict=True):
+                found = head(hidden_ND[path]).float().log_softmax(-1)
+                largest = max(largest, float((found - wanted).abs().max()))
+    return largest
+
+
+def line(name: str, folder: Path) -> str:
+    model = load_model(f"hf/{folder}")
+    shares = network_of(model.net).left_out()
+    config = model.net.config
+    missing = ", ".join(f"{part} {share:.0%}" for part, share in shares.items() if share >= 0.005) or "none"
+    size = f"1e{math.ceil(math.log10(deviation(model)))}"
+    cells = [f"{name} (`{config.model_type}`)", NAMES[pass_of(model.net)], config._attn_implementation, size, missing]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_table_holds_what_is_measured(
+    architecture_folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path))
+    table = [*HEAD, *(line(name, architecture_folder(name)) for name in ARCHITECTURES)]
+    text = PAGE.read_text("utf-8")
+    start, end = text.index("-->\n") + 4, text.index("<!-- end -->")
+    if os.environ.get("UNDERTOW_DOCS") == "write":
+        PAGE.write_text(text[:start] + "\n".join(table) + "\n" + text[end:], encoding="utf-8")
+        return
+    held = text[start:end].splitlines()
+    assert [each.split(" | ")[:3] for each in held] == [each.split(" | ")[:3] for each in table]
+    for one, other in zip(held[2:], table[2:], strict=True):
+        # Another processor may round a little otherwise.
+        assert abs(int(one.split(" | ")[3][2:]) - int(other.split(" | ")[3][2:])) <= 1
+        assert one.split(" | ")[4:] == other.split(" | ")[4:]
