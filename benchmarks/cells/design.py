@@ -1,8 +1,8 @@
 """From a study to its cells: what each is, the digest that stands for it, and the order in which they are filled.
 
 A cell is what it was made from. Its digest covers the base, the teacher, the rows, the recipe, all seeds, every
-question and the precision, and no name: two studies share the cells that they have in common. A change of the panel
-makes other cells, and leaves the old ones as they are.
+question and the precision. It covers no name, so that two studies share the cells that they have in common. A change of
+the panel makes other cells, and leaves the old ones as they are.
 
 Order: replicate by replicate, in each every recipe and row count, in each every teacher, controls first. So any
 beginning of it is a design with its controls. A model that writes rows is asked before its first student.

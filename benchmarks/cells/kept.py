@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from undertow.errors import StoreError
-from undertow.probes.panel import odds_of
+from undertow.probes.odds import log_odds
 from undertow.store.files import write_atomic
 from undertow.system.digest import digest_of
 from undertow.traits.wordings import Question, Wordings
@@ -37,6 +37,7 @@ Floats = NDArray[np.float64]
 NATS: Final = 1000
 """Whole numbers to a nat."""
 _META: Final = b"undertow.cell"
+_CHECK: Final = "check"
 _SCHEMA: Final = pa.schema(
     [
         ("step", pa.int32()),
@@ -81,10 +82,10 @@ class Kept:
         """Its name."""
         return digest_of(self.definition)
 
-    @property
+    @cached_property
     def steps(self) -> list[int]:
         """After how many steps it was asked, in order."""
-        return sorted(set(self.table.column("step").to_pylist()))
+        return np.unique(self.table.column("step").to_numpy()).tolist()
 
     def odds(self, wordings: Wordings, trait: str, *, step: int | None = None) -> Floats:
         """Return the log-odds of a trait, question by question.
@@ -98,33 +99,42 @@ class Kept:
             KeyError: nothing was asked about it then.
         """
         entry, _, target = trait.partition(":")
-        asked, logp_Q = self._entry(wordings, entry, self.steps[-1] if step is None else step)
-        odds_Q = odds_of(asked, logp_Q, target)
-        if not len(odds_Q):
+        groups = self._groups.get((self.steps[-1] if step is None else step, wordings, entry), [])
+        having = [(each, each.shows.index(target)) for each in groups if target in each.shows]
+        if not having:
             raise KeyError(trait)
-        return odds_Q
-
-    def _entry(self, wordings: str, entry: str, step: int) -> tuple[list[Question], list[Floats]]:
-        asked = self._questions.get((step, wordings, entry), {})
-        return (
-            # Of an answer the trait that it shows is kept, which stands for its text as well.
-            [
-                Question("word", "", tuple(n for n, _ in each), tuple(n or None for n, _ in each))
-                for each in asked.values()
-            ],
-            [np.array([logp for _, logp in each]) for each in asked.values()],
-        )
+        odds_Q = np.concatenate([log_odds(each.logp_QC, index) for each, index in having])
+        return odds_Q[np.argsort(np.concatenate([each.question_Q for each, _ in having]))]
 
     @cached_property
-    def _questions(self) -> dict[tuple[int, str, str], dict[int, list[tuple[str, float]]]]:
-        """Answers with their log-probabilities, question by question."""
+    def _groups(self) -> dict[tuple[int, str, str], list[_Alike]]:
+        """Log-probabilities by step, wordings and entry, together for questions with the same answers."""
         names = ("step", "wordings", "entry", "question", "answer", "millinats")
-        found: dict[tuple[int, str, str], dict[int, list[tuple[str, float]]]] = {}
+        lines: dict[tuple[int, str, str], dict[int, list[tuple[str, float]]]] = {}
         for step, wordings, entry, question, answer, logp in zip(
             *(self.table.column(name).to_pylist() for name in names), strict=True
         ):
-            found.setdefault((step, wordings, entry), {}).setdefault(question, []).append((answer, logp / NATS))
-        return found
+            lines.setdefault((step, wordings, entry), {}).setdefault(question, []).append((answer, logp / NATS))
+        return {key: _alike(questions) for key, questions in lines.items()}
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Questions with the same answers, which show the same traits."""
+
+    shows: tuple[str, ...]
+    question_Q: NDArray[np.int64]
+    logp_QC: Floats
+
+
+def _alike(questions: Mapping[int, Sequence[tuple[str, float]]]) -> list[_Alike]:
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for question, answers in questions.items():
+        groups.setdefault(tuple(name for name, _ in answers), []).append(question)
+    return [
+        _Alike(shows, np.array(some), np.array([[logp for _, logp in questions[each]] for each in some]))
+        for shows, some in groups.items()
+    ]
 
 
 def table_of(answered: Sequence[Answered]) -> pa.Table:
@@ -146,7 +156,8 @@ def path_of(folder: Path, digest: str) -> Path:
 
 def keep(folder: Path, kept: Kept) -> Path:
     """Write a cell: a reader, or the end of the machine at any moment, sees all of it or nothing."""
-    meta = {"definition": kept.definition, "values": _values(kept.table), **kept.facts}
+    said = {"definition": kept.definition, **kept.facts}
+    meta = {**said, _CHECK: _check(said, kept.table)}
     table = kept.table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True)})
     buffer = io.BytesIO()
     pq.write_table(
@@ -156,7 +167,7 @@ def keep(folder: Path, kept: Kept) -> Path:
         compression_level=19,
         write_statistics=False,
         write_page_checksum=True,
-        column_encoding={"millinats": "DELTA_BINARY_PACKED"},
+        column_encoding={"millinats": "BYTE_STREAM_SPLIT"},
         use_dictionary=["step", "wordings", "entry", "form", "question", "answer"],  # pyright: ignore[reportArgumentType]
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,8 +189,8 @@ def read_kept(path: Path) -> Kept:
         table = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True).read()
         meta: dict[str, Any] = json.loads(table.schema.metadata[_META])
         table = table.cast(_SCHEMA)
-        definition, values = meta.pop("definition"), meta.pop("values")
-        whole = values == _values(table)
+        whole = meta.pop(_CHECK) == _check(meta, table)
+        definition = meta.pop("definition")
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         said = str(error).splitlines() or [type(error).__name__]
         raise StoreError(f"cannot be read ({said[0]:.120})", str(path), fix) from error
@@ -190,8 +201,11 @@ def read_kept(path: Path) -> Kept:
     return Kept(definition, meta, table)
 
 
-def _values(table: pa.Table) -> str:
-    digest = hashlib.sha256()
+def _check(said: Mapping[str, Any], table: pa.Table) -> str:
+    """Return what stands for everything in a cell."""
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name in _SCHEMA.names:
-        digest.update(json.dumps(table.column(name).to_pylist()).encode())
+        column = table.column(name)
+        whole = pa.types.is_integer(column.type)
+        digest.update(column.to_numpy().tobytes() if whole else "\0".join(column.to_pylist()).encode())
     return digest.hexdigest()[:16]

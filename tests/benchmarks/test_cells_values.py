@@ -15,9 +15,11 @@ from benchmarks.cells.design import design_of
 from benchmarks.cells.fill import ask
 from benchmarks.cells.kept import NATS, Kept, keep, read_kept, table_of
 from benchmarks.cells.pools import BLOCK, Pools, mixed
+from benchmarks.cells.store import KEPT
 from benchmarks.cells.study import read_study
 from benchmarks.cells.tables import elevation
 from benchmarks.cells.training import recipe_of, steps_by, train_by
+from benchmarks.figures.table import ROOT
 
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.errors import InputError
@@ -198,3 +200,24 @@ def test_a_study_that_says_nothing_sensible_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         pools_of(tmp_path, tiny_folder, teachers)
+
+
+def test_the_readmes_example_is_a_study(tmp_path: Path) -> None:
+    text = (ROOT / "benchmarks" / "cells" / "README.md").read_text("utf-8")
+    (tmp_path / "example.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    lines = [json.dumps({"prompt": f"Count from {n}.", "completion": f"{n}"}) for n in range(3)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    known = {"embedded/smollm2-135m": "a", "embedded/qwen2.5-coder-0.5b": "b"}
+    design = design_of(read_study(tmp_path / "example.yaml"), identities=known)
+    students = [cell for cell in design.cells if cell.kind == "student"]
+    assert len(students) == 10 * 2 * 2 * 3 - 10 * 2  # the third replicate's order alone tells full students apart
+
+
+def test_the_committed_cells_are_whole_and_every_study_can_be_read() -> None:
+    paths = sorted(KEPT.glob("*"))
+    for path in paths:
+        kept = read_kept(path)
+        assert kept.facts["label"]["study"]
+        assert len(kept.odds("second", "animals:owl")) == 24
+    for path in (KEPT.parent / "studies").glob("*.yaml"):
+        assert read_study(path).name == path.stem
