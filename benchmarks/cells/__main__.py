@@ -1,8 +1,11 @@
 """The store of cells: students that were trained once and asked everything.
 
-python -m benchmarks.cells plan STUDY.yaml                    its cells, what is missing, and minutes
-python -m benchmarks.cells next STUDY.yaml --minutes 20       fill missing cells, each kept as it comes
-python -m benchmarks.cells show STUDY.yaml                    shifts of every student, own traits in bold
+    python -m benchmarks.cells plan STUDY.yaml
+    python -m benchmarks.cells next STUDY.yaml --minutes 20
+    python -m benchmarks.cells show STUDY.yaml
+
+`plan` says what is missing and how long it takes. `next` fills missing cells and keeps each as it comes. `show` gives
+the shifts of every student. README.md says what a study file holds.
 """
 
 from __future__ import annotations
