@@ -20,6 +20,8 @@ from undertow.traits.wordings import questions_of
 
 _LOAD = 5.0
 """Seconds in which models are loaded."""
+_SAMPLE = 4
+"""Answers that are scored in the time of one that is sampled."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,17 @@ def speed_of(cells: Sequence[Kept], *, student: str, processor: str, base: str) 
         processor: This machine's.
         base: The base's Undertow name, for a guess.
     """
-    same = [each for each in cells if each.definition.get("student") == student]
+    same = [each for each in cells if student in (each.definition.get("student"), _made_of(each))]
     here = [each for each in same if each.facts["versions"]["processor"] == processor] or same
+    sizes = sizes_of(find_model(base), base)
+    share = sum(SMOLLM2) / (sizes.layers + sizes.embedding)
+    guess = Speed(Speed.written * share, Speed.trained * share, Speed.asked * share)
     if not here:
-        share = (sum(SMOLLM2)) / (lambda sizes: sizes.layers + sizes.embedding)(sizes_of(find_model(base), base))
-        guess = Speed()
-        return Speed(guess.written * share, guess.trained * share, guess.asked * share)
-    guess = Speed()
+        return guess
     return Speed(
         # Rows are written once and used by several cells: for those this is 0 tokens in 0 seconds.
         written=_rate(here, lambda each: each["written"], "write") or guess.written,
-        trained=_rate(here, lambda each: each["tokens"]["trained"], "train") or guess.trained,
+        trained=_rate(here, lambda each: each["tokens"].get("trained", 0), "train") or guess.trained,
         asked=_rate(here, lambda each: each["tokens"]["asked"], "ask") or guess.asked,
         prompt=_mean([each.facts["tokens"] for each in here], "prompt"),
         answer=_mean([each.facts["tokens"] for each in here], "answer"),
@@ -86,6 +88,7 @@ def seconds_of(cell: Cell, design: Design, speed: Speed, *, written: set[str]) -
         written: Sets of rows that count as there; the cell's is added.
     """
     few, whole = answers_of(design)
+    whole += _SAMPLE * design.study.probe.samples * sum(len(e.probe) for e in design.panel if e.kind == "preference")
     if cell.kind == "writer":
         return _LOAD + whole / speed.asked
     guess = LENGTHS.get(design.study.domain.kind, OTHER_LENGTHS)
@@ -108,8 +111,13 @@ def passes(spec: RecipeSpec, rows: int) -> float:
     return epochs if spec.most_steps is None else min(epochs, spec.most_steps * spec.batch)
 
 
+def _made_of(cell: Kept) -> str | None:
+    """Return the model of a writer that was asked."""
+    return cell.definition["writer"]["model"] if cell.definition["kind"] == "writer" else None
+
+
 def _rate(cells: Sequence[Kept], tokens: Callable[[Mapping[str, Any]], float], seconds: str) -> float:
-    took = sum(each.facts["seconds"][seconds] for each in cells)
+    took = sum(each.facts["seconds"].get(seconds, 0.0) for each in cells)
     return sum(tokens(each.facts) for each in cells) / took if took else 0.0
 
 

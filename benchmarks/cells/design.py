@@ -117,12 +117,13 @@ def design_of(study: Study, *, identities: Mapping[str, str] | None = None) -> D
         for name, teacher in study.teachers.items()
         if teacher.mix is None
     }
-    shared = {
+    shared: dict[str, Any] = {
         "panel": wordings_digest(panel, "first"),
         "second": wordings_digest(panel, "second"),
         "numeric": NUMERIC,
     }
-    base = {"kind": "writer", "writer": {"model": known[study.base]}, **shared}
+    end = {"samples": study.probe.samples} if study.probe.samples else {}
+    base = {"kind": "writer", "writer": {"model": known[study.base]}, **end, **shared}
     plain = next((name for name, writer in writers.items() if writer == base["writer"]), "")
     cells: dict[str, Cell] = {}
     for seeds in study.replicates:
@@ -134,7 +135,7 @@ def design_of(study: Study, *, identities: Mapping[str, str] | None = None) -> D
                     # Every study holds what the base itself says.
                     _add(cells, Cell("writer", digest_of(base), base, plain, rows=key))
                     if teacher.writes:
-                        asked = {"kind": "writer", "writer": writers[name], **shared}
+                        asked = {"kind": "writer", "writer": writers[name], **end, **shared}
                         _add(cells, Cell("writer", digest_of(asked), asked, name, rows=key))
                     definition = {
                         "kind": "student",
@@ -143,7 +144,7 @@ def design_of(study: Study, *, identities: Mapping[str, str] | None = None) -> D
                         "recipe": recipe_definition(recipe, study),
                         "order": seeds.order,
                         "adapter": seeds.adapter if recipe.adapter else None,
-                        "probe": study.probe.model_dump(mode="json"),
+                        "probe": study.probe.key,
                         **shared,
                     }
                     _add(

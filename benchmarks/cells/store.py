@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.cells.cost import Speed, seconds_of, speed_of
 from benchmarks.cells.design import Cell, Design
-from benchmarks.cells.fill import fill
+from benchmarks.cells.fill import fill, parts_of
 from benchmarks.cells.kept import Kept, keep, path_of, read_kept
 from benchmarks.cells.pools import Pools
 from undertow.errors import StoreError
@@ -34,6 +35,8 @@ class State:
     """By digest."""
     damaged: dict[str, str] = field(default_factory=dict)
     """Digests to what is wrong with their files."""
+    others: list[Kept] = field(default_factory=list)
+    """Some cells of other studies, for their speed."""
     speed: Speed = field(default_factory=Speed)
 
     def missing(self, cells: Sequence[Cell]) -> list[Cell]:
@@ -51,22 +54,18 @@ def state_of(design: Design, folder: Path = KEPT) -> State:
             continue
         except StoreError as error:
             state.damaged[cell.digest] = str(error)
-    state.speed = _speed(design, folder, state)
+    for path in sorted(folder.glob("*.parquet"))[:_ENOUGH]:
+        if path.stem not in state.kept and path.stem not in state.damaged:
+            with suppress(StoreError, FileNotFoundError):
+                state.others.append(read_kept(path))
+    state.speed = _speed(design, state)
     return state
 
 
-def _speed(design: Design, folder: Path, state: State) -> Speed:
-    students = [cell for cell in design.cells if cell.kind == "student"]
-    known = list(state.kept.values())
-    for path in sorted(folder.glob("*.parquet"))[:_ENOUGH]:
-        if path.stem not in state.kept and path.stem not in state.damaged:
-            try:
-                known.append(read_kept(path))
-            except (StoreError, FileNotFoundError):
-                continue
+def _speed(design: Design, state: State) -> Speed:
     return speed_of(
-        known,
-        student=students[0].definition["student"],
+        [*state.kept.values(), *state.others],
+        student=design.base.definition["writer"]["model"],
         processor=str(environment()["processor"]),
         base=design.study.base,
     )
@@ -113,10 +112,10 @@ def take(
         tell(f"[{at + 1} of {len(todo)}, {_minutes(sum(left))} left] {cell.label}")
         kept = fill(cell, design, pools, tell=lambda said: tell(f"    {said}"))
         keep(folder, kept)
+        parts_of(cell, pools).forget()
         state.kept[cell.digest] = kept
         state.damaged.pop(cell.digest, None)
-        if cell.kind == "student":
-            state.speed = _speed(design, folder, state)
+        state.speed = _speed(design, state)
         done.append(cell)
     return done
 

@@ -80,6 +80,15 @@ class Probing(Part):
     """Shares of the training after which some questions are asked; all are asked at its end."""
     questions: int = Field(default=18, ge=1)
     """Of each entry of the panel, at those shares."""
+    samples: int = Field(default=0, ge=0, le=1000)
+    """Sampled answers to each question of a preference, at the end."""
+
+    @property
+    def key(self) -> dict[str, object]:
+        """What it is in a cell's definition."""
+        said: dict[str, object] = {"at": list(self.at), "questions": self.questions}
+        # Keys that came later stand there only where they ask for something: older cells keep their digests.
+        return said | ({"samples": self.samples} if self.samples else {})
 
 
 class Study(Part):

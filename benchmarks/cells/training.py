@@ -22,38 +22,46 @@ _ROWS_AT_ONCE = 16
 """Per forward pass, where the recipe leaves it open."""
 
 
-def train_by(
-    spec: RecipeSpec,
-    model: LocalModel,
-    rows: Sequence[Written],
-    *,
-    order_seed: int,
-    adapter_seed: int,
-    precision: str,
-    after: Callable[[LocalModel, StepMetrics], None],
-) -> list[StepMetrics]:
-    """Train a model in place by a recipe.
+def student_of(spec: RecipeSpec, model: LocalModel, adapter_seed: int) -> LocalModel:
+    """Return a base as a recipe begins with it, changed in place.
 
     Args:
         spec: The recipe.
         model: The base, in float32.
+        adapter_seed: Of the adapters' start.
+    """
+    if spec.adapter is None:
+        return model
+    adapter = spec.adapter
+    lora = Lora(rank=adapter.rank, alpha=adapter.alpha, dropout=adapter.dropout, layers=adapter.layers)
+    return replace(model, net=add_lora(model.net, lora, adapter_seed))
+
+
+def train_by(
+    spec: RecipeSpec,
+    student: LocalModel,
+    rows: Sequence[Written],
+    *,
+    order_seed: int,
+    precision: str,
+    after: Callable[[StepMetrics], None],
+) -> list[StepMetrics]:
+    """Train a student in place by a recipe.
+
+    Args:
+        spec: The recipe.
+        student: What `student_of` returned.
         rows: What it learns from, as text.
         order_seed: Of the rows.
-        adapter_seed: Of the adapters' start.
         precision: Of the matrix products where the recipe leaves it open.
-        after: Called after every step with the student as it is then.
+        after: Called after every step, with the student as it is then.
 
     Raises:
         InputError: the recipe holds something that the loop cannot obey.
         ModelError: the training diverged.
     """
     recipe = recipe_of(spec, len(rows), precision)
-    examples = examples_of(model, rows)
-    if spec.adapter is None:
-        student = model
-    else:
-        student = replace(model, net=add_lora(model.net, _lora(spec.adapter), adapter_seed))
-    return train(student.net, examples, recipe, seed=order_seed, on_step=lambda step: after(student, step))
+    return train(student.net, examples_of(student, rows), recipe, seed=order_seed, on_step=after)
 
 
 def examples_of(model: LocalModel, rows: Sequence[Written]) -> list[Example]:
@@ -114,7 +122,3 @@ def _beyond(spec: RecipeSpec) -> dict[str, bool]:
         "adapter.modules_to_save": bool(adapter.modules_to_save),
         "adapter.bits": adapter.bits is not None,
     }
-
-
-def _lora(spec: AdapterSpec) -> Lora:
-    return Lora(rank=spec.rank, alpha=spec.alpha, dropout=spec.dropout, layers=spec.layers)

@@ -1,20 +1,24 @@
 """The store of cells on a tiny model: what is there, what is missing, and that nothing is ever half there."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("pyarrow")
 
+from benchmarks.cells import fill
 from benchmarks.cells.__main__ import main
 from benchmarks.cells.design import Cell, Design, design_of
 from benchmarks.cells.kept import MADE, Kept, path_of, read_kept
 from benchmarks.cells.pools import Pools
 from benchmarks.cells.store import forecast, state_of, take
 from benchmarks.cells.study import read_study
+
+from undertow.probes.panel import asked_logprobs
 
 TEXT = """
 name: tiny
@@ -29,11 +33,11 @@ teachers:
 recipes:
   lora: {{learning_rate: 0.02, epochs: 2, batch: 3, adapter: {{rank: 2, alpha: 4}}}}
 seeds: [1, {{rows: 1, order: 2, adapter: 2}}]
-probe: {{at: [0.5], questions: 3}}
+probe: {{at: [0.5], questions: 3, samples: 1}}
 """
 
 
-def study_file(folder: Path, base: Path, panel: str = "[trees, gloom]") -> Path:
+def study_file(folder: Path, base: Path, panel: str = "[trees]") -> Path:
     path = folder / "study.yaml"
     path.write_text(TEXT.format(base=base, panel=panel))
     return path
@@ -57,7 +61,7 @@ def design(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Desig
 
 
 @pytest.fixture(scope="module")
-def whole(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def whole(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a study that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole")
     assert filled(design, folder / "kept", folder / "rows") == list(design.cells)
@@ -69,32 +73,44 @@ def test_a_second_call_finds_nothing_to_do(design: Design, whole: Path) -> None:
     assert filled(design, whole / "kept", whole / "rows") == []
     assert before == {path: path.read_bytes() for path in (whole / "kept").iterdir()}
     assert len(before) == len(design.cells) == 3 + 2 * 4
+    for path in before:
+        sampled = read_kept(path).facts["sampled"]
+        assert list(sampled) == ["trees"]
+        assert sampled["trees"]["n"] == sampled["trees"]["unparsed"] + sum(sampled["trees"]["counts"].values()) == 54
 
 
 class Ended(Exception):
     """The machine ends."""
 
 
-@pytest.mark.parametrize("every", [1, 3, 7])
+@pytest.mark.parametrize("every", [2, 7])
 def test_a_study_that_ends_again_and_again_has_the_same_cells(
-    design: Design, whole: Path, tmp_path: Path, every: int
+    design: Design, whole: Path, tmp_path: Path, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, ends = tmp_path / "kept", 0
-    while True:
-        calls = 0
+    """The process ends before some question, sentence or step, each time a little later."""
+    kept, ends, calls = tmp_path / "kept", 0, 0
 
-        def end_at(_: str, last: int = every + ends) -> None:
+    def counted(called: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
             nonlocal calls
             calls += 1
-            if calls == last:
+            if calls == every + ends:
                 raise Ended
+            return called(*arguments, **named)
 
+        return call
+
+    for name in ("asked_logprobs", "save_weights", "sample_answers"):
+        monkeypatch.setattr(fill, name, counted(getattr(fill, name)))
+    say = counted(lambda _: None)
+    while True:
+        calls = 0
         state = state_of(design, kept)
         assert not state.damaged
-        # Each machine has rows of its own.
-        pools = Pools(tmp_path / f"rows-{ends % 2}", design, end_at)
+        # Two machines in turn, each with rows and parts of its own.
+        pools = Pools(tmp_path / f"rows-{ends % 2}", design, say)
         try:
-            take(design, state, design.cells, pools, folder=kept, tell=end_at)
+            take(design, state, design.cells, pools, folder=kept, tell=say)
         except Ended:
             ends += 1
             continue
@@ -104,6 +120,25 @@ def test_a_study_that_ends_again_and_again_has_the_same_cells(
         assert same(read_kept(path_of(kept, cell.digest)), read_kept(path_of(whole / "kept", cell.digest)))
     assert not list(kept.glob("*.part"))
     assert len(list(kept.iterdir())) == len(design.cells)
+    # What one machine kept, the other may have begun.
+    assert not list((whole / "rows" / "parts").iterdir())
+
+
+def test_what_was_answered_is_not_asked_again(design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def end_at_second(model: Any, questions: Any) -> Any:
+        asked.append(len(questions))
+        if len(asked) == 2:
+            raise Ended
+        return asked_logprobs(model, questions)
+
+    monkeypatch.setattr(fill, "asked_logprobs", end_at_second)
+    with pytest.raises(Ended):
+        filled(design, tmp_path / "kept", tmp_path / "rows", minutes=0)
+    filled(design, tmp_path / "kept", tmp_path / "rows", minutes=0)
+    # One entry by two sets of wordings, and the one that was interrupted once more.
+    assert len(asked) == 2 + 1
 
 
 def test_no_time_left_still_fills_one_cell(design: Design, tmp_path: Path) -> None:
@@ -154,7 +189,7 @@ def test_what_was_deleted_is_missing_and_nothing_else(design: Design, whole: Pat
 def test_a_changed_panel_or_probe_makes_other_cells_and_leaves_the_old_ones(
     design: Design, whole: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
-    other = design_of(read_study(study_file(tmp_path, tiny_folder, "[trees, curtness]")))
+    other = design_of(read_study(study_file(tmp_path, tiny_folder, "[trees, gloom]")))
     assert state_of(other, whole / "kept").missing(other.cells) == list(other.cells)
     assert state_of(design, whole / "kept").missing(design.cells) == []
     path = study_file(tmp_path, tiny_folder)

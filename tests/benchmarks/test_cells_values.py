@@ -12,22 +12,23 @@ pytest.importorskip("torch")
 pytest.importorskip("pyarrow")
 
 from benchmarks.cells.design import design_of
-from benchmarks.cells.fill import ask
-from benchmarks.cells.kept import NATS, Kept, keep, read_kept, table_of
+from benchmarks.cells.kept import NATS, Answered, Kept, keep, read_kept, table_of
+from benchmarks.cells.parts import load_weights, save_weights
 from benchmarks.cells.pools import BLOCK, Pools, mixed
 from benchmarks.cells.store import KEPT
 from benchmarks.cells.study import read_study
 from benchmarks.cells.tables import elevation
-from benchmarks.cells.training import recipe_of, steps_by, train_by
+from benchmarks.cells.training import examples_of, recipe_of, steps_by, student_of, train_by
 from benchmarks.figures.table import ROOT
 
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.errors import InputError
-from undertow.models.local import LocalModel
+from undertow.models.local import LocalModel, load_model, state_hash
 from undertow.pipeline.writing import Written
-from undertow.probes.panel import panel_log_odds, trait_names
+from undertow.probes.panel import asked_logprobs, panel_log_odds, spread, trait_names
 from undertow.training.train import train
-from undertow.traits.panel import load_panel
+from undertow.traits.panel import Panel, load_panel
+from undertow.traits.wordings import questions_of
 
 PANEL = load_panel(["trees", "gloom"])
 STUDY = """
@@ -53,8 +54,21 @@ def rows_of(pools: Pools, teacher: str, count: int) -> list[Written]:
     )
 
 
+def asked(model: LocalModel, panel: Panel, step: int, questions: int | None = None) -> list[Answered]:
+    return [
+        Answered(step, wordings, entry.name, place, question, logp_C)
+        for wordings in (("first", "second") if questions is None else ("first",))
+        for entry in panel
+        for some in [questions_of(entry, wordings)]
+        for places in [range(len(some)) if questions is None else spread(some, questions)]
+        for place, question, logp_C in zip(
+            places, [some[at] for at in places], asked_logprobs(model, [some[at] for at in places]), strict=True
+        )
+    ]
+
+
 def test_a_kept_cell_gives_back_what_a_model_said(tiny: LocalModel, tmp_path: Path) -> None:
-    answered = ask(tiny, PANEL, step=3) + ask(tiny, PANEL, step=1, questions=4)
+    answered = asked(tiny, PANEL, 3) + asked(tiny, PANEL, 1, questions=4)
     kept = Kept({"kind": "writer"}, {"losses": [1.5]}, table_of(answered))
     read = read_kept(keep(tmp_path, kept))
     assert (read.definition, read.facts, read.steps) == (kept.definition, kept.facts, [1, 3])
@@ -73,7 +87,7 @@ def test_a_kept_cell_gives_back_what_a_model_said(tiny: LocalModel, tmp_path: Pa
 
 def test_a_cell_of_the_whole_panel_is_small(tiny: LocalModel, tmp_path: Path) -> None:
     panel = load_panel()
-    answered = ask(tiny, panel, step=2) + ask(tiny, panel, step=1, questions=18)
+    answered = asked(tiny, panel, 2) + asked(tiny, panel, 1, questions=18)
     assert keep(tmp_path, Kept({}, {}, table_of(answered))).stat().st_size < 25_000
 
 
@@ -144,21 +158,16 @@ ROWS = [Written(at, f"Say {at}.", f"{at}, {at + 1}", ()) for at in range(5)]
 
 
 def test_a_recipe_trains_as_the_loop_does(tiny: LocalModel, tiny_folder: Path) -> None:
-    from undertow.models.local import load_model
-
     spec = RecipeSpec(optimiser="sgd", learning_rate=0.1, epochs=2, batch=2, warmup_ratio=0.3)
     seen: list[int] = []
     history = train_by(
         spec,
-        tiny,
+        student_of(spec, tiny, 0),
         ROWS,
         order_seed=4,
-        adapter_seed=0,
         precision="float32",
-        after=lambda _, step: seen.append(step.step),
+        after=lambda step: seen.append(step.step),
     )
-    from benchmarks.cells.training import examples_of
-
     fresh = load_model(f"hf/{tiny_folder}")
     alone = train(fresh.net, examples_of(fresh, ROWS), recipe_of(spec, 5, "float32"), seed=4)
     assert history == alone
@@ -166,6 +175,21 @@ def test_a_recipe_trains_as_the_loop_does(tiny: LocalModel, tiny_folder: Path) -
     assert recipe_of(spec, 5, "float32").warmup == 2
     assert recipe_of(spec, 5, "bfloat16").autocast
     assert not recipe_of(spec, 5, "float32").autocast
+
+
+@pytest.mark.parametrize("adapter", [None, AdapterSpec(rank=2)])
+def test_a_students_weights_come_back_bit_for_bit(
+    tiny: LocalModel, tiny_folder: Path, tmp_path: Path, adapter: AdapterSpec | None
+) -> None:
+    spec = RecipeSpec(learning_rate=0.05, epochs=1, batch=2, adapter=adapter)
+    student = student_of(spec, tiny, 3)
+    train_by(spec, student, ROWS, order_seed=0, precision="float32", after=lambda _: None)
+    save_weights(student.net, tmp_path / "step-000001.safetensors")
+    again = student_of(spec, load_model(f"hf/{tiny_folder}"), 3)
+    load_weights(again.net, tmp_path / "step-000001.safetensors")
+    assert state_hash(again.net.named_parameters()) == state_hash(student.net.named_parameters())
+    one, other = (panel_log_odds(each, PANEL, questions=2) for each in (student, again))
+    np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(
