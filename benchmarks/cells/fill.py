@@ -55,7 +55,6 @@ def fill(cell: Cell, design: Design, pools: Pools, *, tell: Callable[[str], None
     pools.spent.seconds, pools.spent.tokens = 0.0, 0
     facts = _writer(cell, design, pools, tell) if cell.kind == "writer" else _student(cell, design, pools, tell)
     answered: list[Answered] = facts.pop("answered")
-    found = environment(threads)
     seconds = facts.pop("seconds")
     facts |= {
         "label": {
@@ -68,7 +67,7 @@ def fill(cell: Cell, design: Design, pools: Pools, *, tell: Callable[[str], None
         },
         "tokens": facts["tokens"] | {"asked": sum(len(a.logp_C) for a in answered)},
         "written": pools.spent.tokens,
-        "versions": {key: found[key] for key in ("python", "packages", "processor", "cores", "threads")},
+        "versions": {**versions(), "threads": threads},
         "seconds": {
             **{key: round(value, 2) for key, value in seconds.items()},
             "write": round(pools.spent.seconds, 2),
@@ -151,6 +150,13 @@ def _student(cell: Cell, design: Design, pools: Pools, tell: Callable[[str], Non
         "tokens": trained["tokens"],
         "seconds": {"train": trained["seconds"], "ask": asking},
     }
+
+
+@cache
+def versions() -> dict[str, Any]:
+    """Return the packages' versions and the processor of this machine."""
+    found = environment()
+    return {key: found[key] for key in ("python", "packages", "processor", "cores")}
 
 
 def parts_of(cell: Cell, pools: Pools) -> Parts:

@@ -27,6 +27,7 @@ from undertow.data.files import require_rows
 from undertow.domains.find import find_domain
 from undertow.domains.mentions import Mentions
 from undertow.errors import InputError, ModelError
+from undertow.models.constrain import Automaton
 from undertow.models.local import load_model
 from undertow.models.prompted import PromptedModel
 from undertow.models.protocol import Model
@@ -62,6 +63,9 @@ class Pools:
     _writer: tuple[tuple[str, str], Model] | None = None
     """The last one in memory, by its teacher's name and the type of its weights."""
 
+    _automaton: list[Automaton | None] = field(default_factory=list)
+    """Its format, once it is known."""
+
     def rows(self, cell: Cell) -> list[Written]:
         """Return the rows that a student learns from; those that are not there are written.
 
@@ -80,13 +84,14 @@ class Pools:
         """
         wanted = (name, dtype or self.design.study.precision)
         if self._writer is None or self._writer[0] != wanted:
-            self._writer = None  # before the next one is loaded
+            self.release()  # before the next one is loaded
             self._writer = (wanted, self._load(*wanted))
         return self._writer[1]
 
     def release(self) -> None:
         """Let the model in memory go."""
         self._writer = None
+        self._automaton.clear()
 
     def _set(self, name: str, definition: Definition) -> list[Written]:
         count: int = definition["count"]
@@ -124,17 +129,19 @@ class Pools:
         study = self.design.study
         self.tell(f"{name} writes ({so_far})")
         model = self.writer(name)
-        began = time.monotonic()
         settings = settings_of(study, BLOCK)
         about = find_domain(settings.kind, settings.problems, settings.options)
         entries = load_panel(study.forbid) if study.forbid else ()
         words = tuple(word for entry in entries for trait in entry.traits for word in trait.giveaways)
+        if not self._automaton:
+            self._automaton.append(automaton_of(model, about, settings))
+        began = time.monotonic()
         answered = answer_rows(
             model,
             about,
             settings,
             range(block * BLOCK, (block + 1) * BLOCK),
-            automaton=automaton_of(model, about, settings),
+            automaton=self._automaton[0],
             mentions=Mentions(words),
             seed=seed,
         )

@@ -15,11 +15,10 @@ from pathlib import Path
 
 from benchmarks.cells.cost import Speed, seconds_of, speed_of
 from benchmarks.cells.design import Cell, Design
-from benchmarks.cells.fill import fill, parts_of
+from benchmarks.cells.fill import fill, parts_of, versions
 from benchmarks.cells.kept import Kept, keep, path_of, read_kept
 from benchmarks.cells.pools import Pools
 from undertow.errors import StoreError
-from undertow.store.machine import environment
 
 KEPT = Path(__file__).parent / "kept"
 """The cells of all studies; in git."""
@@ -66,7 +65,7 @@ def _speed(design: Design, state: State) -> Speed:
     return speed_of(
         [*state.kept.values(), *state.others],
         student=design.base.definition["writer"]["model"],
-        processor=str(environment()["processor"]),
+        processor=versions()["processor"],
         base=design.study.base,
     )
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -92,15 +93,8 @@ def questions_of(entry: PanelEntry, wordings: Wordings) -> tuple[Question, ...]:
     """
     if wordings == "first":
         return _first(entry)
-    files = shipped("second")
-    if entry.name not in files:
-        raise InputError(
-            f"{entry.name!r} has no second wordings", "wordings", f"Only these have: {', '.join(files)}. Leave it out."
-        )
-    text, where = files[entry.name].read_text(encoding="utf-8"), f"second wordings of {entry.name}"
-    if entry.kind == "disposition":
-        return _replies(entry, parse_model(_OfDisposition, text, where))
-    return _preferences(entry, parse_model(_OfCategory, text, where))
+    file = _second(entry.name, entry.kind)
+    return _replies(entry, file) if isinstance(file, _OfDisposition) else _preferences(entry, file)
 
 
 def wordings_digest(panel: Panel, wordings: Wordings) -> str:
@@ -111,6 +105,17 @@ def wordings_digest(panel: Panel, wordings: Wordings) -> str:
             for entry in panel
         ]
     )
+
+
+@cache
+def _second(name: str, kind: str) -> _OfCategory | _OfDisposition:
+    files = shipped("second")
+    if name not in files:
+        raise InputError(
+            f"{name!r} has no second wordings", "wordings", f"Only these have: {', '.join(files)}. Leave it out."
+        )
+    text, where = files[name].read_text(encoding="utf-8"), f"second wordings of {name}"
+    return parse_model(_OfDisposition if kind == "disposition" else _OfCategory, text, where)
 
 
 def _first(entry: PanelEntry) -> tuple[Question, ...]:
