@@ -2,9 +2,9 @@
 
     kept = fill(cell, design, pools, study="prompted", tell=print)
 
-A student is trained once and asked everything: some questions of what it was along the way, all of both sets of what it
-is at the end, and for sampled answers where the study wants some. Its weights at those moments lie in a folder of this
-machine until the cell is kept, so that a process that ends asks no question twice.
+A student is trained once and asked everything. What it was along the way is asked some questions of the first set. What
+it is at the end is asked both sets whole, and for sampled answers where the study wants some. Its weights at those
+moments lie in a folder of this machine until the cell is kept, so that a process that ends asks no question twice.
 """
 
 from __future__ import annotations
