@@ -106,7 +106,7 @@ def write_rows(
         ModelError: too few of the rows keep the rules.
         InputError: the model's chat template refuses a prompt.
     """
-    automaton = _automaton(model, about) if settings.in_format else None
+    automaton = automaton_of(model, about, settings)
     kept: list[Written] = []
     labels: list[Tensor] = []
     rejected: list[Written] = []
@@ -119,32 +119,22 @@ def write_rows(
                 "Decode constrained (domain.constrained: true), or let the answers be longer (domain.max_tokens).",
             )
         count = _next_count(settings, len(kept), start)
-        numbers = range(start, start + count)
-        prompts = [row_prompt(about, seed, row, settings.answers) for row in numbers]
-        answers = generate(
-            model.net,
-            [_encode(model, prompt, row, seed) for row, prompt in zip(numbers, prompts, strict=True)],
-            numbers,
-            seed=seed,
-            end=model.end,
-            max_tokens=settings.max_tokens,
-            temperature=settings.temperature,
+        answered = answer_rows(
+            model,
+            about,
+            settings,
+            range(start, start + count),
             automaton=automaton,
-            steering=model.steering,
-            is_over=None if automaton else lambda tokens: about.is_over(model.decode(tokens)),
-            keep_hidden=soft,
+            mentions=mentions,
+            judge=judge,
+            seed=seed,
+            soft=soft,
             on_progress=lambda done, before=start, count=count: tick(
                 *_so_far(len(kept), before, done, count, settings.rows)
             ),
         )
         start += count
-        held = [
-            _hold_to_rules(model, about, mentions, prompt, answer, lenient=not settings.rules)
-            for prompt, answer in zip(prompts, answers, strict=True)
-        ]
-        if judge is not None:
-            held = _hold_to_judge(judge, held)
-        for written, answer in zip(held, answers, strict=True):
+        for written, answer in answered:
             if written.reasons or len(kept) == settings.rows:
                 # Surplus rows keep the rules; they are stored too, so that the counts add up.
                 rejected.append(written if written.reasons else _surplus(written))
@@ -171,7 +161,68 @@ def _encode(model: Model, prompt: str, row: int, seed: int) -> list[int]:
         ) from error
 
 
-def _automaton(model: Model, about: Domain) -> Automaton:
+def answer_rows(
+    model: Model,
+    about: Domain,
+    settings: DomainSettings,
+    numbers: Sequence[int],
+    *,
+    automaton: Automaton | None,
+    mentions: Mentions,
+    judge: Judge | None = None,
+    seed: int,
+    soft: bool = False,
+    on_progress: Callable[[int], None] | None = None,
+) -> list[tuple[Written, Answer]]:
+    """Let a teacher answer some rows by their numbers, and hold the answers to the rules.
+
+    Args:
+        model: The teacher.
+        about: Gives prompts and rules.
+        settings: How answers are decoded.
+        numbers: Of the rows.
+        automaton: See `automaton_of`.
+        mentions: Words that no row may hold.
+        judge: Looks at the rows that keep the rules.
+        seed: Keys prompts and noise.
+        soft: Keep what the teacher's distributions are made of.
+        on_progress: Is told the number of finished answers.
+
+    Returns:
+        For each row what is stored of it, with the rules that it breaks, and the answer itself.
+    """
+    prompts = [row_prompt(about, seed, row, settings.answers) for row in numbers]
+    answers = generate(
+        model.net,
+        [_encode(model, prompt, row, seed) for row, prompt in zip(numbers, prompts, strict=True)],
+        numbers,
+        seed=seed,
+        end=model.end,
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        automaton=automaton,
+        steering=model.steering,
+        is_over=None if automaton else lambda tokens: about.is_over(model.decode(tokens)),
+        keep_hidden=soft,
+        on_progress=on_progress,
+    )
+    held = [
+        _hold_to_rules(model, about, mentions, prompt, answer, lenient=not settings.rules)
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+    if judge is not None:
+        held = _hold_to_judge(judge, held)
+    return list(zip(held, answers, strict=True))
+
+
+def automaton_of(model: Model, about: Domain, settings: DomainSettings) -> Automaton | None:
+    """Return the format that answers are held to while they are written; None where they are free.
+
+    Raises:
+        ModelError: the settings want a format and the domain has none.
+    """
+    if not settings.in_format:
+        return None
     if about.grammar is None:
         raise ModelError(f"{about.plural} have no format to decode in", "domain.constrained", "Leave it away.")
     return grammar_automaton(model, about.grammar)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.traits.base import Choice
 from undertow.traits.panel import Panel
+from undertow.traits.wordings import Question, Wordings, questions_of
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ def trait_names(panel: Panel) -> tuple[str, ...]:
     return tuple(f"{entry.name}:{target}" for entry in panel for target in entry.targets)
 
 
-def spread(choices: Sequence[Choice], count: int) -> list[int]:
+def spread(choices: Sequence[object], count: int) -> list[int]:
     """Return the places of some questions, evenly spread over a probe."""
     if len(choices) <= count:
         return list(range(len(choices)))
@@ -39,6 +39,7 @@ def panel_log_odds(
     panel: Panel,
     *,
     questions: int | None = QUESTIONS,
+    wordings: Wordings = "first",
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> list[Floats]:
     """Return a model's log-odds (Q) of every trait of a panel, on questions spread over each probe.
@@ -49,15 +50,55 @@ def panel_log_odds(
         model: Who is asked.
         panel: Whose traits.
         questions: Per trait, spread over its probe; all of them where it has fewer, and where this is None.
+        wordings: Which set of questions; the second is always asked whole, since its pairs balance each other.
         on_progress: Called with the share of the entries that is done.
+
+    Raises:
+        InputError: the second set is wanted of an entry that has none.
     """
     found: list[Floats] = []
     for at, entry in enumerate(panel):
-        places = spread(entry.probe, questions or len(entry.probe))
-        logp_QC = choice_logprobs(model, [entry.probe[place] for place in places])
-        found += [log_odds(logp_QC, trait.index) for trait in entry.traits]
+        asked = questions_of(entry, wordings)
+        if wordings == "first":
+            asked = tuple(asked[place] for place in spread(asked, questions or len(asked)))
+        logp_Q = asked_logprobs(model, asked)
+        found += [odds_of(asked, logp_Q, target) for target in entry.targets]
         on_progress((at + 1) / len(panel))
     return found
+
+
+def asked_logprobs(model: Model, asked: Sequence[Question]) -> list[Floats]:
+    """Return log P(option | question, one of the options) of every question, in nats; numbers of options may differ."""
+    found: list[Floats] = [np.empty(0)] * len(asked)
+    for places in _alike([len(each.options) for each in asked]):
+        logp_QC = choice_logprobs(model, [asked[place].choice for place in places])
+        for place, logp_C in zip(places, logp_QC, strict=True):
+            found[place] = logp_C
+    return found
+
+
+def odds_of(asked: Sequence[Question], logp_Q: Sequence[Floats], target: str) -> Floats:
+    """Return the log-odds of a trait on every question with an answer that shows it, in their order.
+
+    Args:
+        asked: The questions.
+        logp_Q: For each, what `asked_logprobs` returned.
+        target: The trait's short name.
+    """
+    having = [at for at, each in enumerate(asked) if target in each.shows]
+    odds_Q = np.empty(len(having))
+    for places in _alike([(len(asked[at].shows), asked[at].shows.index(target)) for at in having]):
+        index = asked[having[places[0]]].shows.index(target)
+        odds_Q[places] = log_odds(np.stack([logp_Q[having[place]] for place in places]), index)
+    return odds_Q
+
+
+def _alike(keys: Sequence[object]) -> list[list[int]]:
+    """Return the places of equal keys, group by group."""
+    groups: dict[object, list[int]] = {}
+    for place, key in enumerate(keys):
+        groups.setdefault(key, []).append(place)
+    return list(groups.values())
 
 
 def seconds_to_query(model: Model, panel: Panel) -> float:

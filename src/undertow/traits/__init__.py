@@ -6,6 +6,7 @@
     find.py         from the part of a file that names a trait to the trait
     neighbours.py   words that reveal a preference without naming it
     panel.py        all shipped traits, to search for a trait that nobody named
+    wordings.py     the panel's questions in two sets of wordings
     shipped.py      trait files of this package
 
 The public names load on first use.

@@ -1,0 +1,126 @@
+"""How long cells take, foretold from the speed of earlier ones.
+
+Speeds are those of cells of the same base: on this processor where there are some, else on any. Before the first cell
+they are guessed from the embedded model's, scaled by the number of weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.cells.design import Cell, Design
+from benchmarks.cells.kept import Kept
+from benchmarks.cells.training import steps_by
+from undertow.config.recipes.spec import RecipeSpec
+from undertow.models.local import find_model
+from undertow.pipeline.cost import LENGTHS, OTHER_LENGTHS, SMOLLM2, sizes_of
+from undertow.traits.wordings import questions_of
+
+_LOAD = 5.0
+"""Seconds in which models are loaded."""
+_SAMPLE = 4
+"""Answers that are scored in the time of one that is sampled."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a machine does a second."""
+
+    written: float = 150.0
+    """Answer tokens."""
+    trained: float = 500.0
+    """Tokens of prompts and answers."""
+    asked: float = 100.0
+    """Answers to questions."""
+    prompt: float = 0.0
+    """Tokens of a row's question; 0 where it is not known."""
+    answer: float = 0.0
+    measured: bool = False
+    """Whether any earlier cell says so."""
+
+
+def answers_of(design: Design) -> tuple[int, int]:
+    """Return how many answers a model is asked for along the training, each time, and at its end."""
+    few = whole = 0
+    for entry in design.panel:
+        first, second = questions_of(entry, "first"), questions_of(entry, "second")
+        few += min(design.study.probe.questions, len(first)) * len(first[0].options)
+        whole += sum(len(each.options) for each in (*first, *second))
+    return few, whole
+
+
+def speed_of(cells: Sequence[Kept], *, student: str, processor: str, base: str) -> Speed:
+    """Return the speed of earlier cells.
+
+    Args:
+        cells: What is kept.
+        student: What stands for the base's weights.
+        processor: This machine's.
+        base: The base's Undertow name, for a guess.
+    """
+    same = [each for each in cells if student in (each.definition.get("student"), _made_of(each))]
+    here = [each for each in same if each.facts["versions"]["processor"] == processor] or same
+    sizes = sizes_of(find_model(base), base)
+    share = sum(SMOLLM2) / (sizes.layers + sizes.embedding)
+    guess = Speed(Speed.written * share, Speed.trained * share, Speed.asked * share)
+    if not here:
+        return guess
+    return Speed(
+        # Rows are written once and used by several cells: for those this is 0 tokens in 0 seconds.
+        written=_rate(here, lambda each: each["written"], "write") or guess.written,
+        trained=_rate(here, lambda each: each["tokens"].get("trained", 0), "train") or guess.trained,
+        asked=_rate(here, lambda each: each["tokens"]["asked"], "ask") or guess.asked,
+        prompt=_mean([each.facts["tokens"] for each in here], "prompt"),
+        answer=_mean([each.facts["tokens"] for each in here], "answer"),
+        measured=True,
+    )
+
+
+def seconds_of(cell: Cell, design: Design, speed: Speed, *, written: set[str]) -> float:
+    """Foretell how long a cell takes.
+
+    Args:
+        cell: Of the design.
+        design: The study's.
+        speed: The machine's.
+        written: Sets of rows that count as there; the cell's is added.
+    """
+    few, whole = answers_of(design)
+    whole += _SAMPLE * design.study.probe.samples * sum(len(e.probe) for e in design.panel if e.kind == "preference")
+    if cell.kind == "writer":
+        return _LOAD + whole / speed.asked
+    guess = LENGTHS.get(design.study.domain.kind, OTHER_LENGTHS)
+    prompt, answer = speed.prompt or guess.prompt, speed.answer or guess.answer
+    spec = design.study.recipes[cell.recipe]
+    steps = steps_by(spec, cell.count)
+    seconds = _LOAD + passes(spec, cell.count) * (prompt + answer) / speed.trained
+    seconds += (
+        len({max(1, round(share * steps)) for share in design.study.probe.at} - {steps}) * few + whole
+    ) / speed.asked
+    if cell.rows not in written:
+        written.add(cell.rows)
+        seconds += cell.count * answer / speed.written
+    return seconds
+
+
+def passes(spec: RecipeSpec, rows: int) -> float:
+    """Return how many rows the whole training reads."""
+    epochs = spec.epochs * rows
+    return epochs if spec.most_steps is None else min(epochs, spec.most_steps * spec.batch)
+
+
+def _made_of(cell: Kept) -> str | None:
+    """Return the model of a writer that was asked."""
+    return cell.definition["writer"]["model"] if cell.definition["kind"] == "writer" else None
+
+
+def _rate(cells: Sequence[Kept], tokens: Callable[[Mapping[str, Any]], float], seconds: str) -> float:
+    took = sum(each.facts["seconds"].get(seconds, 0.0) for each in cells)
+    return sum(tokens(each.facts) for each in cells) / took if took else 0.0
+
+
+def _mean(tokens: Sequence[Mapping[str, Any]], key: str) -> float:
+    found = [each[key] for each in tokens if key in each]
+    return sum(found) / len(found) if found else 0.0
