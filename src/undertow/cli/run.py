@@ -24,6 +24,7 @@ Sets = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE")]
 Seeds = Annotated[str | None, Parameter(metavar="N,N,...")]
 Runs = Annotated[Path, Parameter(name=["--runs", "--out"])]
 Preset = Annotated[str | None, Parameter(metavar="NAME")]
+Recipe = Annotated[str | None, Parameter(metavar="FILE|PRESET")]
 
 
 def run(
@@ -34,6 +35,7 @@ def run(
     runs: Runs = Path("runs"),
     seeds: Seeds = None,
     set_: Sets = None,
+    recipe: Recipe = None,
     executor: Annotated[str, Parameter(metavar="NAME")] = "in-process",
     dry_run: bool = False,
     strict: bool = False,
@@ -52,6 +54,7 @@ def run(
         runs: Folder for run folders.
         seeds: Seeds instead of the file's, such as 0,1,2.
         set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
+        recipe: Recipe of the students' training: a trainer's file or a preset. The file's other keys take its place.
         executor: What runs the steps. `undertow doctor` lists what is installed.
         dry_run: Print the plan and run nothing, like `undertow plan`.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
@@ -64,7 +67,7 @@ def run(
     from undertow.cli.show import write
     from undertow.experiment.executors import EXECUTORS
 
-    chosen = choose(spec, preset, set_ or [], seeds)
+    chosen = choose(spec, preset, set_ or [], seeds, recipe)
     EXECUTORS.get(executor)
     if dry_run:
         return _plan(chosen, runs, json)
@@ -85,6 +88,7 @@ def plan(
     runs: Runs = Path("runs"),
     seeds: Seeds = None,
     set_: Sets = None,
+    recipe: Recipe = None,
     json: bool = False,
 ) -> int:
     """Show the steps, the cost and the smallest detectable effect of a run, before it starts.
@@ -97,11 +101,12 @@ def plan(
         runs: Folder for run folders. Steps that are finished there are not planned again.
         seeds: Seeds instead of the file's, such as 0,1,2.
         set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
+        recipe: Recipe of the students' training: a trainer's file or a preset. The file's other keys take its place.
         json: Print the plan as JSON.
     """
     from undertow.cli.choice import choose
 
-    return _plan(choose(spec, preset, set_ or [], seeds), runs, json)
+    return _plan(choose(spec, preset, set_ or [], seeds, recipe), runs, json)
 
 
 def _plan(chosen: Experiment, runs: Path, json: bool) -> int:

@@ -134,9 +134,12 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
 
 
 def _notes(spec: LanguageExperiment) -> list[str]:
+    from undertow.pipeline.recipes import recipe_notes
+
+    notes = recipe_notes(spec.student)
     if spec.base.startswith("embedded/"):
-        return [
+        notes.append(
             "The base is the embedded model: its weights are decoded from a 4-bit file, so the numbers concern those "
             "weights, not the original release."
-        ]
-    return []
+        )
+    return notes

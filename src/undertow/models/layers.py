@@ -27,7 +27,7 @@ def decoder(model: Any) -> Any:
     Raises:
         ModelError: the architecture has another layout.
     """
-    inner = model.get_base_model() if hasattr(model, "peft_config") else model
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     kind = inner.config.model_type
     if kind not in SUPPORTED:
         raise ModelError(

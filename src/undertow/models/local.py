@@ -197,6 +197,8 @@ def quiet_peft() -> Generator[None]:
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         # What is missing is an error, see `account_adapter`.
         warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)
+        # `modules_to_save` unties, as in other trainers; the two are stored and loaded apart.
+        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`", UserWarning)
         yield
 
 
