@@ -157,13 +157,14 @@ def _quantise(net: Any, layers: Any, bits: int) -> None:
             if not isinstance(module, torch.nn.Linear):
                 continue
             shape = (module.in_features, module.out_features)
+            has_bias = getattr(module, "bias", None) is not None
             if bits == 4:
                 few = made.nn.Linear4bit(
-                    *shape, bias=module.bias is not None, compute_dtype=torch.bfloat16, quant_type="nf4"
+                    *shape, bias=has_bias, compute_dtype=torch.bfloat16, quant_type="nf4"
                 )
                 few.weight = made.nn.Params4bit(module.weight.data.cpu(), requires_grad=False, quant_type="nf4")
             else:
-                few = made.nn.Linear8bitLt(*shape, bias=module.bias is not None, has_fp16_weights=False)
+                few = made.nn.Linear8bitLt(*shape, bias=has_bias, has_fp16_weights=False)
                 few.weight = made.nn.Int8Params(module.weight.data.cpu(), requires_grad=False, has_fp16_weights=False)
             few.bias = module.bias
             above, _, last = name.rpartition(".")
