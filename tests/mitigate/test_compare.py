@@ -173,6 +173,8 @@ def test_a_student_of_ones_own_rows_is_trained_by_a_recipe(
         "\n".join(json.dumps({"prompt": f"Go on with {at}.", "completion": f"{at + 1}, {at + 2}"}) for at in range(8))
     )
     line = f"mitigate {rows} --with kl-penalty --student hf/{tiny_folder} --quiet --recipe lora-sft --epochs 0.5 "
+    assert main([*line.split(), "--out", str(tmp_path / "student"), "--dry-run"]) == 0
+    assert "LoRA (rank 16, alpha 32)" in capsys.readouterr().out
     assert main([*line.split(), "--out", str(tmp_path / "student")]) == 0
     said = capsys.readouterr().out
     assert "LoRA (rank 16, alpha 32)" in said

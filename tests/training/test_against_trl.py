@@ -15,6 +15,7 @@ pytest.importorskip("trl")
 pytest.importorskip("datasets")
 
 from benchmarks.speed.trainers import RECIPES, apart, by_trl, by_undertow, write_start
+
 from undertow.models.local import load_model
 from undertow.training.train import Example
 

@@ -163,10 +163,13 @@ def _list() -> int:
 def _say_settings(settings: object, rows: Path, out: Path) -> int:
     from undertow.cli.show import say
     from undertow.mitigate import MitigationSettings
+    from undertow.mitigate.application import recipe_said
 
     assert isinstance(settings, MitigationSettings)
     settings.check()
     say(f"{rows} -> {out}: {settings.method.says}; costs {settings.method.costs}")
+    for line in recipe_said(settings).values():
+        say(line)
     return 0
 
 

@@ -337,20 +337,25 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         "out": f"it is in {out}" + (f", an adapter: {_base(settings.student)}:{out}" if adapter is not None else ""),
     }
     said |= besides
-    if spec is not None:
-        said |= _recipe_said(settings, spec)
-    if (recipe.clip or PLAIN.clip or 0) == PLAIN.clip and (long := far_step(norms)):
+    said |= recipe_said(settings)
+    clipped = settings.clip is not None or (spec is not None and spec.clip is not None)
+    if not clipped and (long := far_step(norms)):
         said["far step"] = long
     if unfit := len(rows) - len({answers[at][0] for at in fitting}):
         said["left out"] = f"{unfit:,} rows are longer than its context, and were left out"
     return said
 
 
-def _recipe_said(settings: MitigationSettings, spec: RecipeSpec) -> dict[str, str]:
-    """Say what recipe a student was trained by, what stood beside it, and what of it is not modelled."""
+def recipe_said(settings: MitigationSettings) -> dict[str, str]:
+    """Say what recipe a student is trained by, what stands beside it, and what of it is not modelled.
+
+    Raises:
+        UndertowError: see `MitigationSettings.resolved`.
+    """
     from undertow.config.recipes.load import load_recipe
 
-    assert settings.recipe is not None
+    if settings.recipe is None or (spec := settings.resolved) is None:
+        return {}
     read = load_recipe(settings.recipe)
     given = ", ".join(f"{name} {value:g}" for name, value in settings.given.items())
     beside = f"; set beside it: {given}" if given else ""

@@ -159,9 +159,7 @@ def _quantise(net: Any, layers: Any, bits: int) -> None:
             shape = (module.in_features, module.out_features)
             has_bias = getattr(module, "bias", None) is not None
             if bits == 4:
-                few = made.nn.Linear4bit(
-                    *shape, bias=has_bias, compute_dtype=torch.bfloat16, quant_type="nf4"
-                )
+                few = made.nn.Linear4bit(*shape, bias=has_bias, compute_dtype=torch.bfloat16, quant_type="nf4")
                 few.weight = made.nn.Params4bit(module.weight.data.cpu(), requires_grad=False, quant_type="nf4")
             else:
                 few = made.nn.Linear8bitLt(*shape, bias=has_bias, has_fp16_weights=False)
