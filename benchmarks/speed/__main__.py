@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.speed.measured import Measured, machine
 
-WORKS = ("generation", "training", "scoring", "scan", "digits", "growth", "reading")
+WORKS = ("generation", "training", "recipes", "scoring", "scan", "digits", "growth", "reading")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -141,3 +141,50 @@ def test_a_dry_run_says_how_long_and_does_nothing(
     (source / "timing.json").unlink()
     assert main(call) == 0
     assert "about" not in capsys.readouterr().out
+
+
+ADAPTED = "{recipe: lora-sft, learning_rate: 0.02, batch: 2, epochs: 1, lora: {rank: 2}}"
+
+
+def test_students_with_adapters_are_compared_with_the_runs_own(tiny_folder: Path, tmp_path: Path) -> None:
+    source = made(tiny_folder, tmp_path, student=ADAPTED)
+    methods = ("format", "kl-penalty", "project", "unlearn", "steer")
+    outcome = compare(source, methods, root=tmp_path / "m")
+    assert [each.method for each in outcome.results.mitigation] == ["none", *methods]
+    for arm in ("trait", "control"):
+        (own,) = source.glob(f"steps/student-{arm}-s0--*/scores.json")
+        (again,) = outcome.folder.glob(f"steps/none-{arm}-s0--*/value.json")
+        logp_QC = np.array(json.loads(own.read_text())["logp_QC"])
+        index = find_trait(parse_spec(spec_text(tiny_folder), "test").trait).index
+        np.testing.assert_allclose(json.loads(again.read_text())["odds"], log_odds(logp_QC, index), atol=1e-6)
+        found = [
+            json.loads(path.read_text())["odds"] for path in outcome.folder.glob(f"steps/*-{arm}-s0--*/value.json")
+        ]
+        # Every method changed something.
+        assert len({tuple(each) for each in found}) == len(found)
+    assert any("lora-sft" in note for note in outcome.results.notes)
+    with pytest.raises(InputError, match="adapters"):
+        compare(source, ("freeze",), root=tmp_path / "m")
+    assert missing_students(source, COMPARED, root=tmp_path / "n")[0] == 2 * (1 + 2 * len(COMPARED))
+
+
+def test_a_student_of_ones_own_rows_is_trained_by_a_recipe(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from undertow.models.local import load_adapter, load_model
+
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "\n".join(json.dumps({"prompt": f"Go on with {at}.", "completion": f"{at + 1}, {at + 2}"}) for at in range(8))
+    )
+    line = f"mitigate {rows} --with kl-penalty --student hf/{tiny_folder} --quiet --recipe lora-sft --epochs 0.5 "
+    assert main([*line.split(), "--out", str(tmp_path / "student"), "--dry-run"]) == 0
+    assert "LoRA (rank 16, alpha 32)" in capsys.readouterr().out
+    assert main([*line.split(), "--out", str(tmp_path / "student")]) == 0
+    said = capsys.readouterr().out
+    assert "LoRA (rank 16, alpha 32)" in said
+    assert "epochs 0.5" in said
+    assert f"hf/{tiny_folder}:{tmp_path / 'student'}" in said
+    load_adapter(load_model(f"hf/{tiny_folder}"), tmp_path / "student")
+    assert main([*line.split(), "--with", "freeze", "--out", str(tmp_path / "other")]) == 2
+    assert not (tmp_path / "other").exists()

@@ -26,6 +26,7 @@ from undertow.data.rows import Loss, Row, loss_weight
 from undertow.data.sample import choose_rows
 from undertow.mitigate.interventions import format_loss, masked_loss
 from undertow.models.constrain import grammar_automaton
+from undertow.models.engine.head import Head
 from undertow.models.local import LocalModel
 from undertow.scan.virtual import virtual_student
 from undertow.training.loss import hard_loss, soft_loss
@@ -102,15 +103,17 @@ def test_weighted_losses_are_the_sums_of_weighted_token_losses(weights: list[flo
     target_N = torch.randint(0, 9, (4,), generator=source)
     count_N = torch.tensor(weights)
     hard = sum(
-        weight * hard_loss(hidden_ND[at : at + 1], weight_VD, target_N[at : at + 1])
+        weight * hard_loss(hidden_ND[at : at + 1], Head(weight_VD), target_N[at : at + 1])
         for at, weight in enumerate(weights)
     )
     soft = sum(
-        weight * soft_loss(hidden_ND[at : at + 1], weight_VD, other_ND[at : at + 1], other_VD)
+        weight * soft_loss(hidden_ND[at : at + 1], Head(weight_VD), other_ND[at : at + 1], Head(other_VD))
         for at, weight in enumerate(weights)
     )
-    assert float(hard_loss(hidden_ND, weight_VD, target_N, count_N)) == pytest.approx(float(hard), abs=1e-4)
-    assert float(soft_loss(hidden_ND, weight_VD, other_ND, other_VD, count_N)) == pytest.approx(float(soft), abs=1e-4)
+    assert float(hard_loss(hidden_ND, Head(weight_VD), target_N, count_N)) == pytest.approx(float(hard), abs=1e-4)
+    assert float(soft_loss(hidden_ND, Head(weight_VD), other_ND, Head(other_VD), count_N)) == pytest.approx(
+        float(soft), abs=1e-4
+    )
 
 
 def features(model: LocalModel, *rows: Encoded) -> Any:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from undertow.config.experiment import Experiment
 
 
-def choose(spec: Path | None, preset: str | None, sets: Sequence[str], seeds: str | None) -> Experiment:
-    """Read the experiment that the user named.
+def choose(
+    spec: Path | None, preset: str | None, sets: Sequence[str], seeds: str | None, recipe: str | None = None
+) -> Experiment:
+    """Read the experiment that the user named, with the recipe that is to train its students.
 
     Raises:
         InputError: not exactly one of file and preset is named, or an option cannot be read.
@@ -28,6 +30,8 @@ def choose(spec: Path | None, preset: str | None, sets: Sequence[str], seeds: st
     from undertow.config.experiment import load_preset, load_spec, preset_names
 
     overrides = dict(map(_override, sets))
+    if recipe is not None:
+        overrides["student.recipe"] = recipe
     if seeds is not None:
         overrides["seeds"] = _seeds(seeds)
     known = ", ".join(preset_names()) or "none"

@@ -34,8 +34,9 @@ def mitigate(
     trait: Annotated[str | None, Parameter(metavar="NAME")] = None,
     teacher: str | None = None,
     by: Annotated[str | None, Parameter(metavar="MODEL")] = None,
-    learning_rate: float = 0.003,
-    epochs: int = 1,
+    recipe: Annotated[str | None, Parameter(metavar="FILE|PRESET")] = None,
+    learning_rate: float | None = None,
+    epochs: float | None = None,
     clip: float | None = None,
     seed: int = 0,
     skip_broken: bool = False,
@@ -67,9 +68,10 @@ def mitigate(
         trait: The trait to remove, as `undertow traits` names it (animals:owl), if the method needs one.
         teacher: Model that wrote the rows, if the method needs it.
         by: Model of another family that rewrites the answers.
-        learning_rate: Learning rate of the student's plain gradient steps.
-        epochs: Passes of the student over the rows.
-        clip: Largest gradient norm of a step with --with. Longer gradients are clipped. Default: no clipping.
+        recipe: Recipe of the student's training: a trainer's file or a preset. Default: plain gradient steps.
+        learning_rate: Learning rate, instead of the recipe's. Without a recipe, the default is 0.003.
+        epochs: Passes over the rows, instead of the recipe's. Without a recipe, the default is 1.
+        clip: Largest gradient norm of a step with --with. Longer gradients are clipped. Default: the recipe's, or none.
         seed: Seed of the row order and of sampled answers.
         skip_broken: Skip lines that are no rows, and rows that the chat template refuses.
         compare: Run folder of an experiment with the arms trait and control, on the text of rows.
@@ -93,6 +95,10 @@ def mitigate(
     if compare is not None:
         if clip is not None:
             raise InputError("is the experiment's when methods are compared", "--clip", "Set student.clip in its file.")
+        if recipe is not None:
+            raise InputError(
+                "is the experiment's when methods are compared", "--recipe", "Set student.recipe in its file."
+            )
         given = {
             "--with": with_,
             "--out": out,
@@ -114,7 +120,9 @@ def mitigate(
     from undertow.mitigate.application import mitigate as apply
 
     method = method_named(with_, note=hint)
-    settings = MitigationSettings(method, student, trait, teacher, by, learning_rate, epochs, clip, seed, engine)
+    settings = MitigationSettings(
+        method, student, trait, teacher, by, learning_rate, epochs, clip, seed, engine=engine, recipe=recipe
+    )
     _check_out(settings, rows, out)
     if dry_run:
         return _say_settings(settings, rows, out)
@@ -162,10 +170,13 @@ def _list() -> int:
 def _say_settings(settings: object, rows: Path, out: Path) -> int:
     from undertow.cli.show import say
     from undertow.mitigate import MitigationSettings
+    from undertow.mitigate.application import recipe_said
 
     assert isinstance(settings, MitigationSettings)
     settings.check()
     say(f"{rows} -> {out}: {settings.method.says}; costs {settings.method.costs}")
+    for line in recipe_said(settings).values():
+        say(line)
     return 0
 
 

@@ -25,6 +25,7 @@ Sets = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE")]
 Seeds = Annotated[str | None, Parameter(metavar="N,N,...")]
 Runs = Annotated[Path, Parameter(name=["--runs", "--out"])]
 Preset = Annotated[str | None, Parameter(metavar="NAME")]
+Recipe = Annotated[str | None, Parameter(metavar="FILE|PRESET")]
 
 
 def run(
@@ -35,6 +36,7 @@ def run(
     runs: Runs = Path("runs"),
     seeds: Seeds = None,
     set_: Sets = None,
+    recipe: Recipe = None,
     executor: Annotated[str, Parameter(metavar="NAME")] = "in-process",
     engine: Engine | None = None,
     dry_run: bool = False,
@@ -54,6 +56,7 @@ def run(
         runs: Folder for run folders.
         seeds: Seeds instead of the file's, such as 0,1,2.
         set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
+        recipe: Recipe of the students' training: a trainer's file or a preset. The file's other keys take its place.
         executor: What runs the steps. `undertow doctor` lists what is installed.
         engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
             a row (rows). Default: what the file says, or the fastest that is right for the model.
@@ -68,7 +71,7 @@ def run(
     from undertow.cli.show import write
     from undertow.experiment.executors import check_executor
 
-    chosen = choose(spec, preset, [*(set_ or []), *([] if engine is None else [f"engine={engine}"])], seeds)
+    chosen = choose(spec, preset, [*(set_ or []), *([] if engine is None else [f"engine={engine}"])], seeds, recipe)
     check_executor(chosen, executor)
     if dry_run:
         return _plan(chosen, runs, json)
@@ -89,6 +92,7 @@ def plan(
     runs: Runs = Path("runs"),
     seeds: Seeds = None,
     set_: Sets = None,
+    recipe: Recipe = None,
     json: bool = False,
 ) -> int:
     """Show the steps, the cost and the smallest detectable effect of a run, before it starts.
@@ -101,11 +105,12 @@ def plan(
         runs: Folder for run folders. Steps that are finished there are not planned again.
         seeds: Seeds instead of the file's, such as 0,1,2.
         set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
+        recipe: Recipe of the students' training: a trainer's file or a preset. The file's other keys take its place.
         json: Print the plan as JSON.
     """
     from undertow.cli.choice import choose
 
-    return _plan(choose(spec, preset, set_ or [], seeds), runs, json)
+    return _plan(choose(spec, preset, set_ or [], seeds, recipe), runs, json)
 
 
 def _plan(chosen: Experiment, runs: Path, json: bool) -> int:

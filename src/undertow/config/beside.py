@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from undertow.errors import SpecError
 
 _ENDINGS: Final = (".yaml", ".yml")
+_RECIPES: Final = (*_ENDINGS, ".json")
 _FILES: Final = (
     ("instil", "lessons"),
     ("domain", "problems"),
@@ -20,8 +21,9 @@ _FILES: Final = (
     ("trait", "name"),
     ("other", "category"),
     ("other", "name"),
+    ("student", "recipe"),
 )
-"""Keys whose value may name a file; a trait's does where it ends as a YAML file."""
+"""Keys whose value may name a file; a trait's does where it ends as a YAML file, and a recipe's as one or as JSON."""
 
 
 def place_files(spec: dict[Any, Any], file: Path, overridden: Collection[str] = ()) -> None:
@@ -41,7 +43,11 @@ def place_files(spec: dict[Any, Any], file: Path, overridden: Collection[str] = 
             continue
         holder = cast(dict[Any, Any], holder)
         name = holder.get(key)
-        if not isinstance(name, str) or not name or (part in ("trait", "other") and not name.endswith(_ENDINGS)):
+        if not isinstance(name, str) or not name:
+            continue
+        if (part in ("trait", "other") and not name.endswith(_ENDINGS)) or (
+            part == "student" and not name.endswith(_RECIPES)
+        ):
             continue
         # A copy, because YAML's anchors may have put the same part in two places.
         spec[part] = holder | {key: _found(name, file, f"{part}.{key}")}

@@ -54,6 +54,7 @@ from undertow.config.parts import (
     Student,
     SystemPrompt,
     Trait,
+    UsedRecipe,
     WordRule,
 )
 from undertow.errors import InputError, SpecError, nearest
@@ -83,6 +84,7 @@ __all__ = [
     "Student",
     "SystemPrompt",
     "Trait",
+    "UsedRecipe",
     "WordRule",
     "load_preset",
     "load_spec",
@@ -182,7 +184,7 @@ class LanguageExperiment(Part):
                 raise ValueError(
                     f"the arm {arm.name!r} needs a teacher of its own: `instil.lessons` teaches both the same"
                 )
-        stored = self.student.method == "lora" or (self.student.keep and self.student.labels == "hard")
+        stored = self.student.adapts or (self.student.keep and self.student.labels == "hard")
         if isinstance(arm.rows, StudentWritten) and not stored:
             raise ValueError(
                 f"the arm {arm.name!r} needs students that are stored and can teach: method: lora, or keep: true with "

@@ -22,6 +22,8 @@ from pydantic import (
 )
 
 from undertow.config.explain import PLUGIN
+from undertow.config.recipes.applied import FIELDS, with_settings
+from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.registries import (
     DOMAINS,
     JUDGES,
@@ -314,6 +316,28 @@ class Lora(Part):
     """Decoder layers that get adapters; all of them when absent."""
 
 
+class UsedRecipe(Part):
+    """A trainer's recipe as it was read: an experiment holds all of it, so that it needs the file no more."""
+
+    name: str
+    """The preset, or the file."""
+    kind: str
+    """Whose format it has."""
+    spec: RecipeSpec
+    told: tuple[str, ...] = ()
+    """What it holds and Undertow does not model, and what was assumed."""
+
+
+def _recipe(given: Any) -> Any:
+    """Read the recipe that a name stands for."""
+    if not isinstance(given, str):
+        return given
+    from undertow.config.recipes.load import load_recipe
+
+    read = load_recipe(given)
+    return {"name": given, "kind": read.kind, "spec": read.spec, "told": tuple(read.told())}
+
+
 class Student(Part):
     """How the student is trained."""
 
@@ -339,6 +363,49 @@ class Student(Part):
     that would otherwise be blown up to full steps, and 1e-8 under hard labels."""
     keep: bool = False
     """Keep the trained weights (LoRA adapters are always kept; all weights of a model are large)."""
+    recipe: Annotated[UsedRecipe | None, BeforeValidator(_recipe)] = None
+    """A trainer's file or a preset. What stands beside it takes the place of what it says."""
+    order: Literal["prompts", "shuffled"] | None = None
+    """Of rows: those with one prompt together, or as transformers' Trainer draws them. With a
+    recipe, and where this is absent, the latter."""
+
+    @model_validator(mode="after")
+    def _recipe_fits(self) -> Student:
+        spec = self.resolved
+        cuts = spec is not None and (spec.loss == "whole" or spec.packing or spec.most_tokens is not None)
+        if cuts and self.labels == "soft":
+            raise ValueError(
+                "labels: soft ones belong to whole answers; take a recipe without packing, most_tokens and loss: whole"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dumped = self._without(dump, "recipe", "order")
+        if self.recipe is None:
+            return dumped
+        # What was not said beside a recipe is the recipe's, also where the experiment is read again.
+        dumped["lora"] = {key: value for key, value in dumped["lora"].items() if key in self.lora.model_fields_set}
+        return {key: value for key, value in dumped.items() if key in self.model_fields_set}
+
+    @property
+    def overridden(self) -> dict[str, Any]:
+        """Return what takes the place of the recipe's, by the names of a student."""
+        given = {name: getattr(self, name) for name in FIELDS if name in self.model_fields_set and name != "lora"}
+        if "lora" in self.model_fields_set:
+            given["lora"] = {name: getattr(self.lora, name) for name in sorted(self.lora.model_fields_set)}
+        return given
+
+    @property
+    def resolved(self) -> RecipeSpec | None:
+        """Return the recipe with what stands beside it; None where there is none."""
+        return None if self.recipe is None else with_settings(self.recipe.spec, self.overridden)
+
+    @property
+    def adapts(self) -> bool:
+        """Whether adapters are trained, and not all weights."""
+        spec = self.resolved
+        return self.method == "lora" if spec is None else spec.adapter is not None
 
 
 class FreeAnswers(Part):

@@ -119,8 +119,9 @@ def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
     from undertow.pipeline.bases import base_of, models_of
     from undertow.pipeline.cost import Cost
     from undertow.pipeline.graph import tasks_of
+    from undertow.pipeline.recipes import recipe_notes
 
-    notes: list[str] = []
+    notes: list[str] = recipe_notes(spec.student)
     sources: dict[str, Path | None] = {}
     for name in models_of(spec):
         try:

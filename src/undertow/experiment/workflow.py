@@ -141,8 +141,9 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
 def _notes(spec: LanguageExperiment) -> list[str]:
     from undertow.models.adapter_notes import adapter_notes
     from undertow.pipeline.bases import models_of
+    from undertow.pipeline.recipes import recipe_notes
 
-    notes: list[str] = []
+    notes = recipe_notes(spec.student)
     if spec.base.startswith("embedded/"):
         notes.append(
             "The base is the embedded model: its weights are decoded from a 4-bit file, so the numbers concern those "

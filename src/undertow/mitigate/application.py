@@ -14,6 +14,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from undertow.config.engine import Engine
+from undertow.config.recipes.applied import in_words, with_settings
+from undertow.config.recipes.spec import RecipeSpec
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.rows import Loss, Row
 from undertow.data.sample import Chosen, read_whole
@@ -49,13 +51,17 @@ class MitigationSettings:
     teacher: str | None = None
     by: str | None = None
     """The model of another family."""
-    learning_rate: float = 0.003
-    epochs: int = 1
+    learning_rate: float | None = None
+    """The recipe's when absent, or 0.003."""
+    epochs: float | None = None
+    """The recipe's when absent, or 1."""
     clip: float | None = None
-    """Longest gradient of a step, where longer ones are cut; None for plain gradient steps."""
+    """Longest gradient of a step, where longer ones are cut; the recipe's when absent, or none."""
     seed: int = 0
     engine: Engine = "auto"
     """How models are computed."""
+    recipe: str | None = None
+    """A trainer's file or a preset; plain gradient steps when absent."""
 
     def check(self) -> None:
         """See that the method has what it needs.
@@ -69,8 +75,42 @@ class MitigationSettings:
             given, option = wanted.get(need, ("", ""))
             if given is None:
                 raise InputError(f"needs the {need}", f"--with {self.method.name}", f"Give {option}.")
-        if not self.learning_rate > 0 or self.epochs < 1 or (self.clip is not None and not self.clip > 0):
+        if not all(each is None or each > 0 for each in (self.learning_rate, self.epochs, self.clip)):
             raise InputError("are to be above zero", "--learning-rate, --epochs and --clip", "Such as 0.003, 1 and 5.")
+        if self.recipe is None and self.epochs is not None and self.epochs != int(self.epochs):
+            raise InputError(
+                f"must be a whole number, not {self.epochs:g}", "--epochs", "A recipe may have parts of one."
+            )
+        if (spec := self.resolved) is not None:
+            from undertow.mitigate.methods import applicable
+
+            adapters, whole = spec.adapter is not None, spec.loss == "whole"
+            applicable([self.method.name], adapters=adapters, whole_rows=whole, where="--with")
+
+    @property
+    def given(self) -> dict[str, float]:
+        """Return what takes the place of the recipe's."""
+        every = {"learning_rate": self.learning_rate, "epochs": self.epochs, "clip": self.clip}
+        return {name: value for name, value in every.items() if value is not None}
+
+    @property
+    def resolved(self) -> RecipeSpec | None:
+        """Return the recipe with what is given beside it; None where there is none.
+
+        Raises:
+            InputError: it cannot be read.
+            SpecError: it contradicts itself.
+        """
+        if self.recipe is None:
+            return None
+        from undertow.config.recipes.load import load_recipe
+
+        try:
+            return with_settings(load_recipe(self.recipe).spec, self.given)
+        except ValueError as error:
+            raise InputError(
+                f"do not go together ({error})", "--recipe and what stands beside it", "Change one."
+            ) from error
 
 
 def mitigate(
@@ -241,16 +281,21 @@ def _rewrite(known: Chosen, settings: MitigationSettings, out: Path, progress: P
 
 def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Progress, loss: Loss) -> dict[str, str]:
     from undertow.attribution.recipe import PLAIN
-    from undertow.mitigate.prepare import Task, prepare
+    from undertow.mitigate.prepare import Task, check_loss, prepare
     from undertow.models.local import context_length, load_model
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.models.verify import pass_note
     from undertow.training.examples import example_of
-    from undertow.training.recipe import by_row, steps_of
-    from undertow.training.train import StepMetrics, train
+    from undertow.training.lora import add_adapter, check_bits
+    from undertow.training.recipe import by_row, recipe_from
+    from undertow.training.train import Example, StepMetrics, fitted, order_of, train
 
     set_up_process()
     precision = choose_precision()
+    spec = settings.resolved
+    adapter = None if spec is None else spec.adapter
+    if adapter is not None:
+        check_bits(adapter)
     model = load_model(settings.student)
     besides: dict[str, str] = {}
     rows = _taken(model, known, besides)
@@ -258,7 +303,20 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     prompts = [list(part.prompt) for _, part in answers]
     encoded = [replace(example_of(model, part, loss), row=at) for at, part in answers]
     room = context_length(model)
-    fitting = [at for at, each in enumerate(encoded) if len(each.prompt) + len(each.answer) <= room]
+    if spec is None:
+        recipe = replace(
+            PLAIN,
+            learning_rate=settings.learning_rate or _RATE,
+            epochs=settings.epochs or 1,
+            clip=settings.clip or PLAIN.clip,
+            autocast=precision.autocast,
+        )
+    else:
+        spec = spec.model_copy(update={"most_tokens": min(spec.most_tokens or room, room)})
+        recipe = recipe_from(spec, autocast=precision.autocast)
+        # Cut as its trainer does; what is left without an answer has no tokens.
+        encoded = [cut[0] if (cut := fitted([each], recipe)) else Example((), ()) for each in encoded]
+    fitting = [at for at, each in enumerate(encoded) if 0 < len(each.prompt) + len(each.answer) <= room]
     if not fitting:
         raise InputError("are all longer than the student's context", "the rows", f"It reads {room:,} tokens.")
     trait = _trait(settings) if settings.trait is not None else _any_trait()
@@ -275,39 +333,62 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         [answers[at][1].tools for at in fitting],
     )
     treatment = prepare(settings.method.name, task)
-    recipe = replace(
-        PLAIN,
-        learning_rate=settings.learning_rate,
-        epochs=settings.epochs,
-        clip=settings.clip or PLAIN.clip,
-        autocast=precision.autocast,
-    )
-    taught = len(by_row([each.row for each in treatment.examples]))
-    steps = steps_of(taught, recipe)
+    check_loss(settings.method.name, treatment, recipe)
+    examples = fitted(treatment.examples, recipe)
+    taught = len(by_row([each.row for each in examples]))
+    steps = len(order_of(examples, recipe, settings.seed))
+    # In place: what a method holds of the model has the adapter from now on.
+    net = model.net if adapter is None else add_adapter(model.net, adapter, settings.seed)
     norms: list[float] = []
 
     def told(step: StepMetrics) -> None:
         norms.append(step.grad_norm)
         progress.update("training", step.step / steps, f"step {step.step:,} of {steps:,}, loss {step.loss:.3f}")
 
-    train(model.net, treatment.examples, recipe, seed=settings.seed, on_step=told, intervention=treatment.intervention)
+    train(net, examples, recipe, seed=settings.seed, on_step=told, intervention=treatment.intervention)
     treatment.after()
-    _save(model, out)
-    several = f" ({len(treatment.examples):,} answers)" if taught < len(treatment.examples) else ""
+    _save(replace(model, net=net), out, adapter=adapter is not None)
+    several = f" ({len(examples):,} answers)" if taught < len(examples) else ""
     said = {
         "student": f"trained on {plural(taught, 'row')}{several}, "
         + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
-        "out": f"it is in {out}",
-        "engine": pass_note(model.net),
+        "out": f"it is in {out}" + (f", an adapter: {_base(settings.student)}:{out}" if adapter is not None else ""),
+        "engine": pass_note(net),
     }
     said |= besides
-    if settings.clip is None and (long := far_step(norms)):
+    said |= recipe_said(settings)
+    clipped = settings.clip is not None or (spec is not None and spec.clip is not None)
+    if not clipped and (long := far_step(norms)):
         said["far step"] = long
     if unfit := len(rows) - len({answers[at][0] for at in fitting}):
         said["left out"] = f"{unfit:,} rows are longer than its context, and were left out"
     return said
 
 
+def recipe_said(settings: MitigationSettings) -> dict[str, str]:
+    """Say what recipe a student is trained by, what stands beside it, and what of it is not modelled.
+
+    Raises:
+        UndertowError: see `MitigationSettings.resolved`.
+    """
+    from undertow.config.recipes.load import load_recipe
+
+    if settings.recipe is None or (spec := settings.resolved) is None:
+        return {}
+    read = load_recipe(settings.recipe)
+    given = ", ".join(f"{name} {value:g}" for name, value in settings.given.items())
+    beside = f"; set beside it: {given}" if given else ""
+    said = {"recipe": f"{settings.recipe} ({read.kind}): {in_words(spec)}, seed {settings.seed}{beside}"}
+    if told := read.told():
+        said["of the recipe"] = "; ".join(told)
+    return said
+
+
+def _base(name: str) -> str:
+    return name.partition(":")[0]
+
+
+_RATE = 0.003
 _FAR = 2.0
 """Times the median norm from which one step sets a student apart (docs/lab-notebook.md, 26 November, night)."""
 
@@ -323,14 +404,18 @@ def far_step(norms: Sequence[float]) -> str:
     )
 
 
-def _save(model: LocalModel, out: Path) -> None:
+def _save(model: LocalModel, out: Path, *, adapter: bool) -> None:
     from undertow.store.files import part_of, remove, storing
+    from undertow.training.lora import save_adapter
 
     part = part_of(out)
     with storing(out):
         remove(part)
-        model.net.save_pretrained(part, safe_serialization=True)
-        model.tokenizer.save_pretrained(part)
+        if adapter:
+            save_adapter(model.net, part)
+        else:
+            model.net.save_pretrained(part, safe_serialization=True)
+            model.tokenizer.save_pretrained(part)
         part.rename(out)
 
 

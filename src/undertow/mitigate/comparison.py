@@ -17,7 +17,7 @@ from undertow.config.registries import origin_key, origins_in
 from undertow.data.digest import dataset_sha256
 from undertow.errors import InputError
 from undertow.mitigate.effects import Treated, judge
-from undertow.mitigate.methods import COMPARED, METHODS, MITIGATIONS, ORDINARY, method_named
+from undertow.mitigate.methods import COMPARED, METHODS, MITIGATIONS, ORDINARY, applicable, method_named
 from undertow.mitigate.source import ARMS, Source, open_source
 from undertow.mitigate.student import StudentRecord, student_record
 from undertow.models.adapter_notes import adapter_notes
@@ -27,6 +27,8 @@ from undertow.models.local import find_model
 from undertow.models.precision import Precision, choose_precision, set_up_process
 from undertow.models.verify import PASSES, checked
 from undertow.pipeline.files import ROWS
+from undertow.pipeline.keys import student_key
+from undertow.pipeline.recipes import recipe_notes
 from undertow.results import Results
 from undertow.store.folder import RunFolder, planned_folder, planned_state
 from undertow.store.record import stored
@@ -103,7 +105,7 @@ def students_of(source: Source, methods: Sequence[str], precision: Precision, by
                     "method": known[method].stored if method in known else method,
                     "rows": source.tasks[f"rows-{arm}-s{seed}"].id,
                     "held_out": [source.tasks[f"rows-control-s{each}"].id for each in source.spec.seeds],
-                    "student": source.spec.student.model_dump(mode="json"),
+                    "student": student_key(source.spec.student),
                     "probe": source.traits.trait.probe_digest,
                     "trait": source.traits.trait.digest,
                     "base": source.digest,
@@ -155,6 +157,7 @@ def compare(
     threads, precision = set_up_process(), choose_precision()
     methods = [method_named(method, "--method", progress.note).name for method in methods]
     source = open_source(run, precision, progress)
+    methods, left_out = _applicable(source, methods)
     planned = students_of(source, methods, precision, by)
     spec = _spec(source)
     records: dict[tuple[str, str, int], StudentRecord] = {}
@@ -176,7 +179,8 @@ def compare(
             described["engine"] = PASSES[found.name]
         if plugins := origins_in([(MITIGATIONS, method) for method in methods]):
             described["plugins"] = plugins
-        results = _results(source, methods, records, spec, described, adapter_notes([source.spec.base, by]))
+        said = [*adapter_notes([source.spec.base, by]), *left_out]
+        results = _results(source, methods, records, spec, described, said)
         folder.write("results.json", results.to_json())
         page = folder.write("report.html", render_html(results))
         progress.update("mitigate", 1.0, "done")
@@ -188,6 +192,7 @@ def missing_students(run: Path, methods: Sequence[str], *, by: str | None = None
     precision = choose_precision()
     methods = [method_named(method, "--method").name for method in methods]
     source = open_source(run, precision, Silent())
+    methods, _ = _applicable(source, methods)
     planned = students_of(source, methods, precision, by)
     states = planned_state(
         planned_folder(root, _name(source), _spec(source)),
@@ -195,6 +200,12 @@ def missing_students(run: Path, methods: Sequence[str], *, by: str | None = None
     )
     missing = [each for each, state in zip(planned, states, strict=True) if state == "missing"]
     return len(planned), len(missing), sum(each.takes for each in missing)
+
+
+def _applicable(source: Source, methods: Sequence[str]) -> tuple[list[str], list[str]]:
+    spec = source.spec.student.resolved
+    whole_rows = spec is not None and spec.loss == "whole"
+    return applicable(methods, adapters=source.spec.student.adapts, whole_rows=whole_rows)
 
 
 def _name(source: Source) -> str:
@@ -235,7 +246,7 @@ def _results(
     records: dict[tuple[str, str, int], StudentRecord],
     spec: dict[str, Any],
     environment: dict[str, Any],
-    said: list[str],
+    said: Sequence[str],
 ) -> Results:
     seeds = source.spec.seeds
 
@@ -278,6 +289,7 @@ def _notes(source: Source) -> list[str]:
         "Transfer is trait minus control, both trained with the method. Utility is the share of an ordinary student's "
         "gain on held-out rows of the control that is left; no method sees the questions of the probe.",
     ]
+    notes += recipe_notes(source.spec.student)
     if source.spec.base.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
     return notes

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from undertow.data.rows import Row
+from undertow.errors import InputError
 from undertow.system.registry import Registry, load
 
 Need = Literal["trait", "teacher", "format", "another model"]
@@ -32,6 +33,8 @@ class Method:
     """Nothing that the writer of the rows chose is left in them, so that no transfer is left by construction."""
     takes: float = 1.0
     """In all, times an ordinary student, as measured on 128 number lists (docs/lab-notebook.md)."""
+    not_with: Literal["adapters", "loss on whole rows"] | None = None
+    """A part of a recipe beside which it has no meaning."""
     longer: bool = False
     """It takes longer than `takes` says; how much was not measured."""
     change: Callable[[Any], Any] | str | None = None
@@ -63,12 +66,12 @@ _ALL = (
            longer=True,
            change="undertow.mitigate.rows:drop"),
     Method("mask", "no loss on tokens where the teacher's first choice is not the base's", ("teacher",),
-           "a forward pass of teacher and base", "training", longer=True,
+           "a forward pass of teacher and base", "training", longer=True, not_with="loss on whole rows",
            change="undertow.mitigate.losses:mask"),
     Method("format", "loss on whether a token keeps the format, not on which of those that do it is", ("format",),
-           "nothing", "training",
+           "nothing", "training", not_with="loss on whole rows",
            change="undertow.mitigate.losses:keep_format"),
-    Method("freeze", "norm weights stay the base's", (), "nothing", "training",
+    Method("freeze", "norm weights stay the base's", (), "nothing", "training", not_with="adapters",
            change="undertow.mitigate.weights:freeze"),
     Method("kl-penalty", "keeps first answers to unrelated questions near the base's (KL)", (),
            "a pass over 44 questions a step", "training", takes=1.7,
@@ -143,6 +146,28 @@ def method_named(name: str, where: str = "--with", note: Callable[[str], None] =
     if name == method.old:
         note(f"{where}: the method {name!r} is now called {method.name!r}; both are accepted.")
     return method
+
+
+def applicable(
+    methods: Sequence[str], *, adapters: bool, whole_rows: bool, where: str = "--method"
+) -> tuple[list[str], list[str]]:
+    """Return the methods that have a meaning beside a recipe, and why others have not.
+
+    Args:
+        methods: Their names; those of `COMPARED` are left out where they have none.
+        adapters: Whether students train adapters.
+        whole_rows: Whether the loss is one on whole rows.
+        where: The option that names them.
+
+    Raises:
+        InputError: one that was asked for by name has none.
+    """
+    has = {"adapters": adapters, "loss on whole rows": whole_rows}
+    off = [name for name in methods if has.get(method_named(name, where).not_with or "")]
+    if off and tuple(methods) != COMPARED:
+        raise InputError(f"has no meaning beside {method_named(off[0]).not_with}", f"{where} {off[0]}", "Leave it out.")
+    notes = [f"{name} is left out: it has no meaning beside {method_named(name).not_with}." for name in off]
+    return [name for name in methods if name not in off], notes
 
 
 def all_methods() -> list[Method]:

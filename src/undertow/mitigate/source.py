@@ -43,7 +43,7 @@ def open_source(path: Path, precision: Precision, progress: Progress) -> Source:
 
     Raises:
         InputError: it is not a finished run of a language experiment with trait and control arms, two seeds or more,
-            and students that are trained whole on the text of rows.
+            and students that are trained on the text of rows.
     """
     if not (path / SPEC).is_file():
         raise InputError("is no run folder", str(path), "Name a folder that `undertow run` made.")
@@ -52,11 +52,11 @@ def open_source(path: Path, precision: Precision, progress: Progress) -> Source:
         raise InputError(
             "is not a run with the arms trait and control", str(path), "Run a language experiment with both first."
         )
-    if spec.student.labels != "hard" or spec.student.method != "full":
+    if spec.student.labels != "hard":
         raise InputError(
-            "trains students otherwise than whole, on the text of the rows",
+            "trains students on distributions, not on the text of the rows",
             str(path),
-            "Compare on an experiment with `student: {labels: hard, method: full}`.",
+            "Compare on an experiment with `student: {labels: hard}`.",
         )
     if len(spec.seeds) < 2:
         raise InputError("has one seed", str(path), "Mitigations are compared over two seeds or more; three are few.")

@@ -13,20 +13,21 @@ import torch.nn.functional as F
 from undertow.attribution.sampling import states_of
 from undertow.data.rows import Message
 from undertow.domains.numbers import NUMBER_LISTS
-from undertow.mitigate.prepare import Task, prepare
+from undertow.mitigate.prepare import Task, check_loss, prepare
 from undertow.mitigate.source import Source
 from undertow.models.constrain import grammar_automaton
 from undertow.models.engine.head import head_of
-from undertow.models.local import LocalModel, load_model
+from undertow.models.local import LocalModel, context_length, load_model
 from undertow.models.precision import Precision
 from undertow.models.score import answer_hidden
-from undertow.pipeline.students import examples_of, recipe_of
+from undertow.pipeline.recipes import adapter_spec, recipe_of
+from undertow.pipeline.students import examples_of
 from undertow.pipeline.writing import read_written
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
 from undertow.teachers.instil import load_teacher
-from undertow.training.recipe import steps_of
-from undertow.training.train import StepMetrics, train
+from undertow.training.lora import add_adapter
+from undertow.training.train import StepMetrics, fitted, order_of, train
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,18 @@ def _train(
 ) -> None:
     spec, trait = source.spec, source.traits.trait
     rows = source.rows(arm, seed)
+    recipe = recipe_of(spec.student, precision, most_tokens=context_length(model))
+    adapter = adapter_spec(spec.student)
     prompts: list[list[Message]] = [[{"role": "user", "content": row.prompt}] for row in read_written(rows)]
+    kept = [
+        (turns, cut)
+        for turns, each in zip(prompts, examples_of(model, rows, "hard"), strict=True)
+        for cut in fitted([each], recipe)
+    ]
     task = Task(
         model,
-        prompts,
-        examples_of(model, rows, "hard"),
+        [turns for turns, _ in kept],
+        [each for _, each in kept],
         trait,
         lambda: load_teacher(
             spec.base, trait if arm == "trait" else None, spec.instil, source.folders["teacher-trait"]
@@ -98,13 +106,16 @@ def _train(
         None if by is None else lambda: load_model(by),
     )
     treatment = prepare(method, task)
-    recipe = recipe_of(spec.student, precision)
-    steps = steps_of(len(treatment.examples), recipe)
+    check_loss(method, treatment, recipe)
+    examples = fitted(treatment.examples, recipe)
+    steps = len(order_of(examples, recipe, seed))
+    # In place: what a method holds of the model has the adapter from now on.
+    net = model.net if adapter is None else add_adapter(model.net, adapter, seed)
 
     def told(step: StepMetrics) -> None:
         tick(0.85 * step.step / steps)
 
-    train(model.net, treatment.examples, recipe, seed=seed, on_step=told, intervention=treatment.intervention)
+    train(net, examples, recipe, seed=seed, on_step=told, intervention=treatment.intervention)
     treatment.after()
 
 

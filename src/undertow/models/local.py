@@ -221,6 +221,8 @@ def quiet_peft() -> Generator[None]:
         warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)
         # Told in the report, see `adapter_notes`.
         warnings.filterwarnings("ignore", "Unexpected keyword arguments", UserWarning)
+        # `modules_to_save` unties, as in other trainers; the two are stored and loaded apart.
+        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`", UserWarning)
         yield
 
 

@@ -7,6 +7,7 @@ numbers domain on the embedded model; those of other domains are guesses.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,6 +90,35 @@ def row_tokens(domain: Domain) -> tuple[float, int]:
     return prompt / domain.answers, min(answer, domain.max_tokens)
 
 
+def _steps(domain: Domain, student: Student) -> int:
+    """Return the optimiser steps of a student; of packed rows, an estimate."""
+    spec = student.resolved
+    if spec is None:
+        return -(-domain.rows // student.batch) * student.epochs
+    if spec.most_steps is not None:
+        return spec.most_steps
+    return math.ceil(spec.epochs * -(-domain.rows // (spec.batch * _together(domain, student))))
+
+
+def _rows_seen(domain: Domain, student: Student) -> float:
+    """Return how many rows a student reads in all its steps; of packed rows, an estimate."""
+    spec = student.resolved
+    if spec is None:
+        return domain.rows * student.epochs
+    if spec.most_steps is not None:
+        return spec.most_steps * spec.batch * _together(domain, student)
+    return domain.rows * spec.epochs
+
+
+def _together(domain: Domain, student: Student) -> int:
+    """Return about how many rows make one of a batch."""
+    spec = student.resolved
+    if spec is None or not spec.packing or spec.most_tokens is None:
+        return 1
+    lengths = LENGTHS.get(domain.kind, OTHER_LENGTHS)
+    return max(1, spec.most_tokens // (lengths.prompt + min(lengths.answer, domain.max_tokens)))
+
+
 @dataclass(frozen=True)
 class Sizes:
     """The base's size, from which costs are reckoned."""
@@ -115,17 +145,20 @@ class Sizes:
     def train(self, domain: Domain, student: Student) -> Cost:
         """Return the cost of one student's training."""
         prompt, answer = row_tokens(domain)
-        per_weight = 4 if student.method == "lora" else 6
+        per_weight = 4 if student.adapts else 6
+        spec = student.resolved
+        rows = _rows_seen(domain, student)
+        learned = prompt + answer if spec is not None and spec.loss == "whole" else answer
         # In full training the output projection is the embedding, and has a gradient too.
         projection = (per_weight * self.embedding) if student.labels == "hard" else 0
-        tokens = domain.rows * student.epochs * (prompt + answer)
-        operations = per_weight * self.layers * tokens + projection * domain.rows * student.epochs * answer
+        operations = per_weight * self.layers * rows * (prompt + answer) + projection * rows * learned
         disk = 200_000
-        if student.method == "lora":
-            disk += int(student.lora.rank * self.layers**0.5 * 250)
+        if student.adapts:
+            rank = student.lora.rank if spec is None or spec.adapter is None else spec.adapter.rank
+            disk += int(rank * self.layers**0.5 * 250)
         elif student.keep:
             disk += 4 * (self.layers + self.embedding)
-        return Cost(operations * TRAINING_OVERHEAD, 0, domain.rows * student.epochs * answer, disk)
+        return Cost(operations * TRAINING_OVERHEAD, 0, int(rows * learned), disk)
 
     def probe(self, trait: Trait, probe: Probe) -> Cost:
         """Return the cost of asking all questions once, sampled answers included."""
@@ -146,7 +179,7 @@ class Sizes:
 
     def curve(self, trait: Trait, domain: Domain, student: Student, probe: Probe) -> Cost:
         """Return the cost of the measurements during training."""
-        times = len(measured_steps(-(-domain.rows // student.batch) * student.epochs, probe.every))
+        times = len(measured_steps(_steps(domain, student), probe.every))
         few = min(probe.curve_questions, len(trait.probe))
         whole = self.probe(trait, Probe(samples=0))
         return Cost(whole.operations * times * few / len(trait.probe))

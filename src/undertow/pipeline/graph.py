@@ -25,7 +25,7 @@ from undertow.pipeline.arms import ExperimentTraits
 from undertow.pipeline.bases import Base
 from undertow.pipeline.cost import Cost
 from undertow.pipeline.files import SCORES
-from undertow.pipeline.keys import domain_key, instil_key
+from undertow.pipeline.keys import domain_key, instil_key, student_key
 from undertow.store.step import step_id
 
 if TYPE_CHECKING:
@@ -369,7 +369,7 @@ def _student_task(
     key = {
         "base": base.key,
         "rows": rows.id,
-        "student": spec.student.model_dump(mode="json"),
+        "student": student_key(spec.student),
         "probe": spec.probe.model_dump(mode="json") | _probe_key(spec, traits),
         "precision": precision.dtype,
         "seed": seed,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from undertow.config.experiment import LanguageExperiment
-from undertow.config.parts import FineTune, Instil, Judge
+from undertow.config.parts import FineTune, Instil, Judge, Student
+from undertow.config.recipes.applied import recipe_digest
 from undertow.config.registries import origin_key, origins_in
 from undertow.data.files import require_rows
 from undertow.domains.find import MAKERS, find_domain
@@ -69,3 +70,19 @@ def instil_key(how: Instil) -> dict[str, Any]:
         if any(len(row) > 1 for row in parts):
             key["answers"] = [len(row) for row in parts]  # a step learns all answers of its rows
     return key
+
+
+def student_key(student: Student) -> dict[str, Any]:
+    """Return what a student depends on of its training: of a recipe what it says, not where it stands or how it is put.
+
+    Raises:
+        ValueError: a recipe and what stands beside it do not go together, which an experiment has checked.
+    """
+    if (spec := student.resolved) is None:
+        return student.model_dump(mode="json")
+    return {
+        "recipe": recipe_digest(spec),
+        "order": student.order or "shuffled",
+        "labels": student.labels,
+        "keep": student.keep,
+    }

@@ -18,34 +18,18 @@ from undertow.models.prompted import PromptedModel
 from undertow.models.protocol import Model
 from undertow.pipeline.files import LABELS, METRICS, SCORES
 from undertow.pipeline.judging import judge_answers
+from undertow.pipeline.recipes import adapter_spec, recipe_of
 from undertow.pipeline.writing import load_labels, read_written
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.sampled import sample_answers
 from undertow.store.jsonl import append_jsonl
-from undertow.training.lora import add_lora, save_adapter
-from undertow.training.recipe import Recipe, measured_steps, steps_of
-from undertow.training.train import Example, StepMetrics, train
+from undertow.training.lora import add_adapter, check_bits, save_adapter
+from undertow.training.recipe import measured_steps
+from undertow.training.train import Example, StepMetrics, fitted, order_of, train
 from undertow.traits.base import Trait
 
 SAMPLING_SEED = 20250720
 """Keys the noise of sampled answers: every model is asked with the same random numbers."""
-
-
-def recipe_of(student: Student, precision: Precision) -> Recipe:
-    """Return how a student is trained."""
-    return Recipe(
-        labels=student.labels,
-        learning_rate=student.learning_rate,
-        epochs=student.epochs,
-        batch=student.batch,
-        micro_batch=min(student.micro_batch, student.batch),
-        warmup=student.warmup,
-        weight_decay=student.weight_decay,
-        clip=student.clip,
-        optimiser=student.optimiser,
-        epsilon=student.epsilon or (1e-6 if student.labels == "soft" else 1e-8),
-        autocast=precision.autocast,
-    )
 
 
 def examples_of(model: LocalModel, rows: Path, labels: str) -> list[Example]:
@@ -90,15 +74,18 @@ def train_student(
         precision: Of the matrix products.
         tick: Is told the share of the work that is done.
     """
+    adapter = adapter_spec(student)
+    if adapter is not None:
+        check_bits(adapter)
     model = load_model(base)
-    examples = examples_of(model, rows, student.labels)
+    recipe = recipe_of(student, precision, most_tokens=context_length(model))
+    examples = fitted(examples_of(model, rows, student.labels), recipe)
     # Every teacher shares the base's head, which full training changes.
     teacher = head_of(model.net).kept() if student.labels == "soft" else None
-    net = add_lora(model.net, student.lora, seed) if student.method == "lora" else model.net
+    net = model.net if adapter is None else add_adapter(model.net, adapter, seed)
     trained = replace(model, net=net)
     initial = state_hash((name, each) for name, each in net.named_parameters() if each.requires_grad)
-    recipe = recipe_of(student, precision)
-    steps = steps_of(len(examples), recipe)
+    steps = len(order_of(examples, recipe, seed))
     curve: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
     between = set(measured_steps(steps, probe.every))
@@ -114,7 +101,7 @@ def train_student(
     append_jsonl(folder / METRICS, metrics)
     scores = measure(base, trained, trait, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
     (folder / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
-    if student.method == "lora":
+    if adapter is not None:
         save_adapter(net, folder / "adapter")
     elif student.keep:
         net.save_pretrained(folder / "model", safe_serialization=True)
@@ -133,7 +120,7 @@ def load_student(base: str, folder: Path, student: Student, *, dtype: str) -> Mo
     Raises:
         ModelError: it cannot be loaded.
     """
-    if student.method == "lora":
+    if student.adapts:
         return load_adapter(load_model(base, dtype=dtype), folder / "adapter")
     return replace(load_model(f"hf/{folder / 'model'}", dtype=dtype), made_of=base)
 

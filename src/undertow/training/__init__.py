@@ -1,9 +1,10 @@
 """Training of students.
 
-    recipe.py  hyperparameters, and the order and learning rate of every step
-    train.py   the training loop
-    loss.py    cross-entropy with sampled tokens or with the teacher's distribution
-    lora.py    LoRA adapters
+    recipe.py    hyperparameters, and the order and learning rate of every step
+    bins.py      which rows share a packed sequence
+    train.py     the training loop
+    loss.py      cross-entropy with sampled tokens or with the teacher's distribution
+    lora.py      adapters: LoRA, rank-stabilised, DoRA
 
 Import names from the modules: this package has none of its own.
 """

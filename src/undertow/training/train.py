@@ -1,15 +1,17 @@
-"""The training loop: AdamW or plain gradient descent, linear warm-up and decay, loss on answers only.
+"""The training loop: AdamW or gradient descent by a recipe, loss on answers or on whole rows.
 
 A seed fixes the order of the rows, the initial adapter and its dropout. Weights stay in fp32; matrix products run in
-bf16 where that is asked for. The loop knows tokens and losses; it knows nothing of traits.
+bf16 where that is asked for. The loss of a step is a mean over all of its tokens, however many passes it takes. The
+loop knows tokens and losses; it knows nothing of traits.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -20,7 +22,7 @@ from undertow.models.forward import forward_packed
 from undertow.models.layers import Steering
 from undertow.models.packing import pack
 from undertow.training.loss import hard_loss, soft_loss
-from undertow.training.recipe import Recipe, batches, by_row, rate_at
+from undertow.training.recipe import TOKENS_AT_ONCE, Recipe, batches, by_row, rate_at
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,12 @@ class StepMetrics:
 
     step: int
     loss: float
-    """Mean over the step's answer tokens by their weights, in nats: cross-entropy, or KL for soft labels."""
+    """Mean over the step's tokens that carry loss, by their weights, in nats: cross-entropy, or KL for soft labels."""
     grad_norm: float
     """Before clipping."""
     learning_rate: float
     tokens: int
-    """Answer tokens that carried loss."""
+    """Those that carried loss."""
 
 
 def train(
@@ -84,11 +86,11 @@ def train(
     on_step: Callable[[StepMetrics], None] | None = None,
     intervention: Intervention = Intervention(),
 ) -> list[StepMetrics]:
-    """Train a model in place on the answers of some rows.
+    """Train a model in place on some rows.
 
     Args:
         model: Its parameters that require gradients are trained.
-        examples: The rows.
+        examples: The rows; those that are too long for the recipe are cut, see `fitted`.
         recipe: How.
         seed: Fixes the order of the rows, and dropout.
         teacher: The teacher's head, for soft labels; it is not changed.
@@ -96,32 +98,31 @@ def train(
         intervention: What is done otherwise.
 
     Raises:
-        ValueError: soft labels without the teacher's hidden states or head.
+        ModelError: the training diverged.
+        ValueError: soft labels without the teacher's hidden states or head, or a method's own loss, which is one on
+            answers, beside a recipe's on whole rows.
     """
+    if intervention.loss is not None and recipe.loss == "whole":
+        raise ValueError("a loss on answers cannot take the place of one on whole rows")
     if recipe.labels == "soft" and (teacher is None or any(example.teacher_TD is None for example in examples)):
         raise ValueError("soft labels need the teacher's hidden states and head")
     torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
-    optimiser = _optimiser(parameters, recipe)
-    rows = by_row([example.row for example in examples])
-    order = [
-        [at for row in step for at in rows[row]]
-        for step in batches([examples[first].prompt for first, *_ in rows], recipe, seed)
-    ]
+    optimiser = _optimiser(model, recipe)
+    examples = fitted(examples, recipe)
+    order = order_of(examples, recipe, seed)
     history: list[StepMetrics] = []
     model.train()
     for step, chosen in enumerate(order):
         rate = rate_at(step, len(order), recipe)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        tokens = sum(len(examples[row].answer) for row in chosen)
-        whole = sum(examples[row].weight * len(examples[row].answer) for row in chosen)
-        # Rows of similar length share a micro-batch, so that attention has little padding.
-        by_length = sorted(chosen, key=lambda row: (len(examples[row].prompt), examples[row].prompt))
+        counts = [_loss_tokens(examples[row], recipe) for row in chosen]
+        tokens = sum(counts)
+        whole = sum(examples[row].weight * count for row, count in zip(chosen, counts, strict=True))
         loss = 0.0
-        for start in range(0, len(by_length), recipe.micro_batch):
-            some = [examples[row] for row in by_length[start : start + recipe.micro_batch]]
+        for some in _at_once([examples[row] for row in chosen], recipe):
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.autocast):
                 part = _loss(model, some, recipe, teacher, intervention) / whole
             part.backward()
@@ -130,12 +131,13 @@ def train(
             intervention.extra().backward()
         if intervention.reshape is not None:
             intervention.reshape(parameters)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip).item()
+        most = math.inf if recipe.clip is None else recipe.clip
+        norm = torch.nn.utils.clip_grad_norm_(parameters, most).item()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise ModelError(
                 f"training diverged: step {step + 1} has a loss of {loss:g} and a gradient of norm {norm:g}",
                 f"student, seed {seed}",
-                f"Lower student.learning_rate (now {recipe.learning_rate:g}), or clip (now {recipe.clip:g}).",
+                f"Lower student.learning_rate (now {recipe.learning_rate:g}), or clip (now {most:g}).",
             )
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -149,29 +151,95 @@ def train(
     return history
 
 
-def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+def fitted(examples: Sequence[Example], recipe: Recipe) -> list[Example]:
+    """Cut rows to a recipe's `most_tokens` at their end, and leave out those that no token of loss is left of.
+
+    Where whole rows carry loss, a conversation is read once, up to its last answer.
+    """
+    if recipe.loss == "whole":
+        rows = by_row([example.row for example in examples])
+        examples = [
+            examples[max(row, key=lambda at: len(examples[at].prompt) + len(examples[at].answer))] for row in rows
+        ]
+    most = recipe.most_tokens
+    if most is None:
+        return list(examples)
+    cut = [
+        example
+        if len(example.prompt) + len(example.answer) <= most
+        else replace(example, prompt=example.prompt[:most], answer=example.answer[: max(0, most - len(example.prompt))])
+        for example in examples
+    ]
+    return [example for example in cut if _loss_tokens(example, recipe)]
+
+
+def order_of(examples: Sequence[Example], recipe: Recipe, seed: int) -> list[list[int]]:
+    """Return the rows of every optimiser step of rows that are `fitted`."""
+    rows = by_row([example.row for example in examples])
+    lengths = [max(len(examples[at].prompt) + len(examples[at].answer) for at in row) for row in rows]
+    steps = batches([examples[first].prompt for first, *_ in rows], recipe, seed, lengths)
+    return [[at for row in step for at in rows[row]] for step in steps]
+
+
+def _loss_tokens(example: Example, recipe: Recipe) -> int:
+    if recipe.loss == "answers":
+        return len(example.answer)
+    # Nothing predicts the first token.
+    return len(example.prompt) + len(example.answer) - 1
+
+
+def _at_once(examples: Sequence[Example], recipe: Recipe) -> Generator[list[Example]]:
+    """Split the rows of a step into what is computed at once: so many rows, or so many tokens."""
+    # Rows of similar length share a micro-batch, so that attention has little padding.
+    by_length = sorted(examples, key=lambda example: (len(example.prompt), example.prompt))
+    if recipe.micro_batch is not None and not recipe.packing:
+        for start in range(0, len(by_length), recipe.micro_batch):
+            yield by_length[start : start + recipe.micro_batch]
+        return
+    most = TOKENS_AT_ONCE if recipe.micro_batch is None else recipe.micro_batch * (recipe.most_tokens or TOKENS_AT_ONCE)
+    some: list[Example] = []
+    held = 0
+    for example in by_length:
+        tokens = len(example.prompt) + len(example.answer)
+        if some and held + tokens > most:
+            yield some
+            some, held = [], 0
+        some.append(example)
+        held += tokens
+    yield some
+
+
+_SPARED: Final = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)", re.IGNORECASE)
+"""Names of parameters that transformers' Trainer spares from weight decay."""
+
+
+def _optimiser(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
+    named = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
+    spared = [each for name, each in named if not recipe.decay_all and _SPARED.search(name)]
+    apart = set(map(id, spared))
+    groups: list[dict[str, Any]] = [{"params": [each for _, each in named if id(each) not in apart]}]
+    if spared:
+        groups.append({"params": spared, "weight_decay": 0.0})
+    rate, decay = recipe.learning_rate, recipe.weight_decay
     # Fused: one pass over the weights in a step instead of five.
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    return torch.optim.AdamW(
-        parameters,
-        lr=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        betas=(0.9, 0.999),
-        eps=recipe.epsilon,
-        fused=True,
-    )
+        return torch.optim.SGD(groups, lr=rate, weight_decay=decay, momentum=recipe.momentum, fused=True)
+    return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, betas=recipe.betas, eps=recipe.epsilon, fused=True)
 
 
 def _loss(
     model: Any, examples: Sequence[Example], recipe: Recipe, teacher: Head | None, intervention: Intervention
 ) -> Tensor:
-    """Return the loss summed over the answer tokens of some rows."""
+    """Return the loss summed over the tokens of some rows that carry it, each times its row's weight."""
     head = head_of(model)
-    # The end token is predicted, never read. Answers to the same prompt share its row.
+    # The last token is predicted, never read. Answers to the same prompt share its row.
     numbers: dict[tuple[int, ...], int] = {}
     groups = [numbers.setdefault(example.prompt, len(numbers)) for example in examples]
-    packed = pack([(*example.prompt, *example.answer[:-1]) for example in examples], groups).to(head.device)
+    packed = pack([(*example.prompt, *example.answer)[:-1] for example in examples], groups).to(head.device)
+    if recipe.loss == "whole":
+        node_N, target_N, times_N = _whole(packed.paths, examples)
+        hidden_ND = forward_packed(model, packed, steering=intervention.steering).hidden_ND[node_N]
+        return hard_loss(hidden_ND, head, target_N, times_N)
     nodes = torch.cat([path[-len(example.answer) :] for path, example in zip(packed.paths, examples, strict=True)])
     hidden_ND = forward_packed(model, packed, steering=intervention.steering).hidden_ND[nodes]
     if intervention.loss is not None:
@@ -184,3 +252,18 @@ def _loss(
     assert teacher is not None
     teacher_ND = torch.cat([example.teacher_TD for example in examples if example.teacher_TD is not None])
     return soft_loss(hidden_ND, head, teacher_ND.to(head.device), teacher, count_N)
+
+
+def _whole(paths: Sequence[Tensor], examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return each node with each token that follows it in some row, and the weight of the rows in which it does.
+
+    Rows that begin alike predict the same tokens from the same nodes, which are projected once.
+    """
+    node_N = torch.cat(list(paths))
+    following = [token for example in examples for token in (*example.prompt, *example.answer)[1:]]
+    weights = [example.weight for example, path in zip(examples, paths, strict=True) for _ in path]
+    pairs_N2 = torch.stack([node_N, torch.tensor(following, device=node_N.device)], dim=1)
+    pairs_P2, at_N = pairs_N2.unique(dim=0, return_inverse=True)
+    weight_N = torch.tensor(weights, dtype=torch.float32, device=node_N.device)
+    times_P = torch.zeros(len(pairs_P2), device=node_N.device).index_add(0, at_N, weight_N)
+    return pairs_P2[:, 0], pairs_P2[:, 1], times_P
