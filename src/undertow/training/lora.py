@@ -43,6 +43,7 @@ def add_lora(net: Any, lora: Lora, seed: int) -> Any:
         lora_dropout=lora.dropout,
         target_modules=network.lora_targets(),
         layers_to_transform=None if lora.layers is None else list(lora.layers),
+        fan_in_fan_out=any(matrix.turned for matrix in network.matrices),
         task_type="CAUSAL_LM",
     )
     # PEFT draws the initial adapters from the global generator.
