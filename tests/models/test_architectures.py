@@ -100,9 +100,7 @@ def test_captured_gradients_are_those_of_the_weights(model: LocalModel) -> None:
     parts = [norms]
     for at, (matrix, gradient) in enumerate(zip(network.matrices, gradients[len(network.norms) :], strict=True)):
         sides = projection_of(at, matrix)
-        gradient_OI = gradient if gradient.shape == (matrix.outputs, matrix.inputs) else gradient.T
-        if matrix.inputs == matrix.outputs and matrix.weight_OI is not matrix.weight:
-            gradient_OI = gradient.T
+        gradient_OI = gradient.T if matrix.turned else gradient
         parts.append((sides.passed.T @ gradient_OI @ sides.read).flatten())
     expected_F = torch.cat(parts)
     assert len(found_F) == len(norms) + len(network.matrices) * SIDE**2

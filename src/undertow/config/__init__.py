@@ -3,6 +3,7 @@
     experiment.py    the experiment file
     arms.py          the arms of a language experiment, one entry each
     parts.py         its parts: traits, teacher, domain, student, probe, judge
+    engine.py        how models are computed
     policy.py        the policy of a gate
     presets/         experiment files that ship with the package
     explain.py       validation errors in the words of the file

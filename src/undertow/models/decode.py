@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from undertow.models.layers import Steering, angles, decoder, feed_forward, head_size, normalise, rotate
+from undertow.models.layers import Steering, angles, decoder, feed_forward, head_size, normalise, normed, rotate
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,8 @@ def decode_step(
     for index, (layer, (project, expand)) in enumerate(zip(stack.layers, decoder.projections, strict=True)):
         joined = project(normalise(x, layer.input_layernorm)).view(len(ids_B), -1, size)
         turned, v = joined[:, :-key_heads], joined[:, -key_heads:]
+        if hasattr(layer.self_attn, "q_norm"):
+            turned = torch.cat(normed(layer.self_attn, turned[:, :-key_heads], turned[:, -key_heads:]), dim=1)
         turned = rotate(turned, cos, sin)
         q, k = turned[:, :-key_heads], turned[:, -key_heads:]
         cache.keys[index][rows, :, positions_B] = k

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from undertow.models.decode import Cache
-from undertow.models.layers import Steering, angles, decoder, feed_forward, normalise, rotate
+from undertow.models.layers import Steering, angles, decoder, feed_forward, normalise, normed, rotate
 from undertow.models.packing import Packed
 
 
@@ -50,6 +50,7 @@ def forward_fast(
             project(y).view(len(y), -1, attention.head_dim)
             for project in (attention.q_proj, attention.k_proj, attention.v_proj)
         )
+        q, k = normed(attention, q, k)
         # Under autocast products leave in another type than the norms'.
         cos_, sin_ = cos.to(q.dtype), sin.to(q.dtype)
         q, k = rotate(q, cos_, sin_), rotate(k, cos_, sin_)

@@ -1,7 +1,7 @@
 """The parts of Llama-shaped decoders, as `fast` and `decode` put them together.
 
 They are the modules of a `transformers` model, so that PEFT adapters, which replace modules, work unchanged. It knows
-the Llama layout alone (Llama, SmolLM2, Mistral, Qwen2); `engine.network` looks at any model.
+the Llama layout alone (Llama, SmolLM2, Mistral, Qwen2, Qwen3); `engine.network` looks at any model.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ def head_size(config: Any) -> int:
 def normalise(x: Tensor, norm: Any) -> Tensor:
     """Apply a root-mean-square norm, in float32 (Zhang and Sennrich 2019, arXiv 1910.07467, eq. 4)."""
     return F.rms_norm(x.float(), (x.shape[-1],), norm.weight.float(), norm.variance_epsilon).to(x.dtype)
+
+
+def normed(attention: Any, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+    """Normalise queries and keys (..., heads, head size) head by head, where the attention does (Qwen3)."""
+    return (attention.q_norm(q), attention.k_norm(k)) if hasattr(attention, "q_norm") else (q, k)
 
 
 def angles(stack: Any, x: Tensor, positions_N: Tensor) -> tuple[Tensor, Tensor]:

@@ -74,6 +74,7 @@ def add_adapter(net: Any, spec: AdapterSpec, seed: int, *, where: str = "the rec
         use_dora=spec.dora,
         use_rslora=spec.rank_stabilised,
         modules_to_save=list(spec.modules_to_save) or None,
+        fan_in_fan_out=any(matrix.turned for matrix in network.matrices),
         task_type="CAUSAL_LM",
     )
     # PEFT draws the initial adapters from the global generator.

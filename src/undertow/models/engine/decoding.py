@@ -1,7 +1,7 @@
 """Decoding one token a row with the caches of `transformers`: for any causal language model.
 
-Rows begin together, padded on the left, and leave when they are done. A token's place in its row and its position then
-differ by the same number for all tokens of the row, so that windows and relative positions stay what they are.
+Rows begin together, padded on the left, and leave when they are done. Each row's tokens are moved by one number from
+their positions. So windows and relative positions stay what they are.
 """
 
 from __future__ import annotations

@@ -34,14 +34,19 @@ class Matrix:
     module: Any
 
     @property
+    def turned(self) -> bool:
+        """Whether its weight has a row for each input, as GPT-2's has."""
+        return _transposed(self.module)
+
+    @property
     def inputs(self) -> int:
         """Width of what it reads."""
-        return self.weight.shape[0 if _transposed(self.module) else 1]
+        return self.weight.shape[0 if self.turned else 1]
 
     @property
     def outputs(self) -> int:
         """Width of what it puts out."""
-        return self.weight.shape[1 if _transposed(self.module) else 0]
+        return self.weight.shape[1 if self.turned else 0]
 
     @property
     def weight(self) -> Tensor:
@@ -51,7 +56,7 @@ class Matrix:
     @property
     def weight_OI(self) -> Tensor:
         """Its weight with one row for each output."""
-        return self.weight.T if _transposed(self.module) else self.weight
+        return self.weight.T if self.turned else self.weight
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from undertow.models.engine.setting import engine_wanted
 
 Pass = Literal["fast", "packed", "rows"]
 
-FAST: Final = ("llama", "mistral", "qwen2")
+FAST: Final = ("llama", "mistral", "qwen2", "qwen3")
 """Architectures whose layers the fast pass knows."""
 _ATTRIBUTE: Final = "undertow_pass"
 _MASKS: Final = (FULL, SLIDING, CHUNKED)
