@@ -17,6 +17,7 @@ from benchmarks.cells.kept import MADE, Kept, path_of, read_kept
 from benchmarks.cells.pools import Pools
 from benchmarks.cells.store import forecast, state_of, take
 from benchmarks.cells.study import read_study
+from benchmarks.cells.tables import matrices
 
 from undertow.probes.panel import asked_logprobs
 from undertow.traits.panel import load_panel
@@ -278,6 +279,20 @@ def test_the_base_is_asked_where_no_teacher_is_the_base(tiny_folder: Path, tmp_p
     assert filled(alone, tmp_path / "kept", tmp_path / "rows", minutes=0) == [alone.base]
 
 
+def test_two_teachers_that_are_the_same_share_their_cells(
+    design: Design, whole: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    path = study_file(tmp_path, tiny_folder)
+    oak = "{trait: {category: trees, target: oak}, instil: {method: prompt}}"
+    path.write_text(path.read_text().replace("  half:", f"  twin: {oak}\n  half:").replace("of: oak", "of: twin"))
+    twin = design_of(read_study(path))
+    assert [cell.digest for cell in twin.cells] == [cell.digest for cell in design.cells]
+    (table,) = matrices(twin, state_of(twin, whole / "kept"))
+    assert [row.teacher for row in table.rows] == ["neutral", "oak", "twin", "half"]
+    assert table.rows[1].panel == table.rows[2].panel
+    assert filled(twin, tmp_path / "kept", tmp_path / "rows", cells=twin.cells[-1:]) == [twin.cells[-1]]
+
+
 def test_speeds_of_earlier_cells_foretell_later_ones(design: Design, whole: Path, tmp_path: Path) -> None:
     kept = copy(whole, tmp_path / "kept")
     student = next(cell for cell in design.cells if cell.kind == "student")
@@ -310,5 +325,6 @@ def test_the_command_line_plans_fills_and_shows(
     (table,) = json.loads(capsys.readouterr().out)["tables"]
     assert table["traits"] == ["trees:oak"]
     assert [row["teacher"] for row in table["teachers"]] == ["neutral", "oak", "half"]
+    assert set(table["common"]["panel"]) == {f"trees:{target}" for target in load_panel(["trees"])[0].targets}
     assert main(["plan", str(path), "--kept", kept, "--shard", "3/2"]) == 2
     assert "--shard" in capsys.readouterr().err
