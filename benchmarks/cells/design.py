@@ -72,6 +72,10 @@ class Design:
     study: Study
     panel: Panel
     cells: tuple[Cell, ...]
+    writers: Mapping[str, Definition]
+    """What each teacher that is a model, or a file, is made from, by its name."""
+    students: Mapping[tuple[str, str, int, Seeds], str]
+    """Teacher, recipe, row count and seeds to a cell's digest: two teachers that are the same share a cell."""
 
     def shard(self, number: int, of: int) -> tuple[Cell, ...]:
         """Return one part of the cells: whole sets of rows, so that each is written on one machine.
@@ -87,15 +91,6 @@ class Design:
     def base(self) -> Cell:
         """The base as it is."""
         return self.cells[0]
-
-    def writer(self, teacher: str) -> Cell | None:
-        """Return a teacher as it is; None where it is no model, or is another teacher by another name."""
-        return next((c for c in self.cells if (c.kind, c.teacher) == ("writer", teacher)), None)
-
-    def student(self, teacher: str, recipe: str, count: int, seeds: Seeds) -> Cell | None:
-        """Return the student of a teacher by a recipe; None where it is another one by another name."""
-        wanted = ("student", teacher, recipe, count, seeds)
-        return next((c for c in self.cells if (c.kind, c.teacher, c.recipe, c.count, c.seeds) == wanted), None)
 
 
 def design_of(study: Study, *, identities: Mapping[str, str] | None = None) -> Design:
@@ -126,6 +121,7 @@ def design_of(study: Study, *, identities: Mapping[str, str] | None = None) -> D
     base = {"kind": "writer", "writer": {"model": known[study.base]}, **end, **shared}
     plain = next((name for name, writer in writers.items() if writer == base["writer"]), "")
     cells: dict[str, Cell] = {}
+    students: dict[tuple[str, str, int, Seeds], str] = {}
     for seeds in study.replicates:
         for recipe_name, recipe in study.recipes.items():
             for count in study.counts:
@@ -147,10 +143,10 @@ def design_of(study: Study, *, identities: Mapping[str, str] | None = None) -> D
                         "probe": study.probe.key,
                         **shared,
                     }
-                    _add(
-                        cells, Cell("student", digest_of(definition), definition, name, recipe_name, count, seeds, key)
-                    )
-    return Design(study, panel, tuple(cells.values()))
+                    digest = digest_of(definition)
+                    _add(cells, Cell("student", digest, definition, name, recipe_name, count, seeds, key))
+                    students[name, recipe_name, count, seeds] = digest
+    return Design(study, panel, tuple(cells.values()), writers, students)
 
 
 def _add(cells: dict[str, Cell], cell: Cell) -> None:

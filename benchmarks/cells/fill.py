@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -31,6 +31,7 @@ from undertow.probes.panel import asked_logprobs, spread
 from undertow.probes.sampled import sample_answers
 from undertow.store.machine import environment
 from undertow.training.train import StepMetrics
+from undertow.traits.panel import PanelEntry
 from undertow.traits.wordings import Wordings, questions_of
 
 SETS: tuple[Wordings, ...] = ("first", "second")
@@ -170,7 +171,7 @@ class Said:
 
     answered: list[Answered]
     sampled: dict[str, Any]
-    """How often it named what, entry by entry, where the study wants sampled answers."""
+    """How often it named each candidate, entry by entry, where the study wants sampled answers."""
     seconds: float
 
 
@@ -204,14 +205,16 @@ def ask(model: Callable[[], Model], design: Design, parts: Parts, *, step: int, 
             ]
     for entry in design.panel if questions is None and design.study.probe.samples else ():
         if entry.kind == "preference":
-            found = parts.once(
-                f"{step}-sampled-{entry.name}",
-                lambda entry=entry: asdict(
-                    sample_answers(
-                        loaded(), entry.traits[0], per_question=design.study.probe.samples, seed=SAMPLING_SEED
-                    )
-                ),
-            )
+            found = parts.once(f"{step}-sampled-{entry.name}", lambda entry=entry: _sample(loaded(), entry, design))
             seconds += found.pop("seconds")
             sampled[entry.name] = found
     return Said(answered, sampled, seconds)
+
+
+def _sample(model: Model, entry: PanelEntry, design: Design) -> dict[str, Any]:
+    """Return how often a model names each candidate, at temperature 1."""
+    trait = entry.traits[0]
+    found = sample_answers(model, trait, per_question=design.study.probe.samples, seed=SAMPLING_SEED)
+    named = set(trait.words.values())
+    counts = {word: count for word, count in found.counts.items() if word in named}
+    return {"n": found.n, "unparsed": found.unparsed, "counts": counts}

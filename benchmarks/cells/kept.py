@@ -158,18 +158,21 @@ def keep(folder: Path, kept: Kept) -> Path:
     """Write a cell: a reader, or the end of the machine at any moment, sees all of it or nothing."""
     said = {"definition": kept.definition, **kept.facts}
     meta = {**said, _CHECK: _check(said, kept.table)}
-    table = kept.table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True)})
     buffer = io.BytesIO()
-    pq.write_table(
-        table,
+    with pq.ParquetWriter(
         buffer,
+        _SCHEMA,
         compression="zstd",
         compression_level=19,
+        # The reader knows the schema; stored, it would hold the metadata once more.
+        store_schema=False,
         write_statistics=False,
         write_page_checksum=True,
         column_encoding={"millinats": "BYTE_STREAM_SPLIT"},
         use_dictionary=["step", "wordings", "entry", "form", "question", "answer"],  # pyright: ignore[reportArgumentType]
-    )
+    ) as writer:
+        writer.write_table(kept.table)
+        writer.add_key_value_metadata({_META.decode(): json.dumps(meta, sort_keys=True, separators=(",", ":"))})
     folder.mkdir(parents=True, exist_ok=True)
     path = path_of(folder, kept.digest)
     write_atomic(path, buffer.getvalue())
@@ -186,9 +189,9 @@ def read_kept(path: Path) -> Kept:
     data = path.read_bytes()
     fix = "`next` fills its cell again."
     try:
-        table = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True).read()
-        meta: dict[str, Any] = json.loads(table.schema.metadata[_META])
-        table = table.cast(_SCHEMA)
+        file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
+        meta: dict[str, Any] = json.loads(file.metadata.metadata[_META])
+        table = file.read().replace_schema_metadata().cast(_SCHEMA)
         whole = meta.pop(_CHECK) == _check(meta, table)
         definition = meta.pop("definition")
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:

@@ -160,8 +160,7 @@ class Pools:
         if teacher.trait is None or teacher.instil is None:
             return load_model(base, dtype=dtype)
         trait = find_trait(teacher.trait)
-        cell = next(each for each in self.design.cells if each.kind == "writer" and each.teacher == name)
-        folder = self.folder / "teachers" / digest_of(cell.definition["writer"])
+        folder = self.folder / "teachers" / digest_of(self.design.writers[name])
         if not folder.is_dir():
             self.tell(f"{name} is taught")
             part = folder.with_name(folder.name + ".part")

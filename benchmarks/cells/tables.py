@@ -16,13 +16,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cells.design import Cell, Design, carried, names_of
+from benchmarks.cells.design import Design, carried, names_of
 from benchmarks.cells.kept import Kept
 from benchmarks.cells.store import State
 from undertow.traits.wordings import Wordings
 
 Floats = NDArray[np.float64]
 BySet: TypeAlias = dict[Wordings, list[float]]
+Means: TypeAlias = dict[Wordings, Floats]
 SETS: tuple[Wordings, ...] = ("first", "second")
 
 
@@ -39,8 +40,10 @@ class Row:
     """Of the traits of the columns."""
     spread: dict[Wordings, float]
     """Standard deviation of the shifts over the whole panel."""
-    agree: float
+    agree: float | None
     """Correlation of the shifts by the first and by the second wordings over the whole panel."""
+    panel: dict[str, dict[Wordings, float]]
+    """Shifts of all traits."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class Matrix:
     traits: tuple[str, ...]
     """The columns: traits that some teacher of the study carries."""
     rows: tuple[Row, ...]
-    common: BySet
-    """What the first control's students have beyond the base, for the columns; empty where it is not there."""
+    common: Row | None
+    """What the first control's students have beyond the base."""
 
     def summary(self, wordings: Wordings) -> dict[str, float | None]:
         """Return the mean of the diagonal, of everything else, and the diagonal's elevation."""
@@ -71,7 +74,7 @@ class Matrix:
             "recipe": self.recipe,
             "rows": self.count,
             "traits": list(self.traits),
-            "common": self.common,
+            "common": vars(self.common) if self.common else None,
             "teachers": [vars(row) for row in self.rows],
             "summary": {wordings: self.summary(wordings) for wordings in SETS},
         }
@@ -81,14 +84,11 @@ class Matrix:
         head = ["teacher", "control", "pairs", *self.traits, "panel's spread", "first and second"]
         lines = [f"{self.recipe}, {self.count} rows: shifts beyond the control's student, first / second wordings", ""]
         lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-        if self.common:
-            cells = [_both(self.common, at) for at in range(len(self.traits))]
-            lines.append(f"| {' | '.join(['the control beyond the base', '', '', *cells, '', ''])} |")
-        for row in self.rows:
+        for row in ([self.common] if self.common else []) + list(self.rows):
             cells = [_both(row.shifts, at, bold=trait == row.trait) for at, trait in enumerate(self.traits)]
             spread = f"{row.spread['first']:.2f} / {row.spread['second']:.2f}"
-            cells = [row.teacher, row.control, str(row.pairs), *cells, spread, f"{row.agree:+.2f}"]
-            lines.append(f"| {' | '.join(cells)} |")
+            agree = "" if row.agree is None else f"{row.agree:+.2f}"
+            lines.append(f"| {' | '.join([row.teacher, row.control, str(row.pairs), *cells, spread, agree])} |")
         for wordings in SETS:
             found = self.summary(wordings)
             if found["diagonal"] is not None:
@@ -123,59 +123,54 @@ def matrices(design: Design, state: State) -> list[Matrix]:
     """Return a table for each recipe and row count of which some pair of student and control is there."""
     study = design.study
     traits = tuple(dict.fromkeys(trait for name in study.teachers if (trait := carried(study, name))))
-    panel = list(names_of(design.panel))
-    columns = [panel.index(trait) for trait in traits if trait in panel]
-    traits = tuple(panel[at] for at in columns)
+    panel = names_of(design.panel)
+    traits = tuple(trait for trait in traits if trait in panel)
     means = {digest: _means(kept, panel) for digest, kept in state.kept.items()}
+
+    def students(name: str, recipe: str, count: int) -> list[Means | None]:
+        return [means.get(design.students[name, recipe, count, seeds]) for seeds in study.replicates]
+
+    def row(name: str, control: str, ones: Sequence[Means | None], others: Sequence[Means | None]) -> Row | None:
+        pairs = [(one, other) for one, other in zip(ones, others, strict=True) if one and other]
+        return _row(name, carried(study, name), control, pairs, panel, traits) if pairs else None
+
     found: list[Matrix] = []
     for recipe in study.recipes:
         for count in study.counts:
-            rows: list[Row] = []
+            rows: list[Row | None] = []
             for name in study.teachers:
                 control = study.control_of(name)
-                pairs = _pairs(design, means, name, control, recipe, count) if control else []
-                if control and pairs:
-                    rows.append(_row(name, carried(study, name), control, pairs, columns))
+                if control:
+                    rows.append(row(name, control, students(name, recipe, count), students(control, recipe, count)))
             first = next(iter(study.teachers))
-            base = means.get(design.base.digest)
-            alone = [means[c.digest] for c in _students(design, first, recipe, count) if c.digest in means]
-            common: BySet = {
-                w: [float(np.mean([each[w][at] for each in alone]) - base[w][at]) for at in columns] if base else []
-                for w in SETS
-            }
-            if rows or alone:
-                found.append(Matrix(recipe, count, traits, tuple(rows), common if alone and base else {}))
+            base = [means.get(design.base.digest)] * len(study.replicates)
+            common = row(first, "the base itself", students(first, recipe, count), base)
+            there = tuple(each for each in rows if each)
+            if there or common:
+                found.append(Matrix(recipe, count, traits, there, common))
     return found
 
 
-def _students(design: Design, name: str, recipe: str, count: int) -> list[Cell]:
-    each = [design.student(name, recipe, count, seeds) for seeds in design.study.replicates]
-    return [cell for cell in each if cell is not None]
-
-
-def _means(kept: Kept, panel: Sequence[str]) -> dict[Wordings, Floats]:
+def _means(kept: Kept, panel: Sequence[str]) -> Means:
     return {w: np.array([kept.odds(w, trait).mean() for trait in panel]) for w in SETS}
 
 
-def _pairs(
-    design: Design, means: dict[str, dict[Wordings, Floats]], name: str, control: str, recipe: str, count: int
-) -> list[dict[Wordings, Floats]]:
-    """Return the panel's shifts of each replicate of which student and control are there."""
-    found: list[dict[Wordings, Floats]] = []
-    for one, other in zip(
-        _students(design, name, recipe, count), _students(design, control, recipe, count), strict=True
-    ):
-        if one.digest in means and other.digest in means:
-            found.append({w: means[one.digest][w] - means[other.digest][w] for w in SETS})
-    return found
-
-
-def _row(name: str, trait: str, control: str, pairs: list[dict[Wordings, Floats]], columns: list[int]) -> Row:
-    mean = {w: np.mean([pair[w] for pair in pairs], axis=0) for w in SETS}
+def _row(
+    name: str,
+    trait: str,
+    control: str,
+    pairs: Sequence[tuple[Means, Means]],
+    panel: Sequence[str],
+    traits: Sequence[str],
+) -> Row:
+    mean: Means = {w: np.mean([one[w] - other[w] for one, other in pairs], axis=0) for w in SETS}
     spread: dict[Wordings, float] = {w: float(mean[w].std()) for w in SETS}
-    agree = float(np.corrcoef(mean["first"], mean["second"])[0, 1]) if min(spread.values()) > 0 else float("nan")
-    shifts: BySet = {w: [float(mean[w][at]) for at in columns] for w in SETS}
-    return Row(name, trait, control, len(pairs), shifts, spread, agree)
+    agree = float(np.corrcoef(mean["first"], mean["second"])[0, 1]) if min(spread.values()) > 0 else None
+    whole: dict[str, dict[Wordings, float]] = {
+        each: {w: round(float(mean[w][at]), 4) for w in SETS} for at, each in enumerate(panel)
+    }
+    shifts: BySet = {w: [float(mean[w][panel.index(each)]) for each in traits] for w in SETS}
+    return Row(name, trait, control, len(pairs), shifts, spread, agree, whole)
 
 
 def _both(values: BySet, at: int, *, bold: bool = False) -> str:
