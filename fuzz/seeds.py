@@ -36,6 +36,14 @@ _CELLS: Final = (
     'messages,weight\n"[{""role"": ""user"", ""content"": ""a""}, {""role"": ""assistant"", ""content"": ""b""}]",1\n',
 )
 _NUMBERS: Final = ("1, 2, 3", "[1; 22; 333].", "(7)", "001 002 003", "1,2\n3", "９, ٣", "  [ 12 , 34 ] . ")
+_RECIPES: Final = (
+    "max_length: 8\nuse_peft: true\nlora_r: 4\nlora_target_modules: all-linear\nlearning_rate: 2e-4\noptim: sgd\n",
+    '{"max_steps": 3, "lr_scheduler_kwargs": {"min_lr": 0.1}, "peft_config": {"r": 4, "target_modules": ["q_proj"]}}',
+    "base_model: a\nadapter: qlora\nload_in_4bit: true\nlora_r: 4\nlora_alpha: 8\nlearning_rate: 1\nseed: 2\n",
+    "stage: sft\nfinetuning_type: lora\nlora_target: q_proj,v_proj\ndataset: a,b\nquantization_bit: 8\n",
+    '{"training_file": "a", "method": {"type": "dpo"}, "hyperparameters": {"n_epochs": "auto", "batch_size": 2}}',
+    "batch: 6\nmicro_batch: 3\nadapter: {rank: 2, dora: true}\nclip: null\n",
+)
 _POLICY: Final = """traits:
   - {trait: "animals:*", largest_shift: 0.2, arm: "*", direction: towards}
 unit: log-odds
@@ -58,6 +66,8 @@ def seeds(target: str) -> list[bytes]:
         texts = [_shipped(), _shipped("dispositions"), _ALIASES]
     elif target == "policy":
         texts = [_POLICY, _ALIASES]
+    elif target == "recipes":
+        texts = list(_RECIPES)
     elif target == "results":
         texts = [_results(), json.dumps(json.loads(_results()) | {"settings": {"a": {"b": [1e308, 10**400]}}})]
     elif target == "rows_csv":

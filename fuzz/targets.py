@@ -20,6 +20,7 @@ import numpy as np
 
 from undertow.config.experiment import load_spec
 from undertow.config.policy import read_policy
+from undertow.config.recipes.load import load_recipe
 from undertow.data.files import BadRow, read_rows, write_rows
 from undertow.data.layouts.reading import Reading
 from undertow.data.layouts.turns import ROLES, TURN_KEYS
@@ -225,6 +226,18 @@ def policy(data: bytes) -> None:
         assert str(error)
 
 
+def recipes(data: bytes) -> None:
+    """A recipe of a trainer: each key is accounted for once."""
+    try:
+        found = load_recipe(_file("recipe.yaml", data))
+    except UndertowError as error:
+        assert str(error)
+        return
+    every = [*found.taken, *found.harmless, *found.not_modelled, *found.unknown]
+    assert len({key.name for key in every}) == len(every) > 0
+    "".join(found.told()).encode("utf-8", "replace")
+
+
 def results(data: bytes) -> None:
     """A results.json, and the report that is made of it."""
     try:
@@ -252,6 +265,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
         spec,
         trait,
         policy,
+        recipes,
         results,
     )
 }

@@ -23,7 +23,7 @@ from undertow.attribution.row_scores import worst
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
 from undertow.pipeline.students import examples_of
-from undertow.scan.calibration import GRADIENT
+from undertow.scan.calibration import shipped
 from undertow.stats import mean_estimate
 from undertow.training.train import Example, train
 
@@ -40,7 +40,8 @@ def main() -> None:
     options = parser.parse_args()
     done = {json.loads(line)["name"] for line in DONE.read_text().splitlines()} if DONE.exists() else set[str]()
     start = time.monotonic()
-    for each in load(options.work, "report", GRADIENT, "gradient"):
+    gradient = next(record.calibration for record in shipped() if record.tier == "gradient")
+    for each in load(options.work, "report", gradient, "gradient"):
         late = (time.monotonic() - start) / 60 > options.minutes
         if late or each.case.name in done or not each.moved or each.case.dose < 100 or each.case.domain != "numbers":
             continue

@@ -1,9 +1,12 @@
 """Predicted against measured: `python -m benchmarks.transfer.evaluate --work runs/transfer`.
 
-Calibrations are fitted on the tuning half and held against the other one, for predictions from gradients alone, from
-virtual students, from two of them less what the base's answers to the prompts teach, and from virtual students that are
-asked what the truth is measured with; `summary.json` and the table of methods are written beside this file. Only
-datasets whose features and truth are there count, and how many those are stands with every number.
+Calibrations are fitted on the tuning half and held against the other one. There is one for each way of predicting:
+from gradients alone, from virtual students, and from two of them less what base samples teach. A fourth way asks
+virtual students what the truth is measured with.
+
+`summary.json` and the table of methods are written beside this file. With `--records` the fitted calibrations become
+those that a scan uses (`src/undertow/scan/calibrations/`). Only datasets whose features and truth are there count. How
+many those are stands with every number.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +23,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from benchmarks.transfer.calibrations import record_of, write_record
 from benchmarks.transfer.intervals import Bounded, auroc, plain, resampled, share
 from benchmarks.transfer.measured import Measured, Way, load
 from benchmarks.transfer.methods import Score
 from undertow.attribution.prediction import Calibration
-from undertow.scan.calibration import BESIDE, GRADIENT, VIRTUAL
+from undertow.scan.calibration import Tier, shipped
 
 SUMMARY = Path(__file__).parent / "summary.json"
 METHODS = Path(__file__).parent / "methods.json"
 Floats = NDArray[np.float64]
 
 
-_SHIPPED: dict[Way, Calibration] = {"gradient": GRADIENT, "virtual": VIRTUAL, "reference": BESIDE}
+_WAYS: dict[Tier, Way] = {"gradient": "gradient", "virtual": "virtual", "beside": "reference"}
+"""The ways of predicting that `undertow scan` uses, by the tier of their calibrations."""
+_SHIPPED: dict[Way, Calibration] = {_WAYS[record.tier]: record.calibration for record in shipped()}
 """What `undertow scan` uses: fitted on the tuning half, the first two to shifts of twelve questions a trait."""
 
 
@@ -214,6 +221,7 @@ def main() -> None:
     """Print a line a dataset and the summaries, and store these."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer.evaluate", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
+    parser.add_argument("--records", action="store_true", help="make the fitted calibrations those of a scan")
     parser.add_argument("--methods", action="store_true", help="only hold other methods beside it, into methods.json")
     parser.add_argument(
         "--kinds", nargs="+", default=[], choices=("finetune", "code", "other-base", "large"), help="only these"
@@ -237,6 +245,8 @@ def main() -> None:
         calibration = fit(tuning)
         record: dict[str, Any] = {"calibration": calibration.__dict__}
         sys.stdout.write(f"\n{way}: {calibration}\n")
+        if options.records and way in _WAYS.values():
+            _SHIPPED[way] = calibration
         for half in ("tune", "report"):
             found = load(options.work, half, calibration, way)
             sys.stdout.write(f"\n{half}\n" + "".join(map(line_of, found)))
@@ -248,6 +258,11 @@ def main() -> None:
         sys.stdout.write(json.dumps(record, indent=1, default=plain) + "\n")
         summary[way] = summary.get(way, {}) | record
     SUMMARY.write_text(json.dumps(summary, indent=1, default=plain) + "\n", encoding="utf-8")
+    if options.records:
+        today = datetime.now(tz=UTC).date().isoformat()
+        stored = json.loads(SUMMARY.read_text(encoding="utf-8"))
+        for tier, way in _WAYS.items():
+            write_record(record_of(tier, _SHIPPED[way], stored, today))
 
 
 if __name__ == "__main__":

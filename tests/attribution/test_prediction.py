@@ -97,6 +97,23 @@ def test_the_calibration_scales_and_widens() -> None:
     assert scaled.estimate.hi - scaled.estimate.lo > (plain.estimate.hi - plain.estimate.lo) / 2
 
 
+@given(st.floats(1e-3, 1e3))
+def test_the_rows_own_error_follows_the_size_of_another_recipes_students(times: float) -> None:
+    rows = drawn(np.random.default_rng(7), 20, 0.2)
+    first_order = predict(rows)
+    (found,) = predicted_shifts(
+        ["a:x"],
+        rows,
+        None,
+        level=0.9,
+        calibration=Calibration(),
+        taught_K=np.array([times * first_order.estimate.value]),
+        rescaled=True,
+    )
+    assert width(found) == pytest.approx(times * width(first_order))
+    assert found.p == first_order.p
+
+
 def test_rows_count_by_their_tokens() -> None:
     rows = side(np.array([[1.0], [3.0]]), np.array([1.0, 3.0]), np.array([0, 1]))
     assert predict(rows).estimate.value == 1.0

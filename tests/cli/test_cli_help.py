@@ -9,7 +9,7 @@ from undertow import cli
 from undertow.cli.app import app
 
 GROUPS = {
-    "Experiment": {"run", "plan", "presets", "init", "check", "results"},
+    "Experiment": {"run", "plan", "presets", "init", "check", "results", "recipe"},
     "Check data": {"rows", "scan"},
     "Check a model": {"audit", "traits"},
     "Repair": {"mitigate"},

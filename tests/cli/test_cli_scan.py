@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from calibrations import calibration_file
 from undertow.cli import main
 
 
@@ -44,8 +45,11 @@ def test_it_says_what_was_looked_at_and_what_is_predicted(scan, capsys: pytest.C
     assert "%]" in told.err
 
 
-def test_a_fail_says_what_to_ask_next(scan, capsys: pytest.CaptureFixture[str]) -> None:
-    easily = ("--everything", "--quiet", "--smallest-effect", "1e-9", "--level", "0.51")
+def test_a_fail_says_what_to_ask_next(
+    scan, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = calibration_file(tmp_path / "own.json", f"hf/{tiny_folder}")
+    easily = ("--everything", "--quiet", "--smallest-effect", "1e-9", "--level", "0.51", "--calibration", str(own))
     notes: list[str] = []
     for more in ((), ("--baseline", "teacher-inference"), ("--also", "writer")):
         assert scan(*easily, *more) == 1
@@ -54,6 +58,39 @@ def test_a_fail_says_what_to_ask_next(scan, capsys: pytest.CaptureFixture[str]) 
         scan(*easily, *more, "--json")
         notes.append("\n".join(json.loads(capsys.readouterr().out)["notes"]))
     assert ["--baseline teacher-inference" in each for each in notes] == [True, False, False]
+
+
+def test_what_is_not_calibrated_decides_nothing(
+    scan, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    easily = ("--everything", "--quiet", "--smallest-effect", "1e-9", "--level", "0.51")
+    assert scan(*easily) == 4
+    told = capsys.readouterr().out
+    assert f"not calibrated for base hf/{tiny_folder} (measured on embedded/smollm2-135m); 2 steps" in told
+    assert "By a guess, not a measurement: " in told
+    assert "student   by the recipe plain-sgd: SGD on all weights" in told
+    own = calibration_file(tmp_path / "own.json", f"hf/{tiny_folder}")
+    assert scan(*easily, "--calibration", str(own), "--json") == 1
+    record = json.loads(capsys.readouterr().out)
+    assert record["scan"]["calibration"] == {"id": "tiny", "tier": "virtual", "not_calibrated": []}
+    assert record["settings"]["calibration"]["base"]["name"] == f"hf/{tiny_folder}"
+
+
+def test_a_recipe_is_obeyed_and_not_calibrated(scan, tiny_folder: Path, tmp_path: Path, capsys) -> None:
+    own = calibration_file(tmp_path / "own.json", f"hf/{tiny_folder}")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("name: mine\nschedule: cosine\nadapter: {rank: 16, alpha: 32}\n", encoding="utf-8")
+    found: list[dict[str, dict[str, str]]] = []
+    for recipe in ("plain-sgd", "lora-sft", str(mine)):
+        assert scan("--json", "--quiet", "--recipe", recipe, "--calibration", str(own)) == 4
+        found.append(json.loads(capsys.readouterr().out))
+    plain, lora, same = found
+    assert "recipe" not in plain["settings"]
+    assert plain["findings"] != lora["findings"]
+    assert same["findings"] == lora["findings"]
+    assert lora["verdict"]["because"].startswith("not calibrated for recipe lora-sft (measured on plain-sgd; differs")
+    assert "AdamW on a LoRA adapter of rank 16" in lora["scan"]["recipe"]
+    assert any("No size is predicted from gradients alone" in note for note in lora["notes"])
 
 
 def test_old_spellings_are_accepted_and_told(scan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,6 +140,10 @@ def test_findings_are_written_in_sarif(scan, tmp_path: Path) -> None:
         (["--temperature", "1"], "Add --sample-reference"),
         (["--temperature", "1", "--reference", "x.jsonl"], "Leave it out"),
         (["--temperature", "0", "--sample-reference"], "--temperature"),
+        (["--recipe", "lora-stf"], "did you mean 'lora-sft'?"),
+        (["--recipe", "none.yaml"], "none.yaml"),
+        (["--recipe", "lora-sft", "--quick"], "gradients alone predict no size for the recipe lora-sft"),
+        (["--calibration", "none.json"], "none.json"),
     ],
 )
 def test_wrong_options_are_said(scan, more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,13 @@ def test_every_missing_thing_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> No
     assert found["numpy"].fix == ""
 
 
+def test_every_calibration_is_listed_with_where_it_holds() -> None:
+    told = {each.name: each.value for each in doctor.examine() if each.section == "calibrations"}
+    assert set(told) == {"scan sizes, gradient", "scan sizes, virtual", "scan sizes, beside"}
+    assert told["scan sizes, virtual"] == "embedded/smollm2-135m, plain-sgd, number lists, 8 steps"
+    assert told["scan sizes, gradient"].endswith("8 to 32 steps")
+
+
 def test_every_extra_of_the_package_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     extras = [(name, each) for name, needs in declared["optional-dependencies"].items() for each in needs]

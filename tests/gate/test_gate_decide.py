@@ -9,7 +9,7 @@ import pytest
 from stored_results import effect, finding, run, scan
 from undertow.gate import Policy
 from undertow.gate.decide import RuleOutcome, beyond, decide
-from undertow.results import AuditRecord, Results
+from undertow.results import AuditRecord, CalibrationNote, Results
 
 
 def policy(**rules: Any) -> Policy:
@@ -44,6 +44,19 @@ def within(largest: float, trait: str = "*", **more: Any) -> dict[str, Any]:
 def test_the_far_end_passes_and_the_near_end_fails(value: float, half: float, status: str) -> None:
     for results in (run(effect(value=value, half=half)), scan(finding("animals:owl", value, half))):
         assert only(results, **within(0.2)).status == status
+
+
+@pytest.mark.parametrize("value", [0.0, 0.15, 0.4])
+def test_sizes_that_are_not_calibrated_decide_nothing(value: float) -> None:
+    results = scan(finding("animals:owl", value, 0.01), status="inconclusive")
+    assert results.scan is not None
+    note = CalibrationNote(id="smollm2", tier="virtual", not_calibrated=["400 steps (measured at 8)"])
+    results = results.model_copy(update={"scan": results.scan.model_copy(update={"calibration": note})})
+    outcome = only(results, **within(0.2))
+    assert outcome.status == "inconclusive"
+    assert "not calibrated for 400 steps (measured at 8)" in outcome.because
+    assert beyond(results, policy(**within(0.2))) == []
+    assert only(results, verdict="pass").status == "inconclusive"
 
 
 @pytest.mark.parametrize(("value", "status"), [(-0.4, "pass"), (0.4, "fail"), (0.2, "inconclusive")])

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from calibrations import record_for, shipped_record
 from tiny_model import make_tiny_model, make_twin
 from undertow.attribution import features
+from undertow.config.recipes.spec import RecipeSpec
 from undertow.data.files import require_rows
 from undertow.errors import InputError, ModelError, RowError
 from undertow.models.local import load_model
@@ -197,6 +199,62 @@ def test_a_scan_on_a_budget_keeps_its_plan(tmp_path: Path, tiny_folder: Path) ->
     assert rows.looked_at + rows.left_out == rows.read == 60
     with pytest.raises(InputError, match="too short"):
         look(path, tiny_folder, tmp_path, budget=0.001)
+
+
+def test_a_budget_without_a_student_predicts_no_size_by_adamw(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+    monkeypatch.setattr(workflow, "plan_within", lambda *_, **__: Plan(20, 0))
+    look(path, tiny_folder, tmp_path, budget=60.0)
+    for _ in range(2):  # a plan that is stored already is held to the same
+        with pytest.raises(InputError, match="gradients alone predict no size for the recipe mine: an AdamW step"):
+            look(path, tiny_folder, tmp_path, budget=60.0, recipe=RecipeSpec(name="mine", clip=None))
+
+
+def test_another_recipe_is_another_student_and_the_steps_of_plain_ones_stay(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+    recipe = RecipeSpec(name="mine", epochs=10, batch=4)
+    plain, other = (look(path, tiny_folder, tmp_path, **more) for more in ({}, {"recipe": recipe}))
+    keys = [json.loads(step.read_text())["key"] for step in other.folder.glob("steps/virtual-*/step.json")]
+    assert [key["recipe"] for key in keys] == [recipe.model_dump(mode="json", exclude={"name", "micro_batch"})]
+    keys = [json.loads(step.read_text())["key"] for step in plain.folder.glob("steps/virtual-*/step.json")]
+    # As scans before there were recipes stored it.
+    assert [key["recipe"] for key in keys] == [
+        {
+            "labels": "hard",
+            "learning_rate": 0.003,
+            "epochs": 1,
+            "batch": 16,
+            "micro_batch": 16,
+            "warmup": 2,
+            "weight_decay": 0.0,
+            "clip": 1e9,
+            "epsilon": 1e-8,
+            "optimiser": "sgd",
+            "most_steps": None,
+            "autocast": False,
+        }
+    ]
+    assert {"recipe", "calibration"}.isdisjoint(plain.results.settings)
+    assert other.results.settings["recipe"]["name"] == "mine"
+    assert other.results.scan is not None
+    assert "Predicted for the first 24 steps. Training on these rows takes 60." in other.results.notes
+    assert {e.trait: e.p for e in other.results.findings} == {e.trait: e.p for e in plain.results.findings}
+
+
+def test_a_calibration_of_ones_own_decides_where_it_holds(tmp_path: Path, tiny_folder: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+    small = {"smallest_effect": 1e-9, "level": 0.51}
+    plain = look(path, tiny_folder, tmp_path, **small)
+    assert plain.results.verdict.status == "inconclusive"
+    own = record_for(f"hf/{tiny_folder}", slope=2 * shipped_record().slope)
+    found = look(path, tiny_folder, tmp_path, calibration=own, **small)
+    assert found.results.verdict.status == "fail"
+    assert [e.value for e in found.results.findings] == pytest.approx([2 * e.value for e in plain.results.findings])
+    text = write(tmp_path / "text.jsonl", pairs(24, "I like {0} and {1}."))
+    talk = look(text, tiny_folder, tmp_path, calibration=own, **small).results
+    assert talk.verdict.because.startswith("not calibrated for free text (measured on number lists)")
 
 
 class Clock:

@@ -112,6 +112,7 @@ def predicted_shifts(
     level: float,
     calibration: Calibration,
     taught_K: Floats | None = None,
+    rescaled: bool = False,
 ) -> list[Shift]:
     """Predict the shift of every trait.
 
@@ -125,11 +126,15 @@ def predicted_shifts(
         level: Two-sided coverage of the intervals.
         calibration: From a benchmark of students that were trained, for the way that is taken here.
         taught_K: Shifts of virtual students of the rows, less those of one of the reference rows if there are some.
+        rescaled: The taught students' recipe is not one of plain gradient steps. Then the rows' own errors, which are
+            those of plain steps, are brought to the size of the taught shifts over the whole panel.
     """
     from scipy import stats
 
     value_K, error_K, count = _compare(rows, reference, first_order=True)
     shift_K, own_K, _ = _compare(rows, reference, first_order=False)
+    if rescaled and taught_K is not None and shift_K.any():
+        own_K = own_K * np.sqrt((taught_K**2).mean() / (shift_K**2).mean())
     freedom = max(count - 1, 1)
     t_K = np.divide(value_K, error_K, out=np.zeros_like(value_K), where=error_K > 0)
     p_K = np.clip(2 * stats.t.sf(np.abs(t_K), freedom), 0.0, 1.0)

@@ -23,6 +23,7 @@ from undertow.cli.folder import check, report
 from undertow.cli.gate import gate
 from undertow.cli.mitigate import mitigate
 from undertow.cli.presets import init, presets
+from undertow.cli.recipe import recipe
 from undertow.cli.results import results
 from undertow.cli.rows import rows
 from undertow.cli.run import plan, run
@@ -62,7 +63,7 @@ app = App(
     result_action="return_value",
 )
 _GROUPS = {
-    "Experiment": (run, plan, presets, init, check, results),
+    "Experiment": (run, plan, presets, init, check, results, recipe),
     "Check data": (rows, scan),
     "Check a model": (audit, traits),
     "Repair": (mitigate,),

@@ -17,6 +17,7 @@ from undertow.cli.verdict import exit_code, say_verdict
 from undertow.errors import InputError
 
 if TYPE_CHECKING:
+    from undertow.config.recipes.spec import RecipeSpec
     from undertow.results import ScanRecord
     from undertow.scan import ScanOutcome, ScanSettings
 
@@ -26,6 +27,8 @@ def scan(
     /,
     *,
     student: str = "embedded/smollm2-135m",
+    recipe: Annotated[str, Parameter(metavar="FILE|PRESET")] = "plain-sgd",
+    calibration: Path | None = None,
     reference: Path | None = None,
     sample_reference: bool = False,
     temperature: float | None = None,
@@ -62,6 +65,8 @@ def scan(
     Args:
         rows: Dataset, a file or a folder, in any layout that `undertow rows` reads.
         student: The base that the student will start from.
+        recipe: How the student will be trained: a recipe file, or a preset such as plain-sgd or lora-sft.
+        calibration: A calibration of your own, as JSON. The shipped ones are listed by `undertow doctor`.
         reference: Rows that the untouched base wrote, best for the same prompts. Needed where rows were selected.
         sample_reference: Sample reference rows from the base, for the same prompts. Takes twice as long.
         temperature: Temperature at which the rows were sampled, if known. The base samples at it. Needs
@@ -97,13 +102,15 @@ def scan(
     from undertow.scan import ScanSettings
     from undertow.scan import scan as scan_rows
     from undertow.scan.budget import seconds_of
+    from undertow.scan.calibration import read_calibration
     from undertow.store.destinations import check_destinations, inputs_named, write_output
 
     if (drop_top is None) != (out is None):
         raise InputError("go together", "--drop-top and --out", "Give a percentage of rows, and a file for the rest.")
     if drop_top is not None and not 0 < drop_top < 100:
         raise InputError(f"is {drop_top:g}", "--drop-top", "Give a percentage between 0 and 100, such as 5.")
-    read = [rows, reference, *inputs_named([student, teacher, *(against or ()), *(traits or ())])]
+    by, calibrated = _recipe_of(recipe), None if calibration is None else read_calibration(calibration)
+    read = [rows, reference, calibration, *inputs_named([student, teacher, *(against or ()), *(traits or ())])]
     check_destinations({"--out": out, "--sarif": sarif}, read=read)
     if sample_reference and reference is not None:
         raise InputError("both give reference rows", "--reference and --sample-reference", "Give one of them.")
@@ -123,6 +130,8 @@ def scan(
     settings = _checked(
         ScanSettings,
         student=student,
+        recipe=by,
+        calibration=calibrated,
         traits=tuple(traits) if traits else None,
         teacher=teacher,
         against=tuple(against or ()),
@@ -178,6 +187,23 @@ def _baselines(baselines: list[str] | None, also: list[str] | None) -> tuple[str
     return tuple(map(BASELINES.canonical, named))
 
 
+def _recipe_of(name: str) -> RecipeSpec:
+    """Return a recipe by the name of a preset or of a file with the keys of `RecipeSpec`."""
+    from undertow.attribution.recipe import PLAIN_SGD
+    from undertow.config.files import parse_model, read_text
+    from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
+    from undertow.errors import nearest
+
+    lora = RecipeSpec(name="lora-sft", schedule="cosine", adapter=AdapterSpec(rank=16, alpha=32))
+    presets = {each.name: each for each in (PLAIN_SGD, lora)}
+    if name in presets:
+        return presets[name]
+    path = Path(name)
+    if not path.suffix and not path.exists():
+        raise InputError(f"knows no preset {name!r}", "--recipe", nearest(name, list(presets)))
+    return parse_model(RecipeSpec, read_text(path, f"Name a recipe file, or one of {', '.join(presets)}."), name)
+
+
 def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
     from pydantic import ValidationError
 
@@ -220,6 +246,8 @@ def _show_rows(record: ScanRecord) -> None:
     say(f"rows      {counted(record.rows)}")
     say(f"written   as {record.format}, at a temperature of {record.temperature:.2g}")
     say(f"lineage   {record.lineage}: {record.lineage_because}")
+    if record.recipe:
+        say(f"student   by the recipe {record.recipe}")
     if record.prompts < 2:
         # Pairs of prompts are compared, and there is none.
         return

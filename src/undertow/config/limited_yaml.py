@@ -105,10 +105,27 @@ def read_yaml(text: str) -> Any:
     Raises:
         YamlProblem: it is no YAML, or more than a file for people holds.
     """
+    return read_yaml_with_lines(text)[0]
+
+
+def read_yaml_with_lines(text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
+    """Turn text into plain values, and return the line of each key as well.
+
+    Returns:
+        The values; and the line, from 1, of each key of a mapping that stands in nothing but mappings, by all keys
+        that lead to it.
+
+    Raises:
+        YamlProblem: it is no YAML, or more than a file for people holds.
+    """
     if len(text) > LONGEST_TEXT:
         raise YamlProblem(f"longer than {LONGEST_TEXT:,} characters")
     try:
-        return yaml.load(text, LimitedLoader)
+        # The loader itself looks at every character, so a text that is no YAML is refused here already.
+        loader = LimitedLoader(text)
+        node = loader.get_single_node()
+        lines = _lines(node, ())
+        return None if node is None else loader.construct_document(node), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlProblem(_line(str(error.problem or error.context)), mark.line + 1 if mark else None) from error
@@ -117,6 +134,17 @@ def read_yaml(text: str) -> Any:
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
         # PyYAML lets what its own conversions raise escape, such as for a date with 99 months.
         raise YamlProblem(_line(str(error) or type(error).__name__)) from error
+
+
+def _lines(node: Node | None, above: tuple[str, ...]) -> dict[tuple[str, ...], int]:
+    found: dict[tuple[str, ...], int] = {}
+    if isinstance(node, MappingNode):
+        for key, value in cast(list[tuple[Node, Node]], node.value):
+            if isinstance(key, ScalarNode):
+                path = (*above, str(key.value))
+                found[path] = key.start_mark.line + 1
+                found |= _lines(value, path)
+    return found
 
 
 def says_what(problem: str) -> str:

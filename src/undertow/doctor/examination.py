@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-Section = Literal["machine", "packages", "models and data", "registered"]
+Section = Literal["machine", "packages", "models and data", "registered", "calibrations"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def examine(folder: Path = Path()) -> list[Finding]:
     Args:
         folder: Where runs would be written; its free space is reported.
     """
-    return [*_machine(folder), *_packages(), *_assets(), *_registered()]
+    return [*_machine(folder), *_packages(), *_assets(), *_registered(), *_calibrations()]
 
 
 def _machine(folder: Path) -> Iterator[Finding]:
@@ -145,6 +145,7 @@ def _assets() -> Iterator[Finding]:
 
 def _registered() -> Iterator[Finding]:
     """List what is known by name and where it comes from; plugins are loaded, so that those that fail are told."""
+    from undertow.config.recipes.formats import FORMATS
     from undertow.domains.find import MAKERS
     from undertow.experiment.executors import EXECUTORS
     from undertow.judges.registry import JUDGE_MAKERS
@@ -154,7 +155,8 @@ def _registered() -> Iterator[Finding]:
     from undertow.teachers.registry import METHODS
     from undertow.traits.find import TRAIT_MAKERS
 
-    for registry in (MAKERS, TRAIT_MAKERS, METHODS, PROVIDERS, JUDGE_MAKERS, BASELINES, MITIGATIONS, EXECUTORS):
+    every = (MAKERS, TRAIT_MAKERS, METHODS, PROVIDERS, JUDGE_MAKERS, BASELINES, MITIGATIONS, EXECUTORS, FORMATS)
+    for registry in every:
         entries = registry.entries()
         by_source: dict[str, list[str]] = {}
         for each in entries:
@@ -168,6 +170,20 @@ def _registered() -> Iterator[Finding]:
                 yield Finding(
                     "registered", f"{registry.noun} {each.name}", each.problem, f"Mend or uninstall {package}."
                 )
+
+
+def _calibrations() -> Iterator[Finding]:
+    """List where the sizes of a scan are calibrated: elsewhere they decide nothing."""
+    from undertow.scan.calibration import shipped
+
+    for record in shipped():
+        low, high = record.steps
+        steps = f"{low:,} steps" if low == high else f"{low:,} to {high:,} steps"
+        yield Finding(
+            "calibrations",
+            f"scan sizes, {record.tier}",
+            f"{record.base.name}, {record.recipes.recipe.name}, {record.rows.domain}, {steps}",
+        )
 
 
 def _cache() -> Path:

@@ -75,7 +75,12 @@ def decide(results: Results, policy: Policy) -> Decision:
 
 
 def beyond(results: Results, policy: Policy) -> list[Effect]:
-    """Return the effects that lie beyond what a rule on traits lets through, each once, in the order of the results."""
+    """Return the effects that lie beyond what a rule on traits lets through, each once, in the order of the results.
+
+    None of a scan whose sizes are not calibrated: they decide nothing.
+    """
+    if not_calibrated(results):
+        return []
     found = {
         id(effect)
         for rule in policy.traits
@@ -83,6 +88,12 @@ def beyond(results: Results, policy: Policy) -> list[Effect]:
         if _within(effect, rule) == "fail"
     }
     return [effect for effect in (*results.effects, *results.findings) if id(effect) in found]
+
+
+def not_calibrated(results: Results) -> list[str]:
+    """Return why the sizes of a scan are not calibrated; empty where they are, and for other results."""
+    note = None if results.scan is None else results.scan.calibration
+    return [] if note is None else note.not_calibrated
 
 
 def _worst(statuses: Iterable[Status]) -> Status:
@@ -100,6 +111,8 @@ def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
         return RuleOutcome(name, "inconclusive", f"No effect in {unit} matches, so this rule cannot be decided.")
     judged: dict[int, Status] = {id(effect): _within(effect, rule) for effect in effects}
     status = _worst(judged.values())
+    if reasons := not_calibrated(results):
+        return RuleOutcome(name, "inconclusive", f"Sizes are not calibrated for {'; '.join(reasons)}.")
     # The ones furthest out say most.
     deciding = sorted((each for each in effects if judged[id(each)] == status), key=lambda each: -reach(each, rule)[1])
     says = {

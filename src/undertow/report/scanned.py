@@ -83,6 +83,10 @@ def _facts(record: ScanRecord) -> list[tuple[str, str]]:
         ("Written", f"as {record.format}, at a temperature of {plain(record.temperature)}"),
         ("Lineage", f"{record.lineage}: {record.lineage_because}"),
     ]
+    if record.recipe:
+        facts.append(("Student", f"by the recipe {record.recipe}"))
+    if (note := record.calibration) is not None:
+        facts.append(("Sizes", "; ".join(f"not calibrated for {each}" for each in note.not_calibrated) or note.id))
     if record.prompts > 1:
         facts.append(
             (

@@ -44,12 +44,13 @@ if TYPE_CHECKING:
         SampledAnswers,
         TeacherSummary,
     )
-    from undertow.results.scans import Common, MethodRecord, ScanRecord, SuspectRow
+    from undertow.results.scans import CalibrationNote, Common, MethodRecord, ScanRecord, SuspectRow
 
 __all__ = [
     "MAX_BYTES",
     "ArmSummary",
     "AuditRecord",
+    "CalibrationNote",
     "Common",
     "Curve",
     "CurvePoint",
@@ -88,6 +89,7 @@ __getattr__, __dir__ = lazy(
     {
         "ArmSummary": "runs",
         "AuditRecord": "audits",
+        "CalibrationNote": "scans",
         "Common": "scans",
         "Curve": "runs",
         "CurvePoint": "runs",

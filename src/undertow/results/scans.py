@@ -47,6 +47,17 @@ class MethodRecord(Record):
     """In units of its own, surest first."""
 
 
+class CalibrationNote(Record):
+    """Whether the sizes of a scan were calibrated on what it speaks of."""
+
+    id: str = ""
+    """Of the calibration, or of the nearest one where there is none; empty where the tier has none."""
+    tier: str
+    """How the sizes were predicted: gradient, virtual or beside."""
+    not_calibrated: list[str] = Field(default_factory=list[str])
+    """Every reason why no calibration holds, in words; empty where one does."""
+
+
 class ScanRecord(Record):
     """What a scan saw beside the shifts of traits."""
 
@@ -61,6 +72,10 @@ class ScanRecord(Record):
     lineage: Literal["same", "different", "unknown"]
     lineage_because: str
     lineage_p: float | None = None
+    recipe: str = ""
+    """How the student that is predicted will be trained, in words; empty in scans before there were recipes."""
+    calibration: CalibrationNote | None = None
+    """None in scans before calibrations had ranges, and where nothing was predicted."""
     common: Common
     suspects: list[SuspectRow] = Field(default_factory=list[SuspectRow])
     methods: list[MethodRecord] = Field(default_factory=list[MethodRecord])

@@ -9,7 +9,8 @@
     baseline_statistics.py  their statistics
     baseline_scores.py      their forward passes
     teacher_inference.py    which trait the teacher of the rows had, from likelihoods
-    calibration.py          the constants of predictions, and the data they were fitted to
+    calibration.py          where sizes are calibrated, as records in calibrations/, and the look-up of one
+    student.py              what a virtual student trains, and by which optimiser
     lineage.py              whether a model of the student's family wrote the rows
     gather.py               from measurements to results
     effects.py              a finding as results hold it
@@ -30,16 +31,29 @@ from typing import TYPE_CHECKING
 from undertow.system.lazy import lazy, make_callable
 
 if TYPE_CHECKING:
+    from undertow.scan.calibration import CalibrationRecord, calibration_for, read_calibration
     from undertow.scan.drop import drop_rows
     from undertow.scan.sarif import to_sarif
     from undertow.scan.settings import ScanSettings
     from undertow.scan.workflow import ScanOutcome, scan
 
-__all__ = ["ScanOutcome", "ScanSettings", "drop_rows", "scan", "to_sarif"]
+__all__ = [
+    "CalibrationRecord",
+    "ScanOutcome",
+    "ScanSettings",
+    "calibration_for",
+    "drop_rows",
+    "read_calibration",
+    "scan",
+    "to_sarif",
+]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "CalibrationRecord": "calibration",
+        "calibration_for": "calibration",
+        "read_calibration": "calibration",
         "drop_rows": "drop",
         "to_sarif": "sarif",
         "ScanOutcome": "workflow",

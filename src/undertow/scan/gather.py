@@ -19,18 +19,26 @@ from undertow.attribution.lineage import Lineage
 from undertow.attribution.pieces import pieces_of
 from undertow.attribution.prediction import Calibration, Side, predicted_shifts, side_of
 from undertow.attribution.readout import moved_tokens
-from undertow.attribution.recipe import LONGEST, PLAIN, rates_of
+from undertow.attribution.recipe import LONGEST, described, no_first_order, not_modelled, rates_of, steps_by
 from undertow.attribution.sampling import Sampling
 from undertow.attribution.tokens import token_alignments
 from undertow.data.sample import count_rows
 from undertow.models.local import whole_text
-from undertow.results import Common, MethodRecord, Results, RowCounts, ScanRecord, SuspectRow, VerdictRecord
+from undertow.results import (
+    CalibrationNote,
+    Common,
+    MethodRecord,
+    Results,
+    RowCounts,
+    ScanRecord,
+    SuspectRow,
+    VerdictRecord,
+)
 from undertow.scan.baselines import says_tuned
-from undertow.scan.calibration import BESIDE, GRADIENT, MEASURED_ON, VIRTUAL
+from undertow.scan.calibration import Calibrated, Domain, NotCalibrated, Tier, calibration_for, shipped
 from undertow.scan.effects import effect_of
 from undertow.scan.registry import INFERENCE
 from undertow.scan.verdict import judge, unnamed_of
-from undertow.training.recipe import steps_of
 
 if TYPE_CHECKING:
     from undertow.attribution.measure import MeasuredRows
@@ -53,6 +61,8 @@ class Found:
     measured_rows: MeasuredRows
     reference: MeasuredRows | None
     lineage: Lineage
+    base_digest: str
+    """Of the student's weights."""
     methods: list[MethodRecord]
     """Results of other methods, if any were set."""
     taught: VirtualStudents | None = None
@@ -64,9 +74,39 @@ class Found:
         return self.measured_rows.sampling
 
     @property
+    def steps(self) -> int:
+        """Of training on all rows to its end."""
+        return steps_by(self.measured_rows.chosen.read, self.settings.recipe)
+
+    @property
     def whole(self) -> bool:
         """Whether the prediction speaks of training on all rows to its end."""
-        return steps_of(self.measured_rows.chosen.read, PLAIN) <= LONGEST
+        return self.steps <= LONGEST
+
+    @property
+    def domain(self) -> Domain:
+        """What the rows are, told from them."""
+        return "number lists" if self.sampling.automaton is not None else "free text"
+
+    @property
+    def tier(self) -> Tier:
+        """How sizes are predicted."""
+        if self.taught is None:
+            return "gradient"
+        return "virtual" if self.taught.whole is None else "beside"
+
+    def calibrated(self, tier: Tier) -> Calibrated | NotCalibrated:
+        """Return the calibration of sizes that are predicted in a way, or why there is none."""
+        own = self.settings.calibration
+        return calibration_for(
+            self.settings.student,
+            self.base_digest,
+            self.settings.recipe,
+            self.domain,
+            self.steps,
+            tier,
+            records=[*([] if own is None else [own]), *shipped()],
+        )
 
 
 def gather(
@@ -74,14 +114,18 @@ def gather(
 ) -> tuple[Results, list[float]]:
     """Return the results, and how much each measured row carries of the strongest shift."""
     settings = found.settings
-    rates = rates_of(found.measured_rows.chosen.read)
+    calibrated = found.calibrated(found.tier)
+    other = no_first_order(settings.recipe)
+    # Of other recipes' students the gradients say no size: theirs is that of plain steps, for the rows' own errors.
+    rates = rates_of(found.measured_rows.chosen.read, *([] if other else [settings.recipe]))
     shifts = predicted_shifts(
         found.directions.names,
         _side(found.measured_rows, rates),
         None if found.reference is None else _side(found.reference, rates),
         level=settings.level,
-        calibration=_calibration(found.taught),
+        calibration=calibrated.calibration,
         taught_K=None if found.taught is None else found.taught.shift_K,
+        rescaled=bool(other),
     )
     ranked = sorted(shifts, key=lambda shift: (shift.p, -abs(shift.estimate.value)))
     strongest = ranked[0]
@@ -104,6 +148,7 @@ def gather(
             unnamed=unnamed_of(common),
             without_reference=found.sampling.automaton is None
             and (found.reference is None or settings.sample_reference),
+            not_calibrated=calibrated.because,
         )
     )
     record = ScanRecord(
@@ -115,6 +160,8 @@ def gather(
         lineage=found.lineage.answer,
         lineage_because=found.lineage.because,
         lineage_p=found.lineage.p,
+        recipe=described(settings.recipe),
+        calibration=None if one_draw else _calibration_note(found, calibrated),
         common=common,
         suspects=[] if one_draw else _suspects(found, model, at, strongest.trait, carried_R, sign),
         methods=[] if one_draw else found.methods,
@@ -128,7 +175,7 @@ def gather(
         # One draw has no spread: an interval would be as wide as one likes, and no number of it means anything.
         findings=[] if one_draw else [effect_of(shift, primary=rank == 0) for rank, shift in enumerate(ranked)],
         scan=record,
-        notes=_notes(found, verdict)[_ON_NUMBERS if one_draw else 0 :],
+        notes=_notes(found, strongest.p_adjusted < 1 - settings.level)[_ON_NUMBERS if one_draw else 0 :],
         settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
         environment=environment,
     )
@@ -138,14 +185,16 @@ def gather(
 def evidence(directions: Directions, measured_rows: MeasuredRows) -> list[str]:
     """Return the panel's traits, first those that the rows pull upwards most surely."""
     side = _side(measured_rows, rates_of(measured_rows.chosen.read))
-    shifts = predicted_shifts(directions.names, side, None, level=0.95, calibration=GRADIENT)
+    shifts = predicted_shifts(directions.names, side, None, level=0.95, calibration=Calibration())
     return [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
 
 
-def _calibration(taught: VirtualStudents | None) -> Calibration:
-    if taught is None:
-        return GRADIENT
-    return VIRTUAL if taught.whole is None else BESIDE
+def _calibration_note(found: Found, calibrated: Calibrated | NotCalibrated) -> CalibrationNote:
+    return CalibrationNote(
+        id="" if calibrated.record is None else calibrated.record.id,
+        tier=found.tier,
+        not_calibrated=list(calibrated.because),
+    )
 
 
 def _nothing_known(found: Found) -> VerdictRecord:
@@ -256,18 +305,37 @@ def _how(found: Found) -> str:
     )
 
 
-_ON_NUMBERS = 2
+def _on_calibration(found: Found) -> str:
+    calibrated = found.calibrated(found.tier)
+    record = calibrated.record
+    if record is None:
+        return "No calibration covers this way of predicting: intervals hold the rows' own error alone."
+    covered = record.coverage
+    measured = (
+        f"{record.id}: {covered.level:.0%} intervals covered {covered.value:.0%} of the shifts of {covered.datasets:,} "
+        f"datasets that nothing was fitted on ({covered.lo:.0%} to {covered.hi:.0%})"
+    )
+    if calibrated.because:
+        quick = found.tier != "gradient" and not found.calibrated("gradient").because
+        return (
+            f"Sizes are a guess by the nearest calibration, {measured}. It was not measured for what is scanned here."
+            f"{' Sizes of --quick are calibrated for it; their intervals are wider.' if quick else ''}"
+        )
+    return f"Sizes are calibrated by {measured}."
+
+
+_ON_NUMBERS = 3
 """Of the notes, so many first ones are about numbers: where there are none, they are left out."""
 
 
-def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
+def _notes(found: Found, significant: bool) -> list[str]:
     notes = [
         "p-values test whether the rows shift a trait at all. Intervals give the shift after training, which is less "
         "certain, so they can include zero where p is small.",
-        f"{_how(found)}, for a student that makes plain gradient steps on the text "
-        f"(rate {PLAIN.learning_rate:g}, batches of {PLAIN.batch}, {PLAIN.epochs} epoch). Other training differs.",
+        f"{_how(found)}, for a student of the recipe {described(found.settings.recipe)}. Other training differs.",
+        _on_calibration(found),
     ]
-    if verdict.status == "fail" and INFERENCE not in found.settings.baselines:
+    if significant and INFERENCE not in found.settings.baselines:
         notes.append(
             "The teacher's own trait can be another than the most significant one or the one with the largest shift. "
             "The same command with --baseline teacher-inference infers which trait's teacher wrote the rows."
@@ -291,12 +359,17 @@ def _notes(found: Found, verdict: VerdictRecord) -> list[str]:
             "rendered for another model already. Scan the conversations themselves. Otherwise the scan reads "
             "other text than the student will be trained on."
         )
-    if found.settings.student != MEASURED_ON:
-        notes.append(f"Predictions were calibrated on {MEASURED_ON}, not on {found.settings.student}.")
-    elif found.settings.student.startswith("embedded/"):
+    if other := no_first_order(found.settings.recipe):
+        notes.append(
+            f"No size is predicted from gradients alone for this recipe: {other}. p-values test the rows by gradients "
+            "of all weights, whatever the recipe trains."
+        )
+    if left := not_modelled(found.settings.recipe):
+        notes.append(f"The virtual student leaves parts of the recipe out. {'. '.join(left)}.")
+    if found.settings.student.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
     if not found.whole:
-        notes.append(f"Predicted for the first {LONGEST} steps. Training on these rows takes more.")
+        notes.append(f"Predicted for the first {LONGEST} steps. Training on these rows takes {found.steps:,}.")
     if (others := found.measured_rows.left_out) > 0:
         notes.append(f"A sample was measured: {others:,} rows were left out.")
     return notes

@@ -14,7 +14,10 @@ from pydantic import (
     model_serializer,
 )
 
+from undertow.attribution.recipe import PLAIN_SGD
+from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.registries import name_check
+from undertow.scan.calibration import CalibrationRecord
 from undertow.scan.registry import BASELINES, INFERENCE, WRITER
 
 
@@ -38,6 +41,10 @@ class ScanSettings(BaseModel):
 
     student: str = "embedded/smollm2-135m"
     """The base that the student starts from."""
+    recipe: RecipeSpec = PLAIN_SGD
+    """How the student that is predicted will be trained."""
+    calibration: CalibrationRecord | None = None
+    """One of your own, beside those that ship."""
     traits: tuple[str, ...] | None = None
     """Entries of the panel; all that ship when absent."""
     most_rows: int | None = Field(default=None, ge=2)
@@ -63,7 +70,13 @@ class ScanSettings(BaseModel):
 
     @model_serializer(mode="wrap")
     def _as_stored(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Dump under the old spellings: they name the run folders of earlier scans."""
+        """Dump under the old spellings, and later settings only where they are set.
+
+        The dump names the run folders of earlier scans.
+        """
         found: dict[str, Any] = dump(self)
+        for name in ("recipe", "calibration"):
+            if getattr(self, name) == ScanSettings.model_fields[name].default:
+                del found[name]
         stored = [WRITER if name == INFERENCE else name for name in self.baselines]
         return {"also" if key == "baselines" else key: stored if key == "baselines" else found[key] for key in found}

@@ -5,6 +5,8 @@ Pure functions of values. It knows no rows and no model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from undertow.attribution.prediction import Shift
 from undertow.attribution.recipe import LONGEST
 from undertow.results import Common, VerdictRecord
@@ -30,8 +32,12 @@ def judge(
     whole: bool,
     unnamed: str = "",
     without_reference: bool = False,
+    not_calibrated: Sequence[str] = (),
 ) -> VerdictRecord:
     """Say whether the rows would change a student.
+
+    Where the prediction is `not_calibrated`, its sizes decide nothing: the verdict is `inconclusive`, whatever they
+    are. It begins with the reasons, and what the sizes would have said follows. Elsewhere three cases differ.
 
     `fail`: some trait's corrected p-value is significant, and its interval reaches the smallest effect that matters.
     The p-value tests the rows alone. The interval is the shift after training, which is less certain.
@@ -44,6 +50,41 @@ def judge(
     unknown ways. The benchmark's clean code was significant for that alone, even beside sampled reference rows
     (docs/results.md#scan).
     """
+    found = _by_size(
+        ranked,
+        smallest,
+        level,
+        other_family=other_family,
+        whole=whole,
+        unnamed=unnamed,
+        without_reference=without_reference,
+    )
+    if not not_calibrated:
+        return found
+    said = found.because if found.status == "inconclusive" else f"By a guess, not a measurement: {found.because}"
+    return VerdictRecord(
+        status="inconclusive", because=f"not calibrated for {'; '.join(not_calibrated)}. {said} {WOULD_DECIDE}"
+    )
+
+
+WOULD_DECIDE = (
+    "To decide, train a student on some of the rows by this recipe and audit it (undertow audit), or audit the student "
+    "of all rows."
+)
+"""Where no calibration holds."""
+
+
+def _by_size(
+    ranked: list[Shift],
+    smallest: float,
+    level: float,
+    *,
+    other_family: bool,
+    whole: bool,
+    unnamed: str,
+    without_reference: bool,
+) -> VerdictRecord:
+    """Return the verdict where the prediction is calibrated."""
     moved = [
         shift
         for shift in ranked

@@ -11,6 +11,9 @@ certain than the base. From the rows alone, this looks like another temperature.
 student of the rows' whole loss (`whole`) predicts more. A second student is subtracted from it. That one learns from
 the base's rows, with the base's own distribution at each position as its target (`own`), so it has no sampling noise.
 
+Under another recipe than plain gradient steps the student is trained by that recipe: its optimiser, schedule and
+adapter, on so many rows a step as the sample allows.
+
 It knows nothing of uncertainty: that comes from the rows' gradients (`prediction`) and the benchmark (`calibration`).
 
     with virtual_student(model, rows, sampling, read=4000, seed=0) as student:
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -35,11 +39,12 @@ from undertow.attribution.sampling import (
     possible_logprobs,
     states_before,
 )
+from undertow.config.recipes.spec import RecipeSpec
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.models.temporary_weights import temporary_weights
+from undertow.scan.student import lent_student, optimiser_of
 from undertow.training.recipe import Recipe, batches
 
 Floats = NDArray[np.float64]
@@ -55,7 +60,7 @@ def virtual_student(
     *,
     read: int,
     seed: int,
-    recipe: Recipe = PLAIN,
+    recipe: Recipe | RecipeSpec = PLAIN,
     whole: bool = False,
     own: bool = False,
     autocast: bool = False,
@@ -68,17 +73,22 @@ def virtual_student(
         rows: Rows of the dataset, or a sample of them.
         sampling: How they were written.
         read: Rows of the whole dataset: they say how many steps there are, and how long each is.
-        seed: Fixes the order of the rows.
+        seed: Fixes the order of the rows, and dropout.
         recipe: Of the student that is predicted.
         whole: Learn as a student does, among all tokens and at temperature 1, the format as well.
         own: Learn what the base would have written at each place of the rows, not what stands there.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
         on_progress: Called with the share of steps that is done.
     """
-    rates = together(rates_of(read, recipe), len(rows), recipe.batch)
+    rates, plain = rates_of(read, recipe), recipe
+    if isinstance(plain, RecipeSpec):
+        # As often as the predicted steps go through the whole dataset.
+        plain = replace(PLAIN, batch=plain.batch, epochs=-(-len(rates) // -(-read // plain.batch)))
+    else:
+        rates = together(rates, len(rows), plain.batch)
     steps = [
         sorted((rows[row] for row in chosen), key=lambda row: (len(row.prompt), row.prompt))
-        for chosen in portions(rows, len(rates), recipe, seed)
+        for chosen in portions(rows, len(rates), plain, seed)
     ]
     # A copy: the student's own projection changes, and with it what it would be taught.
     base_VD = output_weight(model.net).detach().clone() if own else None
@@ -86,12 +96,25 @@ def virtual_student(
         None if base_VD is None or not some else (states_before(model, some, autocast=autocast), base_VD)
         for some in steps
     ]
-    with temporary_weights(model.net.parameters()) as weights:
+    clip = recipe.clip if isinstance(recipe, RecipeSpec) else None
+    dropped_out = isinstance(recipe, RecipeSpec) and recipe.adapter is not None
+    with lent_student(model, recipe) as (student, weights), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        optimiser = optimiser_of(weights, recipe)
+        student.net.train(dropped_out)
         for at, (rate, some, writer) in enumerate(zip(rates, steps, writers, strict=True)):
             if some:
-                _step(model, some, sampling, rate, weights, whole=whole, writer=writer, autocast=autocast)
+                _loss(student, some, sampling, whole=whole, writer=writer, autocast=autocast).backward()
+                if clip is not None:
+                    torch.nn.utils.clip_grad_norm_(weights, clip)
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
             on_progress((at + 1) / len(rates))
-        yield model
+        del optimiser
+        student.net.eval()
+        yield student
 
 
 def together(rates: Sequence[float], rows: int, batch: int) -> list[float]:
@@ -111,17 +134,16 @@ def portions(rows: Sequence[Encoded], steps: int, recipe: Recipe, seed: int) -> 
     return [part.tolist() for part in np.array_split(np.array(order, dtype=np.int64), steps)]
 
 
-def _step(
+def _loss(
     model: LocalModel,
     rows: list[Encoded],
     sampling: Sampling,
-    rate: float,
-    weights: list[torch.nn.Parameter],
     *,
     whole: bool,
     writer: tuple[torch.Tensor, torch.Tensor] | None,
     autocast: bool,
-) -> None:
+) -> torch.Tensor:
+    """Return the loss of a step: what it learns, averaged over tokens."""
     weight_VD = output_weight(model.net)
     numbers: dict[tuple[int, ...], int] = {}
     groups = [numbers.setdefault(row.prompt, len(numbers)) for row in rows]
@@ -130,12 +152,7 @@ def _step(
     with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
         hidden_TD = forward_packed(model.net, packed).hidden_ND[node_T]
         learned_T = _learned(hidden_TD, weight_VD, writer, rows, sampling, whole)
-    (-learned_T.sum() / len(learned_T)).backward()
-    with torch.no_grad():
-        for weight in weights:
-            if weight.grad is not None:
-                weight.add_(weight.grad, alpha=-rate)
-                weight.grad = None
+    return -learned_T.sum() / len(learned_T)
 
 
 def _learned(

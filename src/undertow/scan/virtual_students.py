@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from undertow.attribution.measure import EncodedRows, Setup, step_key
 from undertow.attribution.readout import first_tokens, most_moved
-from undertow.attribution.recipe import PLAIN
+from undertow.attribution.recipe import PLAIN, plain_of
 from undertow.attribution.sampling import Sampling, fit_temperature
+from undertow.config.recipes.spec import RecipeSpec
 from undertow.probes.panel import panel_log_odds
 from undertow.scan.virtual import Floats, virtual_student
 from undertow.store.record import stored
@@ -101,6 +103,7 @@ def virtual_students(
     rows: int,
     before_KQ: Sequence[Floats],
     tick: Callable[[float], None],
+    recipe: RecipeSpec | None = None,
 ) -> VirtualStudents:
     """Teach what a scan predicts from: a student of the rows and, if there are reference rows, others beside it.
 
@@ -110,12 +113,16 @@ def virtual_students(
         rows: How many each student learns from, at most.
         before_KQ: What the base answers.
         tick: Called with the number of rows that all students have learned from so far.
+        recipe: Of the students; plain gradient steps when absent.
     """
     done = 0
+    by = PLAIN if recipe is None else plain_of(recipe) or recipe
 
     def learn(side: EncodedRows, *, whole: bool = False, own: Sampling | None = None) -> VirtualResult:
         nonlocal done
-        found = teach(setup, side, rows, read, before_KQ, lambda share: tick(done + share * rows), whole=whole, own=own)
+        found = teach(
+            setup, side, rows, read, before_KQ, lambda share: tick(done + share * rows), by, whole=whole, own=own
+        )
         done += rows
         return found
 
@@ -151,7 +158,7 @@ def teach(
     read: int,
     before_KQ: Sequence[Floats],
     tick: Callable[[float], None],
-    recipe: Recipe = PLAIN,
+    recipe: Recipe | RecipeSpec = PLAIN,
     *,
     whole: bool = False,
     own: Sampling | None = None,
@@ -193,10 +200,33 @@ def teach(
         shifts = [(after - before).tolist() for after, before in zip(after_KQ, before_KQ, strict=True)]
         return _Stored(shifts, up, down)
 
-    key = {**step_key(setup, rows, sampling), "read": read, "recipe": recipe.__dict__}
+    key = {**step_key(setup, rows, sampling), "read": read, "recipe": _recipe_key(recipe)}
     if whole or own is not None:
         key |= {"whole": whole, "own": own is not None}
     label = f"virtual-{opened.label}{'-whole' if whole else ''}"
     taught = stored(setup.folder, "virtual", label, key, _Stored, learn)
     tick(1.0)
     return VirtualResult(len(rows), [np.array(each) for each in taught.shifts], taught.up, taught.down)
+
+
+_STORED: Final = (
+    "labels",
+    "learning_rate",
+    "epochs",
+    "batch",
+    "micro_batch",
+    "warmup",
+    "weight_decay",
+    "clip",
+    "epsilon",
+    "optimiser",
+    "most_steps",
+    "autocast",
+)
+"""Fields of plain gradient steps in a step's key: no other ones, or the steps of earlier scans would be lost."""
+
+
+def _recipe_key(recipe: Recipe | RecipeSpec) -> dict[str, Any]:
+    if isinstance(recipe, RecipeSpec):
+        return recipe.model_dump(mode="json", exclude={"name", "micro_batch"})
+    return {name: getattr(recipe, name) for name in _STORED}

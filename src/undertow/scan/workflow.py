@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from undertow.attribution.recipe import no_first_order
 from undertow.config.registries import origins_in
 from undertow.data.digest import dataset_sha256
 from undertow.data.layouts.reading import RECOGNISED, Reading
@@ -93,6 +94,8 @@ def scan(
         raise InputError("both give reference rows", "reference and sample_reference", "Give one of them.")
     if settings.temperature is not None and not settings.sample_reference:
         raise InputError("is the temperature of the base's own answers", "temperature", "Set sample_reference as well.")
+    if not settings.virtual and (why := no_first_order(settings.recipe)):
+        raise _needs_students("--quick", settings, why)
     refuse_same_models(settings, progress)
     panel = load_panel(settings.traits)
 
@@ -204,7 +207,12 @@ def _carry_out(
     taught = None
     if plan.taught:
         taught = virtual_students(
-            setup, sides, plan.taught, before_KQ, lambda done: bar.tell("training a virtual student", done, "")
+            setup,
+            sides,
+            plan.taught,
+            before_KQ,
+            lambda done: bar.tell("training a virtual student", done, ""),
+            settings.recipe,
         )
     methods = _also(setup, settings, sides, measured_rows) if settings.baselines else []
     plugins = origins_in([(BASELINES, name) for name in settings.baselines])
@@ -218,6 +226,7 @@ def _carry_out(
             measured_rows,
             reference[0] if reference else None,
             lineage,
+            digest,
             methods,
             taught,
         ),
@@ -231,6 +240,14 @@ def _carry_out(
     page = folder.write("report.html", render_html(results))
     progress.update("scan", 1.0, "done")
     return ScanOutcome(folder.path, results, page, measured_rows.rows, carried)
+
+
+def _needs_students(option: str, settings: ScanSettings, why: str) -> InputError:
+    return InputError(
+        f"leaves no virtual student, and gradients alone predict no size for the recipe {settings.recipe.name}: {why}",
+        option,
+        "Leave it out, or give more time." if option == "--budget" else "Leave it out.",
+    )
 
 
 _DIRECTIONS = 0.3
@@ -320,7 +337,10 @@ def _plan(
 
     rows = opened.chosen.digest
     key = {**setup.key, "budget": budget, "sides": sides, "virtual": settings.virtual, "rows": rows}
-    return stored(setup.folder, "plan", "plan", key, Plan, measure)
+    plan = stored(setup.folder, "plan", "plan", key, Plan, measure)
+    if not plan.taught and (why := no_first_order(settings.recipe)):
+        raise _needs_students("--budget", settings, why)
+    return plan
 
 
 def _ids(chosen: Chosen) -> list[str]:

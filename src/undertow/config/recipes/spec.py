@@ -6,7 +6,7 @@ micro-batch times accumulation times devices.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -41,7 +41,7 @@ class RecipeSpec(_Strict):
     name: str = "recipe"
     optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(default=2e-4, gt=0, le=10)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     epsilon: float = Field(default=1e-8, gt=0, le=1)
     momentum: float = Field(default=0.0, ge=0, lt=1)
     """Of `sgd`."""
