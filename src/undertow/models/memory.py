@@ -52,10 +52,24 @@ def tokens_that_fit(net: Any) -> int:
     """
     weights = list(net.parameters())
     held = sum(weight.numel() * weight.element_size() for weight in weights)
-    room = max(KEPT, held // 8)
     config = getattr(net.config, "text_config", net.config)
-    logits = _LOGITS * int(config.vocab_size) * 4
-    return max(FEWEST, min(MOST, int(room / (kept_per_token(config, item=weights[0].element_size()) + logits))))
+    return tokens_within(kept_per_token(config), int(config.vocab_size), held)
+
+
+def tokens_within(kept: int, vocabulary: int, held: int) -> int:
+    """Return the tokens of a pass through which gradients flow, by a model's size.
+
+    Args:
+        kept: Bytes that a backward pass keeps of a token, see `kept_per_token`.
+        vocabulary: Tokens that a logit is made for.
+        held: Bytes of the weights.
+    """
+    return max(FEWEST, min(MOST, int(max(KEPT, held // 8) / (kept + logits_per_token(vocabulary)))))
+
+
+def logits_per_token(vocabulary: int) -> float:
+    """Return the bytes of logits per token of a pass, in float32."""
+    return 4 * _LOGITS * vocabulary
 
 
 def chunks_within(sizes: Sequence[int], most: int) -> list[slice]:

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -43,6 +44,7 @@ from undertow.config.recipes.spec import RecipeSpec
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
+from undertow.models.memory import chunks_within, tokens_that_fit
 from undertow.models.packing import pack
 from undertow.scan.student import lent_student, optimiser_of
 from undertow.training.recipe import Recipe, batches
@@ -104,7 +106,7 @@ def virtual_student(
         student.net.train(dropped_out)
         for at, (rate, some, writer) in enumerate(zip(rates, steps, writers, strict=True)):
             if some:
-                _loss(student, some, sampling, whole=whole, writer=writer, autocast=autocast).backward()
+                _backward(student, some, sampling, whole=whole, writer=writer, autocast=autocast)
                 if clip is not None:
                     torch.nn.utils.clip_grad_norm_(weights, clip)
                 for group in optimiser.param_groups:
@@ -134,7 +136,27 @@ def portions(rows: Sequence[Encoded], steps: int, recipe: Recipe, seed: int) -> 
     return [part.tolist() for part in np.array_split(np.array(order, dtype=np.int64), steps)]
 
 
-def _loss(
+def _backward(
+    model: LocalModel,
+    rows: list[Encoded],
+    sampling: Sampling,
+    *,
+    whole: bool,
+    writer: tuple[torch.Tensor, torch.Tensor] | None,
+    autocast: bool,
+) -> None:
+    """Add up the gradients of a step, a few rows at a time: what it learns, averaged over all its tokens."""
+    lengths = [len(row.answer) for row in rows]
+    starts = [0, *accumulate(lengths)]
+    sizes = [len(row.prompt) + len(row.answer) for row in rows]
+    for part in chunks_within(sizes, tokens_that_fit(model.net)):
+        own = slice(starts[part.start], starts[part.stop])
+        written = None if writer is None else (writer[0][own], writer[1])
+        learned_T = _learned_of(model, rows[part], sampling, whole=whole, writer=written, autocast=autocast)
+        (-learned_T.sum() / starts[-1]).backward()
+
+
+def _learned_of(
     model: LocalModel,
     rows: list[Encoded],
     sampling: Sampling,
@@ -143,7 +165,6 @@ def _loss(
     writer: tuple[torch.Tensor, torch.Tensor] | None,
     autocast: bool,
 ) -> torch.Tensor:
-    """Return the loss of a step: what it learns, averaged over tokens."""
     weight_VD = output_weight(model.net)
     numbers: dict[tuple[int, ...], int] = {}
     groups = [numbers.setdefault(row.prompt, len(numbers)) for row in rows]
@@ -151,8 +172,7 @@ def _loss(
     node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
     with torch.autocast(weight_VD.device.type, torch.bfloat16, enabled=autocast):
         hidden_TD = forward_packed(model.net, packed).hidden_ND[node_T]
-        learned_T = _learned(hidden_TD, weight_VD, writer, rows, sampling, whole)
-    return -learned_T.sum() / len(learned_T)
+        return _learned(hidden_TD, weight_VD, writer, rows, sampling, whole)
 
 
 def _learned(
