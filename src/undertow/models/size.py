@@ -9,7 +9,6 @@ is, without a table of ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch

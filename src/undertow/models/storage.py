@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,16 +20,16 @@ from undertow.errors import ModelError
 class StoredLinear(nn.Linear):
     """A linear layer whose weights are widened to the type of what it reads."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's own name
+    def forward(self, input: Tensor) -> Tensor:  # torch's own name
         """Return the product in the type of the input."""
-        bias = None if self.bias is None else self.bias.to(input.dtype)
-        return F.linear(input, self.weight.to(input.dtype), bias)
+        bias: Tensor | None = self.bias
+        return F.linear(input, self.weight.to(input.dtype), None if bias is None else bias.to(input.dtype))
 
 
 class StoredEmbedding(nn.Embedding):
     """An embedding whose vectors leave in float32."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's own name
+    def forward(self, input: Tensor) -> Tensor:  # torch's own name
         """Return the vectors (..., D)."""
         return super().forward(input).float()
 
@@ -81,8 +80,3 @@ def is_stored(net: Any) -> bool:
 def bytes_of(net: Any) -> int:
     """Return the bytes of a network's weights; shared ones count once."""
     return sum(weight.numel() * weight.element_size() for weight in net.parameters())
-
-
-def parameters_dtype(net: Any) -> torch.dtype:
-    """Return the type that a network computes in."""
-    return torch.float32 if is_stored(net) else next(net.parameters()).dtype
