@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from undertow.attribution.sampling import Encoded, Sampling
 from undertow.config.parts import Lora
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.models.local import LocalModel
-from undertow.scan.student import lora_of
 from undertow.scan.virtual import virtual_student
 from undertow.training.lora import add_lora
 from undertow.training.train import Example, train
@@ -30,6 +30,8 @@ REAL = replace(
     micro_batch=4,
     warmup=0,
     clip=1.0,
+    schedule="linear",
+    decay_all=False,
 )
 LORA = ADAMW.model_copy(update={"adapter": AdapterSpec(rank=4, alpha=8), "seed": 5})
 
@@ -101,8 +103,16 @@ def test_the_recipes_seed_starts_the_adapter(tiny: LocalModel) -> None:
     assert any(not torch.allclose(one[name], two[name], atol=1e-6) for name in one)
 
 
-def test_a_stabilised_rank_is_another_alpha() -> None:
-    plain = lora_of(AdapterSpec(rank=16, alpha=32))
-    stabilised = lora_of(AdapterSpec(rank=16, alpha=32, rank_stabilised=True))
-    assert plain.alpha / plain.rank == 32 / 16
-    assert stabilised.alpha / stabilised.rank == pytest.approx(32 / 16**0.5)
+@pytest.mark.parametrize(
+    "more",
+    [{"dora": True}, {"rank_stabilised": True}, {"targets": ("q_proj",)}, {"modules_to_save": ("norm", "lm_head")}],
+)
+def test_the_base_is_given_back_from_every_kind_of_adapter(tiny: LocalModel, more: dict[str, Any]) -> None:
+    before = {name: each.detach().clone() for name, each in tiny.net.named_parameters()}
+    recipe = LORA.model_copy(update={"adapter": AdapterSpec(rank=2, alpha=4, **more)})
+    with virtual_student(tiny, rows_of(8), Sampling(), read=8, seed=0, recipe=recipe) as student:
+        assert any(weight.requires_grad for weight in student.net.parameters())
+    after = dict(tiny.net.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert tiny.net.get_input_embeddings().weight is tiny.net.get_output_embeddings().weight

@@ -103,6 +103,21 @@ def lists(model: LocalModel, count: int, temperature: float = 1.0) -> tuple[list
     return rows, Sampling(automaton, temperature)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_step_is_the_same_however_few_rows_are_read_at_once(
+    tiny: LocalModel, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, sampling = lists(tiny, 16, temperature=0.8)
+    found: list[list[torch.Tensor]] = []
+    for most in (4096, 40, 1):
+        monkeypatch.setattr("undertow.scan.virtual.tokens_that_fit", lambda net, most=most: most)
+        with virtual_student(tiny, rows, sampling, read=16, seed=3, recipe=RECIPE, own=own, whole=own) as student:
+            found.append(weights_of(student))
+    for weights in zip(*found, strict=True):
+        for each in weights[1:]:
+            torch.testing.assert_close(each, weights[0], rtol=1e-4, atol=1e-6)
+
+
 def test_of_the_whole_loss_it_is_the_student_itself(tiny: LocalModel) -> None:
     rows, sampling = lists(tiny, 16)
     with virtual_student(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from undertow.attribution.capture import captured
 from undertow.models.local import LocalModel
+from undertow.models.memory import chunks_within, tokens_that_fit
 from undertow.models.score import answers_to_each, option_odds
 from undertow.probes.panel import QUESTIONS, spread, trait_names
 from undertow.traits.base import Choice
@@ -64,10 +65,19 @@ def _gradients(model: LocalModel, entry: PanelEntry, choices: Sequence[Choice]) 
     """Yield the gradient of the mean log-odds of every trait of an entry."""
     contexts = [model.encode_question(choice.question) for choice in choices]
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
-    with captured(model.net) as record:
-        logp_QC = answers_to_each(model.net, contexts, answers, seen=record.last)
-        for place, trait in enumerate(entry.traits):
-            odds = option_odds(logp_QC, trait.index).mean()
-            odds.backward(retain_graph=place + 1 < len(entry.traits))
-            everything_N = torch.zeros(record.count, dtype=torch.long, device=odds.device)
-            yield record.per_segment(everything_N, 1)[0].cpu()
+    sizes = [len(context) + sum(map(len, some)) for context, some in zip(contexts, answers, strict=True)]
+    found: list[Tensor | None] = [None] * len(entry.traits)
+    # A few questions at a time: the gradient of a mean is the mean of theirs.
+    for part in chunks_within(sizes, tokens_that_fit(model.net)):
+        with captured(model.net) as record:
+            logp_QC = answers_to_each(model.net, contexts[part], answers[part], seen=record.last)
+            for place, trait in enumerate(entry.traits):
+                odds = option_odds(logp_QC, trait.index).sum() / len(contexts)
+                odds.backward(retain_graph=place + 1 < len(entry.traits))
+                everything_N = torch.zeros(record.count, dtype=torch.long, device=odds.device)
+                gradient_F = record.per_segment(everything_N, 1)[0].cpu()
+                before_F = found[place]
+                found[place] = gradient_F if before_F is None else before_F + gradient_F
+    for gradient_F in found:
+        assert gradient_F is not None
+        yield gradient_F

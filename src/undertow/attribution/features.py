@@ -27,6 +27,7 @@ from undertow.attribution.sampling import Encoded, Sampling, possible_logprobs, 
 from undertow.models.engine.head import head_of
 from undertow.models.forward import forward_packed
 from undertow.models.local import LocalModel
+from undertow.models.memory import tokens_that_fit
 from undertow.models.packing import Packed, pack
 from undertow.models.score import Batch, batches_of
 
@@ -65,7 +66,7 @@ def row_features(
     sampling: Sampling,
     *,
     autocast: bool = False,
-    tokens_at_once: int = 4096,
+    tokens_at_once: int | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Features:
     """Compute the features of rows.
@@ -76,7 +77,7 @@ def row_features(
         directions: Of the panel's traits in this base.
         sampling: Among which tokens log-probabilities are taken.
         autocast: Run matrix products in bf16, see `undertow.models.precision`.
-        tokens_at_once: Bounds the memory.
+        tokens_at_once: Of a pass, which bounds the memory; by the model's size when absent.
         on_progress: Called with the number of finished rows.
     """
     count = len(rows)
@@ -87,7 +88,8 @@ def row_features(
     total_F = torch.zeros(norms)
     sketcher = Sketcher(directions.gradients_KF.shape[1])
     done = 0
-    for batch in batches_of([row.prompt for row in rows], [row.answer for row in rows], tokens_at_once):
+    most = tokens_at_once or tokens_that_fit(model.net)
+    for batch in batches_of([row.prompt for row in rows], [row.answer for row in rows], most):
         own = [rows[pair] for pair in batch.pairs]
         gradients_RF, logps = row_gradients(model, own, batch, sampling, autocast=autocast)
         at = list(batch.pairs)

@@ -10,11 +10,9 @@ It knows no rows and no model.
 
 from __future__ import annotations
 
-import math
-
 from undertow.config.recipes.spec import RecipeSpec
-from undertow.config.recipes.steps import steps_for, warmup_for
-from undertow.training.recipe import Recipe, rate_at, steps_of
+from undertow.config.recipes.steps import steps_for
+from undertow.training.recipe import Recipe, rate_at, recipe_from, steps_of
 
 PLAIN = Recipe(
     labels="hard",
@@ -65,21 +63,10 @@ def rates_of(rows: int, recipe: Recipe | RecipeSpec = PLAIN) -> list[float]:
         if (plain := plain_of(recipe)) is not None:
             return rates_of(rows, plain)
         steps = steps_for(recipe, rows)
-        return [_rate(step, steps, recipe) for step in range(min(steps, LONGEST))]
+        obeyed = recipe_from(recipe, autocast=False)
+        return [rate_at(step, steps, obeyed) for step in range(min(steps, LONGEST))]
     steps = min(steps_of(rows, recipe), LONGEST)
     return [rate_at(step, steps, recipe) for step in range(steps)]
-
-
-def _rate(step: int, steps: int, recipe: RecipeSpec) -> float:
-    """Return the learning rate of a step (from 0), as the schedules of transformers have it."""
-    warmup = warmup_for(recipe, steps)
-    if step < warmup:
-        return recipe.learning_rate * step / warmup
-    gone = (step - warmup) / max(steps - warmup, 1)
-    if recipe.schedule == "cosine":
-        low = recipe.lowest_rate
-        return recipe.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * gone)) / 2)
-    return recipe.learning_rate * (1.0 if recipe.schedule == "constant" else 1.0 - gone)
 
 
 def no_first_order(recipe: RecipeSpec) -> str:
@@ -109,9 +96,6 @@ def not_modelled(recipe: RecipeSpec) -> list[str]:
     if adapter is not None:
         held += [
             (f"{adapter.bits}-bit frozen weights: they are held in float32", adapter.bits is not None),
-            ("DoRA: the adapter is a plain LoRA", adapter.dora),
-            ("modules trained whole beside the adapter: they stay frozen", bool(adapter.modules_to_save)),
-            ("chosen target modules: the adapter is on every matrix of the layers", adapter.targets is not None),
         ]
     return [said for said, holds in held if holds]
 

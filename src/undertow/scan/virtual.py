@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -44,9 +45,11 @@ from undertow.config.recipes.spec import RecipeSpec
 from undertow.models.engine.head import Head, head_of
 from undertow.models.forward import forward_packed
 from undertow.models.local import LocalModel
+from undertow.models.memory import chunks_within, tokens_that_fit
 from undertow.models.packing import pack
-from undertow.scan.student import lent_student, optimiser_of
-from undertow.training.recipe import Recipe, batches, by_row
+from undertow.scan.student import lent_student
+from undertow.training.recipe import Recipe, batches, by_row, recipe_from
+from undertow.training.train import optimiser_of
 
 Floats = NDArray[np.float64]
 
@@ -101,13 +104,15 @@ def virtual_student(
     ]
     clip = recipe.clip if isinstance(recipe, RecipeSpec) else None
     dropped_out = isinstance(recipe, RecipeSpec) and recipe.adapter is not None
-    with lent_student(model, recipe) as (student, weights), torch.random.fork_rng(devices=[]):
+    with lent_student(model, recipe) as student, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        optimiser = optimiser_of(weights, recipe)
+        obeyed = recipe_from(recipe, autocast=autocast) if isinstance(recipe, RecipeSpec) else recipe
+        optimiser = optimiser_of(student.net, obeyed)
+        weights = [weight for weight in student.net.parameters() if weight.requires_grad]
         student.net.train(dropped_out)
         for at, (rate, some, writer) in enumerate(zip(rates, steps, writers, strict=True)):
             if some:
-                _loss(student, some, sampling, whole=whole, writer=writer, autocast=autocast).backward()
+                _backward(student, some, sampling, whole=whole, writer=writer, autocast=autocast)
                 if clip is not None:
                     torch.nn.utils.clip_grad_norm_(weights, clip)
                 for group in optimiser.param_groups:
@@ -137,7 +142,28 @@ def portions(prompts: Sequence[object], steps: int, recipe: Recipe, seed: int) -
     return [part.tolist() for part in np.array_split(np.array(order, dtype=np.int64), steps)]
 
 
-def _loss(
+def _backward(
+    model: LocalModel,
+    rows: list[Encoded],
+    sampling: Sampling,
+    *,
+    whole: bool,
+    writer: tuple[torch.Tensor, Head] | None,
+    autocast: bool,
+) -> None:
+    """Add up the gradients of a step, a few rows at a time: what it learns, a mean over its tokens by weight."""
+    starts = [0, *accumulate(len(row.answer) for row in rows)]
+    total = sum(row.weight * len(row.answer) for row in rows)
+    sizes = [len(row.prompt) + len(row.answer) for row in rows]
+    for part in chunks_within(sizes, tokens_that_fit(model.net)):
+        written = None if writer is None else (writer[0][starts[part.start] : starts[part.stop]], writer[1])
+        learned_T = _learned_of(model, rows[part], sampling, whole=whole, writer=written, autocast=autocast)
+        weight_T = token_weights(rows[part])
+        summed = learned_T.sum() if weight_T is None else (learned_T * weight_T.to(learned_T.device)).sum()
+        (-summed / total).backward()
+
+
+def _learned_of(
     model: LocalModel,
     rows: list[Encoded],
     sampling: Sampling,
@@ -146,7 +172,6 @@ def _loss(
     writer: tuple[torch.Tensor, Head] | None,
     autocast: bool,
 ) -> torch.Tensor:
-    """Return the loss of a step: what it learns, averaged over tokens, each times its row's weight."""
     head = head_of(model.net)
     numbers: dict[tuple[int, ...], int] = {}
     groups = [numbers.setdefault(row.prompt, len(numbers)) for row in rows]
@@ -154,11 +179,7 @@ def _loss(
     node_T = torch.cat([path[-len(row.answer) :] for path, row in zip(packed.paths, rows, strict=True)])
     with torch.autocast(head.device.type, torch.bfloat16, enabled=autocast):
         hidden_TD = forward_packed(model.net, packed).hidden_ND[node_T]
-        learned_T = _learned(hidden_TD, head, writer, rows, sampling, whole)
-    weight_T = token_weights(rows)
-    if weight_T is None:
-        return -learned_T.sum() / len(learned_T)
-    return -(learned_T * weight_T.to(learned_T.device)).sum() / weight_T.sum().item()
+        return _learned(hidden_TD, head, writer, rows, sampling, whole)
 
 
 def _learned(

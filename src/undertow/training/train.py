@@ -109,7 +109,7 @@ def train(
     torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
-    optimiser = _optimiser(model, recipe)
+    optimiser = optimiser_of(model, recipe)
     examples = fitted(examples, recipe)
     order = order_of(examples, recipe, seed)
     history: list[StepMetrics] = []
@@ -213,7 +213,8 @@ _SPARED: Final = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(
 """Names of parameters that transformers' Trainer spares from weight decay."""
 
 
-def _optimiser(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
+def optimiser_of(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the optimiser of a recipe over the parameters that are trained; each step sets its own learning rate."""
     named = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
     spared = [each for name, each in named if not recipe.decay_all and _SPARED.search(name)]
     apart = set(map(id, spared))

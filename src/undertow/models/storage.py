@@ -1,0 +1,82 @@
+"""Weights kept in half precision and computed with in float32: half the memory, the same numbers.
+
+Published checkpoints are in bfloat16 mostly. As float32 such weights take twice the bytes and hold nothing more. Here
+each matrix is widened when it is used, and narrowed by being forgotten: products, norms and gradients are those of the
+float32 model, bit for bit. It serves frozen weights; training all of them needs float32.
+
+    widen_on_use(net)    of a network in half precision
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from undertow.errors import ModelError
+
+
+class StoredLinear(nn.Linear):
+    """A linear layer whose weights are widened to the type of what it reads."""
+
+    def forward(self, input: Tensor) -> Tensor:  # torch's own name
+        """Return the product in the type of the input."""
+        bias: Any = self.bias  # None where there is none, whatever torch declares
+        return F.linear(input, self.weight.to(input.dtype), None if bias is None else bias.to(input.dtype))
+
+
+class StoredEmbedding(nn.Embedding):
+    """An embedding whose vectors leave in float32."""
+
+    def forward(self, input: Tensor) -> Tensor:  # torch's own name
+        """Return the vectors (..., D)."""
+        return super().forward(input).float()
+
+
+_STORED: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: StoredLinear, nn.Embedding: StoredEmbedding}
+
+
+def widen_on_use(net: Any) -> Any:
+    """Let a network in half precision compute in float32, in place.
+
+    Args:
+        net: A causal language model whose large weights are in linear layers and embeddings.
+
+    Returns:
+        The network. Weights of all other modules are float32 from now on.
+
+    Raises:
+        ModelError: it has large weights elsewhere, such as experts in one tensor.
+    """
+    kept: set[int] = set()
+    for module in net.modules():
+        if (stored := _STORED.get(type(module))) is not None:
+            module.__class__ = stored
+            kept |= {id(weight) for weight in module.parameters(recurse=False)}
+    rest = [(name, weight) for name, weight in net.named_parameters() if id(weight) not in kept]
+    if large := [name for name, weight in rest if weight.dim() > 1 and weight.numel() > _SMALL]:
+        raise ModelError(
+            f"its weights cannot be kept in half precision and used in float32: {large[0]} is no linear layer's",
+            type(net).__name__,
+            "Load it in float32, or let it compute in bfloat16.",
+        )
+    for _, weight in rest:
+        weight.data = weight.data.float()
+    for buffer in net.buffers():
+        if buffer.is_floating_point():
+            buffer.data = buffer.data.float()
+    return net
+
+
+_SMALL = 1_000_000
+
+
+def is_stored(net: Any) -> bool:
+    """Whether a network widens its weights on use."""
+    return any(isinstance(module, StoredLinear) for module in net.modules())
+
+
+def bytes_of(net: Any) -> int:
+    """Return the bytes of a network's weights; shared ones count once."""
+    return sum(weight.numel() * weight.element_size() for weight in net.parameters())

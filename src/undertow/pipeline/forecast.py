@@ -1,0 +1,175 @@
+"""The memory and the operations of a scan, an audit or a mitigation, from a model's config and a dataset's size.
+
+    forecast_scan(size_of("hf/Qwen/Qwen2.5-7B-Instruct"), Rows(10_000, 1_000, 256, 110.0, 40.0), recipe)
+
+Nothing of the weights is read. Bytes are those of the largest moment; they were held against measured peaks
+(docs/scale.md). Operations are reckoned as two for each weight and token forwards, and four more backwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from undertow.config.recipes.spec import RecipeSpec
+from undertow.config.recipes.steps import steps_for
+from undertow.models.memory import logits_per_token, tokens_within
+from undertow.models.size import ModelSize
+
+LIBRARIES: Final = 480 * 1024**2
+"""Bytes of Python, torch, transformers and a tokenizer."""
+_SIDE: Final = 32
+"""Random directions on each side of a matrix, see `undertow.attribution.capture`."""
+_CACHE: Final = 2 * 1024**3
+"""Keys and values that generation keeps at most, see `undertow.models.generate`."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is known of a dataset."""
+
+    read: int
+    measured: int
+    """Those whose gradients are computed."""
+    taught: int
+    """Those that a virtual student learns from; 0 for none."""
+    prompt: float
+    """Tokens of a prompt, on average."""
+    answer: float
+    """Tokens of an answer, on average."""
+
+    @property
+    def tokens(self) -> float:
+        """Of a row."""
+        return self.prompt + self.answer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a panel takes."""
+
+    traits: int
+    questions: int
+    tokens: float
+    """Of a question with all its candidates, on average."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that takes memory."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a verb will take."""
+
+    verb: Literal["scan", "audit", "mitigate"]
+    parts: tuple[Part, ...]
+    """Of the largest moment."""
+    operations: float
+    """Floating-point operations."""
+
+    @property
+    def bytes(self) -> int:
+        """At the largest moment."""
+        return sum(part.bytes for part in self.parts)
+
+
+def forecast_scan(
+    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, item: int = 4, students: int = 1
+) -> Forecast:
+    """Return what a scan takes.
+
+    Args:
+        size: The base's.
+        rows: The dataset.
+        asked: The panel.
+        recipe: Of the student that is predicted.
+        item: Bytes of a stored weight.
+        students: Virtual students, one after the other.
+    """
+    held = size.parameters * item
+    parts = [Part("libraries", LIBRARIES), Part("weights", held)]
+    if rows.taught:
+        parts += _trained(size, recipe)
+    parts.append(_activations(size, held))
+    gradient = size.norms + _SIDE**2 * len(size.linear)
+    # The directions of all traits, and as much again while they are stored.
+    parts.append(Part("directions of the traits", 2 * 4 * asked.traits * gradient))
+    back, forth = 6 * size.active, 2 * size.active
+    panel = asked.questions * asked.tokens
+    passes = panel * (back + forth) + rows.measured * rows.tokens * back
+    taught = students * (rows.taught * rows.tokens * back + panel * forth)
+    return Forecast("scan", tuple(parts), passes + taught)
+
+
+def forecast_audit(size: ModelSize, asked: Asked, *, item: int = 4, controls: int = 1) -> Forecast:
+    """Return what an audit takes: base and student are in memory together, and one control.
+
+    Args:
+        size: The base's; the student has the same.
+        asked: The panel.
+        item: Bytes of a stored weight.
+        controls: Students that are compared with it.
+    """
+    held = size.parameters * item
+    models = 2 + min(controls, 1)
+    cache = min(_CACHE, 256 * 256 * size.cached * item)
+    parts = (
+        Part("libraries", LIBRARIES),
+        Part(f"weights of {models} models", models * held),
+        Part("keys and values of answers", cache),
+        Part("logits and hidden states", int(512 * size.vocabulary * 4 * 2)),
+    )
+    operations = (2 + controls) * asked.questions * asked.tokens * 2 * size.active
+    return Forecast("audit", parts, operations)
+
+
+def forecast_mitigate(
+    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, item: int = 4, students: int = 2
+) -> Forecast:
+    """Return what training with and without a mitigation takes.
+
+    Args:
+        size: The base's.
+        rows: The dataset.
+        asked: The panel.
+        recipe: Of the students.
+        item: Bytes of a stored weight.
+        students: Trained one after the other.
+    """
+    held = size.parameters * item
+    batch = int((recipe.micro_batch or recipe.batch) * rows.tokens)
+    kept = int(batch * (4 * size.kept + logits_per_token(size.vocabulary)))
+    parts = [
+        Part("libraries", LIBRARIES),
+        Part("weights", held),
+        *_trained(size, recipe),
+        Part("activations of a micro-batch", kept),
+    ]
+    steps = steps_for(recipe, max(rows.read, 1))
+    trained = steps * recipe.batch * rows.tokens * (4 if recipe.adapter else 6) * size.active
+    asking = 2 * asked.questions * asked.tokens * 2 * size.active
+    return Forecast("mitigate", tuple(parts), students * (trained + asking))
+
+
+def _trained(size: ModelSize, recipe: RecipeSpec) -> list[Part]:
+    weights = size.parameters if recipe.adapter is None else adapter_weights(size, recipe.adapter.rank)
+    moments = 2 if recipe.optimiser == "adamw" else 1 if recipe.momentum else 0
+    found = [] if recipe.adapter is None else [Part("adapter", 4 * weights)]
+    found.append(Part("gradients", 4 * weights))
+    return [*found, Part("moments of the optimiser", 4 * weights * moments)] if moments else found
+
+
+def adapter_weights(size: ModelSize, rank: int) -> int:
+    """Return the weights of a low-rank adapter on every linear matrix of the layers."""
+    return sum(rank * (inputs + outputs) for inputs, outputs in size.linear)
+
+
+def _activations(size: ModelSize, held: int) -> Part:
+    per_token = 4 * size.kept
+    tokens = tokens_within(per_token, size.vocabulary, held)
+    return Part("activations", int(tokens * (per_token + logits_per_token(size.vocabulary))))

@@ -1,0 +1,80 @@
+"""Weights that are kept in half precision and computed with in float32."""
+
+import copy
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from undertow.errors import ModelError
+from undertow.models.forward import forward_packed
+from undertow.models.packing import pack
+from undertow.models.storage import bytes_of, is_stored, widen_on_use
+
+TOKENS = [[5, 9, 40, 41, 42, 9, 9, 17], [5, 9, 40, 30]]
+
+
+def both(tiny):
+    """Return the model in float32, rounded to bfloat16, and one that keeps it in bfloat16."""
+    narrow = copy.deepcopy(tiny.net).to(torch.bfloat16)
+    wide = copy.deepcopy(narrow).float()
+    return wide, widen_on_use(narrow)
+
+
+def test_hidden_states_and_logits_are_those_of_float32_bit_for_bit(tiny):
+    wide, stored = both(tiny)
+    packed = pack(TOKENS)
+    with torch.inference_mode():
+        assert torch.equal(forward_packed(wide, packed).hidden_ND, forward_packed(stored, packed).hidden_ND)
+        ids = torch.tensor(TOKENS[:1])
+        assert torch.equal(wide(ids).logits, stored(ids).logits)
+
+
+def test_gradients_of_what_flows_through_frozen_weights_are_those_of_float32(tiny):
+    found = []
+    for net in both(tiny):
+        for weight in net.parameters():
+            weight.requires_grad_(False)
+        norm = net.model.layers[0].input_layernorm.weight.requires_grad_(True)
+        net(torch.tensor(TOKENS[:1])).logits.square().mean().backward()
+        found.append(norm.grad)
+    assert torch.equal(*found)
+
+
+def test_it_takes_half_the_bytes_and_shared_weights_stay_shared(tiny):
+    wide, stored = both(tiny)
+    assert is_stored(stored)
+    assert not is_stored(wide)
+    assert bytes_of(stored) < 0.55 * bytes_of(wide)
+    assert stored.get_input_embeddings().weight is stored.get_output_embeddings().weight
+
+
+def test_an_adapter_stands_on_stored_weights(tiny):
+    from undertow.config.experiment import Lora
+    from undertow.training.lora import add_lora
+
+    found = []
+    start = None
+    for net in both(tiny):
+        adapted = add_lora(net, Lora(rank=2), seed=3)
+        # PEFT draws an adapter in the type of the weights below.
+        trained = {name: weight for name, weight in adapted.named_parameters() if weight.requires_grad}
+        start = start or {name: weight.detach().clone() for name, weight in trained.items()}
+        with torch.no_grad():
+            for name, weight in trained.items():
+                weight.copy_(start[name])
+        adapted(torch.tensor(TOKENS[:1])).logits.square().mean().backward()
+        found.append([weight.grad for weight in adapted.parameters() if weight.grad is not None])
+    assert len(found[0]) == len(found[1]) > 0
+    assert all(weight.dtype == torch.float32 for weight in found[1])
+    assert all(torch.equal(left, right) for left, right in zip(*found, strict=True))
+
+
+def test_large_weights_outside_linear_layers_are_refused_by_name():
+    class Experts(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.experts = torch.nn.Parameter(torch.zeros(8, 512, 512, dtype=torch.bfloat16))
+
+    with pytest.raises(ModelError, match="experts is no linear layer's"):
+        widen_on_use(Experts())
