@@ -10,10 +10,10 @@ import torch
 
 from undertow.attribution.recipe import PLAIN
 from undertow.attribution.sampling import Encoded, Sampling
+from undertow.attribution.student import lora_of
 from undertow.config.parts import Lora
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.models.local import LocalModel
-from undertow.scan.student import lora_of
 from undertow.scan.virtual import virtual_student
 from undertow.training.lora import add_lora
 from undertow.training.train import Example, train

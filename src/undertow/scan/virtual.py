@@ -39,12 +39,12 @@ from undertow.attribution.sampling import (
     possible_logprobs,
     states_before,
 )
+from undertow.attribution.student import lent_student, optimiser_of
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.models.forward import forward_packed
 from undertow.models.layers import output_weight
 from undertow.models.local import LocalModel
 from undertow.models.packing import pack
-from undertow.scan.student import lent_student, optimiser_of
 from undertow.training.recipe import Recipe, batches
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""What a virtual student trains and by what steps: all weights or an adapter, plain gradient steps or AdamW.
+"""What a student that a prediction trains is made of: all weights or an adapter, plain gradient steps or AdamW.
 
     with lent_student(model, recipe) as (student, weights):
         optimiser = optimiser_of(weights, recipe)
