@@ -31,8 +31,8 @@ simulated panels of 24 traits, three seeds and 18 questions (`tests/stats/test_g
     quadratic                              .32        .16
     starts after the rehearsal             .31        .20
 
-The intervals are made for traits that each have an exponent of their own, so they are wide where all share one. The last
-three rows are what a rehearsal cannot foresee: a shift that turns, speeds up or starts after its end.
+The intervals are made for traits that each have an exponent of their own, so they are wide where all share one. The
+last three rows are what a rehearsal cannot foresee: a shift that turns, speeds up or starts after its end.
 
 It knows nothing of models.
 
