@@ -1,9 +1,8 @@
 """How long a rehearsal is: its recipe, its steps, where it is measured, and what fits into a time. Needs no torch.
 
-rehearsed        the recipe of the full training, with the steps of a sample.
-spent_by         the summed learning rate after each step.
-measured_at      the steps at which students are asked.
-plan_rehearsal   rows, seeds and measurements for a budget of seconds.
+A rehearsal has the recipe of the full training, compressed into the steps of a sample (`rehearsed`). Students are asked
+where shares of the learning rate are spent (`spent_by`, `measured_at`). `plan_rehearsal` fits rows, seeds and
+measurements into a budget of seconds.
 """
 
 from __future__ import annotations
