@@ -121,6 +121,25 @@ def test_a_seed_is_the_same_student_in_whatever_order_seeds_come(folder: RunFold
         np.testing.assert_allclose(early[1], late[0], atol=1e-6)
 
 
+def test_near_the_base_a_shift_is_in_proportion_to_the_summed_rate(folder: RunFolder, tiny: LocalModel) -> None:
+    plain = RecipeSpec(name="sgd", optimiser="sgd", learning_rate=1e-4, batch=8, clip=None)
+    sides = [
+        side(tiny, label, [f"{at}, {at + far}" for at in range(20, 28)])
+        for label, far in (("rows", 30), ("reference", 60))
+    ]
+
+    def of(epochs: int) -> Rehearsal:
+        recipe = plain.model_copy(update={"epochs": epochs})
+        plan = RehearsalPlan(rows=8, seeds=2, points=1)
+        return rehearse(stage(folder, tiny), *sides, plan, recipe, read=8, tick=lambda *_: None)
+
+    short, full = of(2), of(8)
+    ratio = full.full_spent / short.full_spent
+    assert ratio == pytest.approx(4.5 / 1.5)
+    for one, other in zip(short.shift_K, full.shift_K, strict=True):
+        np.testing.assert_allclose(other, ratio * one, rtol=0.1, atol=0.05 * np.abs(other).max())
+
+
 hashes = st.lists(st.integers(0, 5), max_size=12)
 
 

@@ -1,7 +1,7 @@
 """The rehearsal of a scan: how much of it fits, what it costs, what it says of the full training, and the verdict.
 
-    rehearsed = rehearse_rows(setup, sides, settings, begun, tell)
-    record = record_of(rehearsed, names, before_KQ, calibrated, level, read)
+    found = rehearse_rows(setup, sides, settings, begun, tell)
+    record = record_of(found, names, before_KQ, calibrated, level, read)
     with_rehearsal(verdict, record, smallest, level)
 
 It knows a scan's settings and the run folder. How students are trained is `attribution.rehearsal`'s business.
@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.attribution.rehearsal_plan import POINTS, RehearsalCost, RehearsalPlan, passes_of, plan_rehearsal
+from undertow.attribution.recipe import steps_by
+from undertow.attribution.rehearsal_plan import (
+    POINTS,
+    RehearsalCost,
+    RehearsalPlan,
+    passes_of,
+    plan_rehearsal,
+    rehearsed,
+)
 from undertow.probes.panel import INDEPENDENT
 from undertow.results import Effect, Interval, RehearsalRecord, RehearsedTrait, VerdictRecord
 from undertow.scan.calibration import Calibrated, NotCalibrated
@@ -114,7 +122,7 @@ def cost_of(plan: RehearsalPlan, row: float, asking: float, read: int, settings:
         settings: Of the scan.
     """
     batch = settings.recipe.batch
-    steps = max(1, round(passes_of(read, settings.recipe) * plan.rows / batch))
+    steps = steps_by(plan.rows, rehearsed(settings.recipe, read, plan.rows))
     return RehearsalCost(2 * plan.seeds, steps, row * min(batch, plan.rows), plan.points, asking)
 
 
@@ -128,7 +136,7 @@ def told_cost(cost: RehearsalCost, plan: RehearsalPlan) -> str:
 
 
 def record_of(
-    rehearsed: Rehearsal,
+    found: Rehearsal,
     names: Sequence[str],
     before_KQ: Sequence[Floats],
     calibrated: Calibrated | NotCalibrated,
@@ -138,7 +146,7 @@ def record_of(
     """Return what a rehearsal says of the full training.
 
     Args:
-        rehearsed: What became of the students.
+        found: What became of the students.
         names: The traits.
         before_KQ: What the base answers.
         calibrated: Where sizes of rehearsals are calibrated.
@@ -147,10 +155,10 @@ def record_of(
     """
     numbers = None if calibrated.record is None else calibrated.calibration
     known = Extrapolation() if numbers is None else Extrapolation(numbers.slope, numbers.spread, numbers.floor)
-    spent, full = rehearsed.spent_T, rehearsed.full_spent
+    spent, full = found.spent_T, found.full_spent
     grown = [
         growth(
-            [shift_STQ[:, :count] for shift_STQ in rehearsed.shift_K],
+            [shift_STQ[:, :count] for shift_STQ in found.shift_K],
             spent[:count],
             full,
             level=level,
@@ -162,35 +170,35 @@ def record_of(
     last = grown[-1]
     order = sorted(range(len(names)), key=lambda at: (last.traits[at].p, -abs(last.traits[at].full.value)))
     return RehearsalRecord(
-        rows=rehearsed.rows,
-        drawn=rehearsed.drawn,
-        seeds=rehearsed.seeds,
-        steps=rehearsed.steps,
+        rows=found.rows,
+        drawn=found.drawn,
+        seeds=found.seeds,
+        steps=found.steps,
         spent=spent,
         full_rows=read,
-        full_steps=rehearsed.full_steps,
+        full_steps=found.full_steps,
         ratio=last.ratio,
         exponent=last.exponent,
-        replicated=_replicated(rehearsed),
+        replicated=_replicated(found),
         calibration="" if calibrated.record is None else calibrated.record.id,
         not_calibrated=list(calibrated.because),
         effects=[_effect(names[at], last.traits[at]) for at in order],
         traits=[
             RehearsedTrait(
                 trait=names[at],
-                common=float((rehearsed.reference_K[at][:, -1] - before_KQ[at]).mean()),
+                common=float((found.reference_K[at][:, -1] - before_KQ[at]).mean()),
                 measured=[_interval(each.traits[at].last) for each in grown],
                 linear=_interval(last.traits[at].linear),
-                shifts=np.round(rehearsed.shift_K[at], _DIGITS).tolist(),
+                shifts=np.round(found.shift_K[at], _DIGITS).tolist(),
             )
             for at in order
         ],
     )
 
 
-def _replicated(rehearsed: Rehearsal) -> str:
-    seeds, own = len(rehearsed.seeds), rehearsed.drawn == rehearsed.rows * len(rehearsed.seeds)
-    how = "each on rows of its own" if own else f"on {rehearsed.drawn:,} rows that they partly share"
+def _replicated(found: Rehearsal) -> str:
+    seeds, own = len(found.seeds), found.drawn == found.rows * len(found.seeds)
+    how = "each on rows of its own" if own else f"on {found.drawn:,} rows that they partly share"
     return f"{seeds} seeds of students, {how}, of one dataset; not teachers"
 
 
