@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 
 LEFT = 0.4
 """Of a budget, for everything before the rehearsal."""
-_DIGITS = 5
+_DIGITS = 4
 """Of the log-odds that results hold."""
 
 
