@@ -108,7 +108,8 @@ def act(
     """Train students of both sides, as a rehearsal or in full, and ask them."""
     held = any(isinstance(entry, HeldOut) for entry in panel)
     key = {"student": identity_of(BASE), "panel": panel_digest(panel), **({"questions": "held out"} if held else {})}
-    stage = Stage(folder, model, panel, key, choose_precision().autocast)
+    label = "students" if held else "rehearsal"
+    stage = Stage(folder, model, panel, key, choose_precision().autocast, f"{label}-{plan.rows}")
     told = [""]
 
     def tick(share: float, student: str) -> None:

@@ -59,6 +59,8 @@ class Stage:
     """Stands for the base and the panel."""
     autocast: bool = False
     """Run matrix products in bf16, see `undertow.models.precision`."""
+    label: str = "rehearsal"
+    """What the students' steps are called."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def rehearse(
                 tick(done + share / (2 * len(seeds)), told)
 
             by = own.model_copy(update={"seed": seed})
-            odds[label].append(_taught(stage, f"rehearsal-{label}-{at}", learned, by, steps, within))
+            odds[label].append(_taught(stage, f"{stage.label}-{label}-{at}", learned, by, steps, within))
     tick(1.0, "done")
     table_K = [_tables(odds[label]) for label in odds]
     return Rehearsal(
