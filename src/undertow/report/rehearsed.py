@@ -11,7 +11,7 @@ from undertow.results import Curve, CurvePoint, RehearsalRecord, Results
 
 _PLOTTED = 3
 """Traits with a plot."""
-_MEASURED, _PREDICTED = "rehearsed", "full training, predicted"
+_MEASURED, _PREDICTED = "rehearsed", "predicted"
 HEADS = ("trait", "full training", "interval", "p (Holm)", "no growth", "linear growth", "any such rows")
 
 
