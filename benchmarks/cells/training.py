@@ -14,7 +14,7 @@ from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.errors import InputError
 from undertow.models.local import LocalModel
 from undertow.pipeline.writing import Written
-from undertow.training.lora import TARGETS, add_lora
+from undertow.training.lora import add_lora
 from undertow.training.recipe import Recipe, steps_of
 from undertow.training.train import Example, StepMetrics, train
 
@@ -116,7 +116,7 @@ def _beyond(spec: RecipeSpec) -> dict[str, bool]:
         "packing": spec.packing,
         "most_tokens": spec.most_tokens is not None,
         "dtype": spec.dtype == "float16",
-        "adapter.targets": adapter.targets is not None and set(adapter.targets) != set(TARGETS),
+        "adapter.targets": adapter.targets is not None,
         "adapter.dora": adapter.dora,
         "adapter.rank_stabilised": adapter.rank_stabilised,
         "adapter.modules_to_save": bool(adapter.modules_to_save),

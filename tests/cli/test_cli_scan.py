@@ -144,6 +144,10 @@ def test_findings_are_written_in_sarif(scan, tmp_path: Path) -> None:
         (["--recipe", "none.yaml"], "none.yaml"),
         (["--recipe", "lora-sft", "--quick"], "gradients alone predict no size for the recipe lora-sft"),
         (["--calibration", "none.json"], "none.json"),
+        (["--rehearse"], "add --sample-reference"),
+        (["--rehearsal-rows", "8"], "Add --rehearse"),
+        (["--rehearse", "--sample-reference", "--rehearsal-seeds", "1"], "--rehearsal-seeds"),
+        (["--rehearse", "--sample-reference", "--rehearsal-rows", "8", "--budget", "5m"], "both set the size"),
     ],
 )
 def test_wrong_options_are_said(scan, more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,3 +193,21 @@ def test_outputs_are_checked_before_anything_is_looked_at(scan, tmp_path: Path, 
     ):
         assert scan(*words, "--quiet") == 2
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_rehearsal_is_told_and_stored(scan, tmp_path: Path, capsys) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("name: mine\nlearning_rate: 0.01\nbatch: 4\nepochs: 1\nadapter: {rank: 4, alpha: 8}\n")
+    words = ("--rehearse", "--sample-reference", "--recipe", str(mine), "--rehearsal-rows", "8")
+    assert scan(*words, "--rehearsal-seeds", "2") == 4
+    told = capsys.readouterr()
+    assert "rehearsal: 4 students of 8 rows" in told.err
+    assert "rehearsal 2 seeds of students" in told.out
+    assert "linear growth" in told.out
+    assert scan(*words, "--rehearsal-seeds", "2", "--json", "--quiet") == 4
+    told = capsys.readouterr()
+    assert told.err == ""
+    record = json.loads(told.out)
+    assert record["settings"]["rehearsal"] == {"rows": 8, "seeds": 2}
+    assert [len(each["shifts"]) for each in record["scan"]["rehearsal"]["traits"]] == [2]
+    assert "rehearsal" in record["scan"]["rehearsal"]["effects"][0]["method"]

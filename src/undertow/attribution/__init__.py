@@ -12,6 +12,9 @@
     agreement.py          whether rows pull a student the same way, named trait or not
     readout.py            tokens that become likelier in a student of these rows
     recipe.py             the training that a prediction assumes
+    student.py            what such a training changes, and by which optimiser
+    rehearsal_plan.py     how long a rehearsal is
+    rehearsal.py          students that are really trained on a sample of the rows
     lineage.py            whether a model of the student's family wrote the rows
     weight_similarity.py  whether two models share an origin, from their weights
     stored.py             directions and features as files

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.models.protocol import Model
-from undertow.probes.panel import panel_log_odds, trait_names
+from undertow.probes.panel import INDEPENDENT, panel_log_odds, trait_names
 from undertow.results import VerdictRecord
 from undertow.stats import Estimate, benjamini_hochberg, moderated_tests, paired_difference, paired_test
 from undertow.traits.panel import Panel
@@ -25,11 +25,6 @@ T = TypeVar("T")
 Floats = NDArray[np.float64]
 Odds = dict[str, Floats]
 """`entry:target` to the log-odds of every question."""
-
-INDEPENDENT = 2.0
-"""Ways in which clean students differ on their own, to be on the safe side: ten students' shifts of the panel's 68
-traits have a participation ratio of 3; with 2, three controls give 3% of false alarms among them, with 3 or 4 10%
-(docs/lab-notebook.md, 26 November 2026; `benchmarks.audit` measures it on others)."""
 
 
 @dataclass(frozen=True)

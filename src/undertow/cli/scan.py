@@ -42,6 +42,9 @@ def scan(
     everything: bool = False,
     budget: Annotated[str | None, Parameter(metavar="TIME")] = None,
     quick: bool = False,
+    rehearse: bool = False,
+    rehearsal_rows: int | None = None,
+    rehearsal_seeds: int | None = None,
     drop_top: Annotated[float | None, Parameter(metavar="PERCENT")] = None,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     split: str | None = None,
@@ -83,6 +86,10 @@ def scan(
         everything: Measure all rows.
         budget: Time for the scan, such as 5m. It sets the number of rows that are measured.
         quick: Train no virtual student. Shifts are then predicted to first order, with wider intervals.
+        rehearse: Train real students by the recipe, on a sample of the rows and on as many reference rows. Needs
+            --reference or --sample-reference. The cost is shown first.
+        rehearsal_rows: Rows of each rehearsed student. Default: 64.
+        rehearsal_seeds: Seeds of a rehearsal, with two students each. Default: 3.
         drop_top: Leave out this percentage of the rows: those that carry most of the strongest shift. Needs --out.
         out: File for the rows that --drop-top keeps.
         split: Split of a folder, if it has several.
@@ -131,6 +138,15 @@ def scan(
             "--budget and --everything, --drop-top or --most-rows",
             "Give one of them.",
         )
+    rehearsed = {
+        name: value for name, value in (("rows", rehearsal_rows), ("seeds", rehearsal_seeds)) if value is not None
+    }
+    if rehearsed and not rehearse:
+        raise InputError("are of a rehearsal", "--rehearsal-rows and --rehearsal-seeds", "Add --rehearse.")
+    if rehearsed and budget is not None:
+        raise InputError(
+            "both set the size of the rehearsal", "--budget and --rehearsal-rows or --rehearsal-seeds", "Give one."
+        )
     settings = _checked(
         ScanSettings,
         student=student,
@@ -145,6 +161,7 @@ def scan(
         temperature=temperature,
         budget=None if budget is None else seconds_of(budget),
         virtual=not quick,
+        rehearsal=rehearsed if rehearse else None,
         everything=everything or drop_top is not None,
         level=level,
         smallest_effect=smallest_effect,
@@ -199,7 +216,7 @@ def _checked(kind: type[ScanSettings], **values: object) -> ScanSettings:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
+        option = "--" + "-".join(map(str, first["loc"])).replace("_", "-")
         raise InputError(first["msg"], option, "undertow scan --help lists its values.") from error
 
 
@@ -214,6 +231,7 @@ def _show(outcome: ScanOutcome, dropped: int | None, out: Path | None) -> None:
     if results.findings:
         say()
         show_shifts(results, "predicted")
+    _show_rehearsal(results.scan)
     _show_methods(results.scan)
     _show_suspects(results.scan)
     say()
@@ -269,6 +287,17 @@ def _show_methods(record: ScanRecord) -> None:
         for each in method.findings[:3]
     ]
     table(["baseline", "trait", "value", "interval", "p (BH)"], lines, right=["p (BH)"])
+
+
+def _show_rehearsal(record: ScanRecord) -> None:
+    from undertow.cli.show import say, table
+    from undertow.report.rehearsed import HEADS, lines_of
+
+    if record.rehearsal is None:
+        return
+    say()
+    say(f"rehearsal {record.rehearsal.replicated}")
+    table(HEADS, lines_of(record.rehearsal)[:5], right=[HEADS[1], *HEADS[3:]])
 
 
 def _show_suspects(record: ScanRecord) -> None:

@@ -18,6 +18,10 @@ Floats = NDArray[np.float64]
 
 QUESTIONS = 18
 """Questions that a scan puts for a trait."""
+INDEPENDENT = 2.0
+"""Ways in which clean students differ on their own, to be on the safe side: ten students' shifts of the panel's 68
+traits have a participation ratio of 3; with 2, three controls give 3% of false alarms among them, with 3 or 4 10%
+(docs/lab-notebook.md, 26 November 2026; `benchmarks.audit` measures it on others)."""
 _TIMED = 6
 """Questions of a kind that are timed."""
 

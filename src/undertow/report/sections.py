@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from markupsafe import Markup
 
-from undertow.report import answers, audited, curves, effects, flow, mitigated, scanned, svg, verdict
+from undertow.report import answers, audited, curves, effects, flow, mitigated, rehearsed, scanned, svg, verdict
 from undertow.report.forest import written
 from undertow.report.limits import Limits, cut
 from undertow.report.words import clip, decimals_for, duration, level_name, percent, plain, signed, visible
@@ -87,6 +87,7 @@ class Page:
     findings: list[effects.Table]
     more_findings: int
     scan: scanned.Scanned | None
+    rehearsal: rehearsed.Rehearsed | None
     mitigation: mitigated.Mitigated | None
     audit: audited.Audited | None
     transfer: Transfer | None
@@ -145,6 +146,7 @@ def page(results: Results, timing: Mapping[str, float] | None, limits: Limits) -
         findings=findings,
         more_findings=more_findings,
         scan=scanned.scanned(results, limits),
+        rehearsal=rehearsed.rehearsed(results, limits),
         mitigation=mitigated.mitigated(results, limits),
         audit=audited.audited(results, limits),
         transfer=_transfer(results),

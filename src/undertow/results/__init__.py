@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from undertow.results.files import MAX_BYTES, load_results, parse_results, results_file
     from undertow.results.mitigations import MitigationRecord
     from undertow.results.records import Effect, Interval, Record, RowCounts
+    from undertow.results.rehearsals import RehearsalRecord, RehearsedTrait
     from undertow.results.results import Json, Results, VerdictRecord
     from undertow.results.runs import (
         ArmSummary,
@@ -66,6 +67,8 @@ __all__ = [
     "Power",
     "PromptCluster",
     "Record",
+    "RehearsalRecord",
+    "RehearsedTrait",
     "Results",
     "RowCounts",
     "Sample",
@@ -106,6 +109,8 @@ __getattr__, __dir__ = lazy(
         "Power": "runs",
         "PromptCluster": "audits",
         "Record": "records",
+        "RehearsalRecord": "rehearsals",
+        "RehearsedTrait": "rehearsals",
         "Results": "results",
         "RowCounts": "records",
         "Sample": "runs",

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from undertow.results.records import Effect, Record, RowCounts
+from undertow.results.rehearsals import RehearsalRecord
 
 
 class SuspectRow(Record):
@@ -79,3 +80,5 @@ class ScanRecord(Record):
     common: Common
     suspects: list[SuspectRow] = Field(default_factory=list[SuspectRow])
     methods: list[MethodRecord] = Field(default_factory=list[MethodRecord])
+    rehearsal: RehearsalRecord | None = None
+    """None where no students were trained."""

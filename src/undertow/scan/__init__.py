@@ -10,7 +10,7 @@
     baseline_scores.py      their forward passes
     teacher_inference.py    which trait the teacher of the rows had, from likelihoods
     calibration.py          where sizes are calibrated, as records in calibrations/, and the look-up of one
-    student.py              what a virtual student trains, and by which optimiser
+    rehearsal.py            students that are really trained: cost, result and verdict
     lineage.py              whether a model of the student's family wrote the rows
     gather.py               from measurements to results
     effects.py              a finding as results hold it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from undertow.results import (
     CalibrationNote,
     Common,
     MethodRecord,
+    RehearsalRecord,
     Results,
     RowCounts,
     ScanRecord,
@@ -41,10 +42,12 @@ from undertow.scan.baselines import says_tuned
 from undertow.scan.calibration import Calibrated, Domain, NotCalibrated, Tier, calibration_for, shipped
 from undertow.scan.effects import effect_of
 from undertow.scan.registry import INFERENCE
+from undertow.scan.rehearsal import record_of, with_rehearsal
 from undertow.scan.verdict import judge, unnamed_of
 
 if TYPE_CHECKING:
     from undertow.attribution.measure import MeasuredRows
+    from undertow.attribution.rehearsal import Rehearsal
     from undertow.models.local import LocalModel
     from undertow.scan.settings import ScanSettings
     from undertow.scan.virtual_students import VirtualStudents
@@ -70,6 +73,10 @@ class Found:
     """Results of other methods, if any were set."""
     taught: VirtualStudents | None = None
     """Virtual students, unless the scan is a quick one."""
+    rehearsed: Rehearsal | None = None
+    """Students that were really trained, if any."""
+    before_KQ: Sequence[Floats] = ()
+    """What the base answers, where students are compared with it."""
 
     @property
     def sampling(self) -> Sampling:
@@ -154,6 +161,9 @@ def gather(
             not_calibrated=calibrated.because,
         )
     )
+    rehearsal = None if one_draw else _rehearsal(found)
+    if rehearsal is not None:
+        verdict = with_rehearsal(verdict, rehearsal, settings.smallest_effect, settings.level)
     record = ScanRecord(
         rows=_counts(found.measured_rows),
         reference=None if found.reference is None else _counts(found.reference),
@@ -168,6 +178,7 @@ def gather(
         common=common,
         suspects=[] if one_draw else _suspects(found, model, at, strongest.trait, carried_R, sign),
         methods=[] if one_draw else found.methods,
+        rehearsal=rehearsal,
     )
     tick(1.0)
     results = Results(
@@ -193,6 +204,19 @@ def evidence(directions: Directions, measured_rows: MeasuredRows) -> list[str]:
     side = _side(measured_rows, rates_of(measured_rows.chosen.read))
     shifts = predicted_shifts(directions.names, side, None, level=0.95, calibration=Calibration())
     return [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
+
+
+def _rehearsal(found: Found) -> RehearsalRecord | None:
+    if found.rehearsed is None:
+        return None
+    return record_of(
+        found.rehearsed,
+        found.directions.names,
+        found.before_KQ,
+        found.calibrated("rehearsal"),
+        found.settings.level,
+        found.measured_rows.chosen.read,
+    )
 
 
 def _calibration_note(found: Found, calibrated: Calibrated | NotCalibrated) -> CalibrationNote:
@@ -390,6 +414,12 @@ def _notes(found: Found, significant: bool) -> list[str]:
         notes.append(f"Of the recipe: {'; '.join(found.settings.recipe_says)}.")
     if left := not_modelled(found.settings.recipe):
         notes.append(f"The virtual student leaves parts of the recipe out. {'. '.join(left)}.")
+    if (rehearsed := found.rehearsed) is not None:
+        notes.append(
+            f"The rehearsal trained students on {rehearsed.rows:,} of {found.measured_rows.chosen.read:,} rows, for "
+            f"{rehearsed.steps[-1]:,} of {rehearsed.full_steps:,} steps, by the full schedule compressed into them. It "
+            "foresees no shift that starts, turns or speeds up later."
+        )
     if found.settings.student.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
     if not found.whole:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from undertow.attribution.recipe import PLAIN_SGD, plain_of
+from undertow.attribution.rehearsal_plan import FEWEST_SEEDS, ROWS, SEEDS
 from undertow.config.engine import Engine
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.registries import name_check
@@ -28,6 +29,17 @@ def _present(value: Any) -> Any:
 
 
 Name = Annotated[str, BeforeValidator(name_check(BASELINES, BASELINES.own_names())), BeforeValidator(_present)]
+
+
+class RehearsalSettings(BaseModel):
+    """How many students a rehearsal trains, and on how many rows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int = Field(default=ROWS, ge=2)
+    """That each student is trained on, at most; with a budget, as many as fit."""
+    seeds: int = Field(default=SEEDS, ge=FEWEST_SEEDS, le=100)
+    """Each has two students: one of the rows, and one of the reference."""
 
 
 class ScanSettings(BaseModel):
@@ -64,6 +76,8 @@ class ScanSettings(BaseModel):
     """At which the rows were sampled, if that is known: the base samples its own at it, not at the one that fits."""
     virtual: bool = True
     """Teach a virtual student: without one, sizes are predicted to first order."""
+    rehearsal: RehearsalSettings | None = None
+    """Train real students on a sample of the rows, and on as many reference rows; needs reference rows."""
     teacher: str | None = None
     """The model that wrote the rows, where it is at hand: its weights are compared with the student's."""
     against: tuple[str, ...] = ()
@@ -87,7 +101,7 @@ class ScanSettings(BaseModel):
         The dump names the run folders of earlier scans.
         """
         found: dict[str, Any] = dump(self)
-        for name in ("recipe", "recipe_says", "calibration", "engine"):
+        for name in ("recipe", "recipe_says", "calibration", "engine", "rehearsal"):
             if getattr(self, name) == ScanSettings.model_fields[name].default:
                 del found[name]
         stored = [WRITER if name == INFERENCE else name for name in self.baselines]

@@ -41,13 +41,13 @@ from undertow.attribution.sampling import (
     states_before,
     token_weights,
 )
+from undertow.attribution.student import lent_student
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.models.engine.head import Head, head_of
 from undertow.models.forward import forward_packed
 from undertow.models.local import LocalModel
 from undertow.models.memory import chunks_within, tokens_that_fit
 from undertow.models.packing import pack
-from undertow.scan.student import lent_student
 from undertow.training.recipe import Recipe, batches, by_row, recipe_from
 from undertow.training.train import optimiser_of
 

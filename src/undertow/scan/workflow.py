@@ -24,6 +24,7 @@ from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.lineage import refuse_same_models
 from undertow.scan.registry import BASELINES
+from undertow.scan.rehearsal import LEFT
 from undertow.scan.settings import ScanSettings
 from undertow.store.folder import RunFolder
 from undertow.store.record import stored
@@ -97,6 +98,12 @@ def scan(
         raise InputError("is the temperature of the base's own answers", "temperature", "Set sample_reference as well.")
     if not settings.virtual and (why := no_first_order(settings.recipe)):
         raise _needs_students("--quick", settings, why)
+    if settings.rehearsal is not None and reference is None and not settings.sample_reference:
+        raise InputError(
+            "compares students of the rows with students of reference rows, and there are none",
+            "--rehearse",
+            "Name rows of a harmless teacher or of the base (--reference), or add --sample-reference.",
+        )
     refuse_same_models(settings, progress)
     panel = load_panel(settings.traits)
 
@@ -182,6 +189,7 @@ def _carry_out(
     from undertow.report import render_html
     from undertow.scan.gather import Found, gather
     from undertow.scan.lineage import lineage_of
+    from undertow.scan.rehearsal import rehearse_rows
     from undertow.scan.virtual_students import students_of, virtual_students
     from undertow.store.machine import environment
 
@@ -196,7 +204,8 @@ def _carry_out(
     setup = Setup(folder, model, panel, directions, key, choose_precision(), progress)
     opened = encode_dataset(model, chosen, "rows")
     compared = None if others is None else encode_reference(model, others, opened)
-    before_KQ = base_odds_of(model, digest, panel) if settings.virtual else []
+    asks = settings.virtual or settings.rehearsal is not None
+    before_KQ = base_odds_of(model, digest, panel) if asks else []
     plan = _plan(setup, settings, opened, compared, start)
     sides = [opened.cut(plan.rows), *([] if compared is None else [compared.cut(plan.rows)])]
     if settings.sample_reference:
@@ -205,7 +214,7 @@ def _carry_out(
         sides.append(
             base_answers(setup, sides[0], known, lambda done: progress.update("the base's own answers", _DIRECTIONS))
         )
-    end = _ROWS_WITH_OTHERS if settings.baselines else _LOOKED
+    end = _ROWS_WITH_OTHERS if settings.baselines or settings.rehearsal else _LOOKED
     students = students_of(opened, compared, sampled=settings.sample_reference)
     bar = _Bar(progress, sum(side.count for side in sides), plan.taught * students, end)
     measured_rows, *reference = [_looked(setup, side, bar) for side in sides]
@@ -219,7 +228,17 @@ def _carry_out(
             lambda done: bar.tell("training a virtual student", done, ""),
             settings.recipe,
         )
-    methods = _also(setup, settings, sides, measured_rows) if settings.baselines else []
+    rehearsed, began = None, end
+    if settings.rehearsal is not None:
+        began = _REHEARSED if settings.baselines else _LOOKED
+        rehearsed = rehearse_rows(
+            setup,
+            sides,
+            settings,
+            start,
+            lambda share, told: progress.update("rehearsal", end + (began - end) * share, told),
+        )
+    methods = _also(setup, settings, sides, measured_rows, began) if settings.baselines else []
     plugins = origins_in([(BASELINES, name) for name in settings.baselines])
     lineage = lineage_of(folder, settings, model, digest, measured_rows, progress)
     results, carried = gather(
@@ -234,6 +253,8 @@ def _carry_out(
             digest,
             methods,
             taught,
+            rehearsed,
+            before_KQ,
         ),
         model,
         environment(threads)
@@ -257,8 +278,8 @@ def _needs_students(option: str, settings: ScanSettings, why: str) -> InputError
 
 _DIRECTIONS = 0.3
 """Share of the bar for finding the traits' directions, where they are not in the cache."""
-_LOOKED, _ROWS_WITH_OTHERS = 0.97, 0.5
-"""Progress when the rows are measured. The baselines come after that, and take as long or longer."""
+_LOOKED, _ROWS_WITH_OTHERS, _REHEARSED = 0.97, 0.5, 0.8
+"""Progress when the rows are measured. A rehearsal and baselines come after that, and take as long or longer."""
 
 
 class _Bar:
@@ -288,7 +309,7 @@ def _looked(setup: Setup, opened: EncodedRows, bar: _Bar) -> MeasuredRows:
 
 
 def _also(
-    setup: Setup, settings: ScanSettings, sides: list[EncodedRows], measured_rows: MeasuredRows
+    setup: Setup, settings: ScanSettings, sides: list[EncodedRows], measured_rows: MeasuredRows, began: float
 ) -> list[MethodRecord]:
     from undertow.scan.baselines import CANDIDATES, baseline_findings
     from undertow.scan.gather import evidence
@@ -300,9 +321,7 @@ def _also(
         settings.baselines,
         suspects=evidence(setup.directions, measured_rows)[:CANDIDATES],
         level=settings.level,
-        tick=lambda share: setup.progress.update(
-            "baselines", _ROWS_WITH_OTHERS + (_LOOKED - _ROWS_WITH_OTHERS) * share, f"{share:.0%}"
-        ),
+        tick=lambda share: setup.progress.update("baselines", began + (_LOOKED - began) * share, f"{share:.0%}"),
     )
 
 
@@ -325,6 +344,7 @@ def _plan(
     from undertow.scan.virtual_students import students_of
 
     budget, sides = settings.budget, 1 if compared is None and not settings.sample_reference else 2
+    share = 1.0 if settings.rehearsal is None else LEFT
 
     def measure() -> Plan:
         few = opened.cut(FEWEST)
@@ -338,7 +358,7 @@ def _plan(
         row_features(setup.model, few.encoded, setup.directions, opened.sampling, autocast=setup.precision.autocast)
         now = time.monotonic()
         # What comes after the rows takes about as long as a few of them.
-        left = (budget - (now - start) - (now - began)) / sides
+        left = (share * budget - (now - start) - (now - began)) / sides
         plan = plan_within(
             left,
             row=(now - began) / few.count,
@@ -355,6 +375,8 @@ def _plan(
         key["sampling"] = "counted"
     if opened.unit != "rows":
         key["counts"] = "rows"  # a plan of an earlier version counts answers
+    if settings.rehearsal is not None:
+        key["share"] = share
     plan = stored(setup.folder, "plan", "plan", key, Plan, measure)
     if not plan.taught and (why := no_first_order(settings.recipe)):
         raise _needs_students("--budget", settings, why)

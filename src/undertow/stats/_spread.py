@@ -87,22 +87,37 @@ def spread_of(x_SQ: Floats) -> Spread:
         return Spread(mean, questions, (error,))
 
     size = seeds * questions
-    row_S, column_Q = x_SQ.mean(axis=1), x_SQ.mean(axis=0)
-    square_seed = questions * float(row_S.var(ddof=1))
+    square_seed = questions * float(x_SQ.mean(axis=1).var(ddof=1))
     variance = square_seed / size
     errors = [Error(math.sqrt(variance) if variance > noise else 0.0, seeds - 1, "seeds")]
-    if questions > 1:
-        square_question = seeds * float(column_Q.var(ddof=1))
-        residual_SQ = x_SQ - row_S[:, None] - column_Q[None, :] + mean
-        residual_df = (seeds - 1) * (questions - 1)
-        square_residual = float((residual_SQ**2).sum()) / residual_df
-        extra = square_question - square_residual
-        total = square_seed + extra
-        if extra > 0 and total / size > noise:
-            # A difference of mean squares can claim less than one degree of freedom, which no t table means.
-            noisy = (square_question / extra) ** 2 / (questions - 1)
-            noisy += (square_residual / extra) ** 2 / residual_df
-            extra_df = max(1.0, 1 / noisy)
-            df = 1 / ((square_seed / total) ** 2 / (seeds - 1) + (extra / total) ** 2 / extra_df)
-            errors.append(Error(math.sqrt(total / size), df, "seeds and questions"))
+    extra, extra_df = _question_square(x_SQ)
+    total = square_seed + extra
+    if extra > 0 and total / size > noise:
+        df = 1 / ((square_seed / total) ** 2 / (seeds - 1) + (extra / total) ** 2 / extra_df)
+        errors.append(Error(math.sqrt(total / size), df, "seeds and questions"))
     return Spread(mean, seeds, tuple(errors))
+
+
+def question_error(x_SQ: Floats) -> Error | None:
+    """Return what the questions alone add to the error of the mean, where they vary more than chance."""
+    extra, df = _question_square(x_SQ)
+    return Error(math.sqrt(extra / x_SQ.size), df, "questions") if extra > 0 else None
+
+
+def _question_square(x_SQ: Floats) -> tuple[float, float]:
+    """Return by how much the questions' mean square is beyond chance, and its degrees of freedom; see `spread_of`."""
+    seeds, questions = x_SQ.shape
+    if seeds < 2 or questions < 2:
+        return 0.0, 1.0
+    row_S, column_Q = x_SQ.mean(axis=1), x_SQ.mean(axis=0)
+    square_question = seeds * float(column_Q.var(ddof=1))
+    residual_SQ = x_SQ - row_S[:, None] - column_Q[None, :] + float(x_SQ.mean())
+    residual_df = (seeds - 1) * (questions - 1)
+    square_residual = float((residual_SQ**2).sum()) / residual_df
+    extra = square_question - square_residual
+    if extra <= 0:
+        return 0.0, 1.0
+    # A difference of mean squares can claim less than one degree of freedom, which no t table means.
+    noisy = (square_question / extra) ** 2 / (questions - 1)
+    noisy += (square_residual / extra) ** 2 / residual_df
+    return extra, max(1.0, 1 / noisy)

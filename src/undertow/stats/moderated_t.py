@@ -85,6 +85,22 @@ def _trigamma_inverse(value: float) -> float:
     return x
 
 
+def moderated_variances(variance_K: Floats, df: float, independent: float = math.inf) -> tuple[Floats, float]:
+    """Return variances drawn towards what they have in common, and the degrees of freedom that each has then.
+
+    Args:
+        variance_K: Sample variances.
+        df: Degrees of freedom of each.
+        independent: How many of the quantities vary on their own; the common variance rests on no more of them.
+    """
+    if variance_K.max() == 0 or len(variance_K) == 1:
+        moderated_K, total = variance_K, df
+    else:
+        common = common_variance(variance_K, df)
+        moderated_K, total = common.moderate(variance_K, df), common.df + df
+    return moderated_K, min(total, df * min(independent, len(variance_K)))
+
+
 def moderated_tests(
     value_K: ArrayLike,
     other_CK: ArrayLike,
@@ -125,14 +141,8 @@ def moderated_tests(
         variance_K, df = other.var(axis=0, ddof=1), float(count - 1)
     else:
         variance_K, df = ((other - finite(origin_K, "origin_K", 1)) ** 2).mean(axis=0), float(count)
-    if variance_K.max() == 0:
-        error_K, total = np.zeros_like(gap_K), df
-    elif len(value) == 1:
-        error_K, total = np.sqrt(variance_K * (1 + 1 / count)), df
-    else:
-        common = common_variance(variance_K, df)
-        error_K, total = np.sqrt(common.moderate(variance_K, df) * (1 + 1 / count)), common.df + df
-    total = min(total, df * min(independent, len(value)))
+    moderated_K, total = moderated_variances(variance_K, df, independent)
+    error_K = np.sqrt(moderated_K * (1 + 1 / count))
     whom = f"{count} controls" if count > 1 else "one control and its distance from the base"
     method = f"moderated t against {whom}, {total:.3g} degrees of freedom, {percent(level)}"
     found: list[tuple[Estimate, float]] = []

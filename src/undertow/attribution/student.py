@@ -1,4 +1,4 @@
-"""What a virtual student trains: all weights of the base, or an adapter on it. The base is given back afterwards.
+"""What a student that a prediction trains is made of: all weights or an adapter. The base is given back afterwards.
 
     with lent_student(model, recipe) as student:
         ...
