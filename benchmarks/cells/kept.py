@@ -98,13 +98,29 @@ class Kept:
         Raises:
             KeyError: nothing was asked about it then.
         """
+        return self._numbered(wordings, trait, self.steps[-1] if step is None else step)[1]
+
+    def curve(self, trait: str) -> dict[int, Floats]:
+        """Return the log-odds of a trait after each step, on the questions that were asked every time.
+
+        Args:
+            trait: `entry:target`; of the first wordings, which alone are asked along the way.
+        """
+        asked = {step: self._numbered("first", trait, step) for step in self.steps}
+        common = sorted(set.intersection(*(set(question_Q.tolist()) for question_Q, _ in asked.values())))
+        return {step: odds_Q[np.searchsorted(question_Q, common)] for step, (question_Q, odds_Q) in asked.items()}
+
+    def _numbered(self, wordings: Wordings, trait: str, step: int) -> tuple[NDArray[np.int64], Floats]:
+        """Return the numbers of the questions about a trait, in order, and its log-odds on them."""
         entry, _, target = trait.partition(":")
-        groups = self._groups.get((self.steps[-1] if step is None else step, wordings, entry), [])
+        groups = self._groups.get((step, wordings, entry), [])
         having = [(each, each.shows.index(target)) for each in groups if target in each.shows]
         if not having:
             raise KeyError(trait)
+        question_Q = np.concatenate([each.question_Q for each, _ in having])
         odds_Q = np.concatenate([log_odds(each.logp_QC, index) for each, index in having])
-        return odds_Q[np.argsort(np.concatenate([each.question_Q for each, _ in having]))]
+        order_Q = np.argsort(question_Q)
+        return question_Q[order_Q], odds_Q[order_Q]
 
     @cached_property
     def _groups(self) -> dict[tuple[int, str, str], list[_Alike]]:

@@ -81,6 +81,10 @@ def test_a_kept_cell_gives_back_what_a_model_said(tiny: LocalModel, tmp_path: Pa
             np.testing.assert_allclose(read.odds(wordings, trait), odds_Q, atol=1.01 / NATS)
     few = panel_log_odds(tiny, PANEL, questions=4)
     np.testing.assert_allclose(read.odds("first", "trees:oak", step=1), few[0], atol=1.01 / NATS)
+    # The model is the same at both steps, so that the same questions have the same odds.
+    curve = read.curve("trees:oak")
+    np.testing.assert_array_equal(curve[1], read.odds("first", "trees:oak", step=1))
+    np.testing.assert_allclose(curve[3], curve[1], atol=2.01 / NATS)
     with pytest.raises(KeyError):
         read.odds("second", "trees:oak", step=1)
 
