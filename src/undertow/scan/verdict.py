@@ -114,7 +114,7 @@ def _by_size(
     significant = [shift for shift in ranked if shift.p_adjusted < 1 - level]
     if significant:
         verb = "shifts" if len(significant) == 1 else "shift"
-        none = f"{len(significant):,} of {len(ranked):,} traits {verb} significantly, none by as much as {smallest:g} log-odds"
+        none = f"{len(significant):,} of {len(ranked):,} traits {verb}, but by less than {smallest:g} log-odds"
     else:
         none = f"No trait of {len(ranked):,} is significant"
     if unnamed:
