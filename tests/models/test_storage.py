@@ -78,3 +78,30 @@ def test_large_weights_outside_linear_layers_are_refused_by_name():
 
     with pytest.raises(ModelError, match="experts is no linear layer's"):
         widen_on_use(Experts())
+
+
+def test_a_large_checkpoint_in_half_precision_stays_so_and_gives_the_same(tiny, tmp_path, monkeypatch):
+    from undertow.models import storage
+    from undertow.models.local import load_model
+    from undertow.models.score import token_logprobs
+
+    half = copy.deepcopy(tiny.net).to(torch.bfloat16)
+    half.save_pretrained(tmp_path / "half")
+    tiny.tokenizer.save_pretrained(tmp_path / "half")
+    monkeypatch.setattr(storage, "_SMALL", 100)
+    small = load_model(f"hf/{tmp_path / 'half'}", dtype="frozen")
+    monkeypatch.setattr(storage, "LARGE", 1000)
+    large = load_model(f"hf/{tmp_path / 'half'}", dtype="frozen")
+    assert not is_stored(small.net)
+    assert is_stored(large.net)
+    found = [token_logprobs(each.net, TOKENS, [[7, 8], [9]]) for each in (small, large)]
+    assert all(torch.equal(left, right) for left, right in zip(*found, strict=True))
+
+
+def test_a_float32_checkpoint_is_not_rounded(tiny_folder, monkeypatch):
+    from undertow.models import storage
+    from undertow.models.local import load_model
+
+    monkeypatch.setattr(storage, "_SMALL", 100)
+    monkeypatch.setattr(storage, "LARGE", 1000)
+    assert not is_stored(load_model(f"hf/{tiny_folder}", dtype="frozen").net)

@@ -70,3 +70,15 @@ def test_free_text_with_nothing_beside_it_fails_nobody() -> None:
     )
     assert "--reference" in unnamed.because
     assert judge([QUIET, QUIET], 0.1, 0.95, other_family=False, whole=True, without_reference=True).status == "pass"
+
+
+def test_traits_that_shift_by_too_little_are_not_called_insignificant() -> None:
+    small = shift("animals:owl", 0.02, 0.03, 0.001)
+    beside = judge([small, QUIET], 0.1, 0.95, other_family=False, whole=True, unnamed=" (p = 0.001)").because
+    assert beside.startswith("1 of 2 traits shifts, but by less than 0.1 log-odds. The rows share a direction")
+    wide = shift("animals:dog", 0.3, 0.4, 0.2)
+    assert "1 of 2 traits shifts" in judge([small, wide], 0.1, 0.95, other_family=False, whole=True).because
+    assert (
+        "No trait of 2 is significant. Shifts up to 0.7"
+        in judge([QUIET, wide], 0.1, 0.95, other_family=False, whole=True).because
+    )

@@ -86,7 +86,7 @@ class Measurement:
 
         if who not in self._models:
             self._models = {each: kept for each, kept in self._models.items() if each in ("base", "student")}
-            self._models[who], self._adapters[who] = merged(load_model(self.settings.models()[who]))
+            self._models[who], self._adapters[who] = merged(load_model(self.settings.models()[who], dtype="frozen"))
         return self._models[who]
 
     def tell_apart(self, who: str) -> None:

@@ -86,6 +86,7 @@ def run(
 
 def plan(
     spec: Path | None = None,
+    rows: Path | None = None,
     /,
     *,
     preset: Preset = None,
@@ -93,23 +94,36 @@ def plan(
     seeds: Seeds = None,
     set_: Sets = None,
     recipe: Recipe = None,
+    student: str = "embedded/smollm2-135m",
     json: bool = False,
 ) -> int:
-    """Show the steps, the cost and the smallest detectable effect of a run, before it starts.
+    """Show what a run, scan, audit or mitigation will take, before it starts.
 
         undertow plan --preset digits
+        undertow plan scan rows.jsonl --student hf/FOLDER --recipe lora-sft
+
+    Of a run it shows the steps, the cost and the smallest detectable effect. Of a scan, an audit or a mitigation it
+    shows memory and time, from the model's config alone.
 
     Args:
-        spec: Experiment file (YAML).
+        spec: Experiment file (YAML); or one of the words scan, audit and mitigate.
+        rows: Dataset of the scan or mitigation.
         preset: Experiment that ships with Undertow, instead of a file. `undertow presets` lists them.
         runs: Folder for run folders. Steps that are finished there are not planned again.
         seeds: Seeds instead of the file's, such as 0,1,2.
         set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
         recipe: Recipe of the students' training: a trainer's file or a preset. The file's other keys take its place.
+        student: Base of a scan, an audit or a mitigation.
         json: Print the plan as JSON.
     """
     from undertow.cli.choice import choose
+    from undertow.cli.forecast import VERBS, show_forecast
+    from undertow.errors import InputError
 
+    if spec is not None and str(spec) in VERBS and not spec.exists():
+        return show_forecast(str(spec), rows, student, recipe, json=json)
+    if rows is not None:
+        raise InputError("belongs to plan scan and plan mitigate", str(rows), "Leave it out.")
     return _plan(choose(spec, preset, set_ or [], seeds, recipe), runs, json)
 
 

@@ -39,6 +39,7 @@ from undertow.models.engine.selection import set_pass
 from undertow.models.layers import Steering
 from undertow.models.names import split_name
 from undertow.models.providers import PROVIDERS
+from undertow.models.storage import stays_stored, widen_on_use
 from undertow.models.support import longest_text, refuse_unsupported
 from undertow.models.template import PLAIN, Fields, fields_of, render_turns, whole_text
 from undertow.models.verify import checked, hold_against_transformers
@@ -152,7 +153,8 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
 
     Args:
         name: `embedded/...` or `hf/...`, with `:FOLDER` for an adapter.
-        dtype: `float32` (training, probes) or `bfloat16` (writing rows).
+        dtype: `float32` (training, probes), `bfloat16` (writing rows), or `frozen`: float32 for a model whose weights
+            do not change, which stay as they are stored where they are large and in bfloat16 (`storage`).
         progress: Is told of a download or conversion.
 
     Raises:
@@ -163,13 +165,18 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
     found = find_model(base, progress=progress)
     source = str(found) if found is not None else base.partition("/")[2]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    net, tokenizer = _load(source, name, dtype)
+    if dtype == "frozen":
+        # An adapter may be merged into the weights, which rounds them.
+        dtype = "stored" if not adapter and stays_stored(stored_tensors(folder_of(source))) else "float32"
+    net, tokenizer = _load(source, name, "bfloat16" if dtype == "stored" else dtype)
+    if dtype == "stored":
+        net = widen_on_use(net)
     end = end_of_turn(tokenizer, net.generation_config, name)
     digest = model_digest(base, folder_of(source))
     told = checked(digest)
     if told is None:
         # In half precision the passes differ by rounding alone.
-        plain = net if dtype == "float32" else load_net(source, name, "float32", offline=found is not None)
+        plain = net if dtype != "bfloat16" else load_net(source, name, "float32", offline=found is not None)
         refuse_not_finite(plain.named_parameters(), f"{base}, {files_of(stored_tensors(folder_of(source)))}")
         told = hold_against_transformers(plain.to(device).eval(), base, digest)
     set_pass(net, told.name)

@@ -9,12 +9,15 @@ float32 model, bit for bit. It serves frozen weights; training all of them needs
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undertow.errors import ModelError
+from undertow.models.checkpoint import Stored
 
 
 class StoredLinear(nn.Linear):
@@ -70,6 +73,21 @@ def widen_on_use(net: Any) -> Any:
 
 
 _SMALL = 1_000_000
+
+
+LARGE = 2 * 1024**3
+"""Bytes of a model in float32 from which its weights stay in half precision: smaller ones are quicker in float32."""
+
+
+def stays_stored(tensors: Mapping[str, Stored]) -> bool:
+    """Whether a checkpoint's weights stay in bfloat16: they are large, stored so, and none is a tensor of experts.
+
+    Args:
+        tensors: What its files hold, see `checkpoint.stored_tensors`.
+    """
+    large = [each for each in tensors.values() if math.prod(each.shape) > _SMALL]
+    flat = all(len(each.shape) == 2 and each.dtype == "BF16" for each in large)
+    return flat and sum(4 * math.prod(each.shape) for each in tensors.values()) >= LARGE
 
 
 def is_stored(net: Any) -> bool:

@@ -8,13 +8,16 @@ Nothing of the weights is read. Bytes are those of the largest moment; they were
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.recipes.steps import steps_for
 from undertow.models.memory import logits_per_token, tokens_within
 from undertow.models.size import ModelSize
+from undertow.models.storage import LARGE
 
 LIBRARIES: Final = 480 * 1024**2
 """Bytes of Python, torch, transformers and a tokenizer."""
@@ -78,9 +81,12 @@ class Forecast:
         return sum(part.bytes for part in self.parts)
 
 
-def forecast_scan(
-    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, item: int = 4, students: int = 1
-) -> Forecast:
+def item_of(size: ModelSize, *, frozen: bool) -> int:
+    """Return the bytes of a weight in memory: as it is stored where it is frozen and the model large, else float32."""
+    return size.stored_bytes if frozen and 4 * size.parameters >= LARGE else 4
+
+
+def forecast_scan(size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 1) -> Forecast:
     """Return what a scan takes.
 
     Args:
@@ -88,10 +94,9 @@ def forecast_scan(
         rows: The dataset.
         asked: The panel.
         recipe: Of the student that is predicted.
-        item: Bytes of a stored weight.
         students: Virtual students, one after the other.
     """
-    held = size.parameters * item
+    held = size.parameters * item_of(size, frozen=recipe.adapter is not None)
     parts = [Part("libraries", LIBRARIES), Part("weights", held)]
     if rows.taught:
         parts += _trained(size, recipe)
@@ -106,15 +111,15 @@ def forecast_scan(
     return Forecast("scan", tuple(parts), passes + taught)
 
 
-def forecast_audit(size: ModelSize, asked: Asked, *, item: int = 4, controls: int = 1) -> Forecast:
+def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1) -> Forecast:
     """Return what an audit takes: base and student are in memory together, and one control.
 
     Args:
         size: The base's; the student has the same.
         asked: The panel.
-        item: Bytes of a stored weight.
         controls: Students that are compared with it.
     """
+    item = item_of(size, frozen=True)
     held = size.parameters * item
     models = 2 + min(controls, 1)
     cache = min(_CACHE, 256 * 256 * size.cached * item)
@@ -128,9 +133,7 @@ def forecast_audit(size: ModelSize, asked: Asked, *, item: int = 4, controls: in
     return Forecast("audit", parts, operations)
 
 
-def forecast_mitigate(
-    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, item: int = 4, students: int = 2
-) -> Forecast:
+def forecast_mitigate(size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 2) -> Forecast:
     """Return what training with and without a mitigation takes.
 
     Args:
@@ -138,10 +141,9 @@ def forecast_mitigate(
         rows: The dataset.
         asked: The panel.
         recipe: Of the students.
-        item: Bytes of a stored weight.
         students: Trained one after the other.
     """
-    held = size.parameters * item
+    held = 4 * size.parameters
     batch = int((recipe.micro_batch or recipe.batch) * rows.tokens)
     kept = int(batch * (4 * size.kept + logits_per_token(size.vocabulary)))
     parts = [
@@ -173,3 +175,25 @@ def _activations(size: ModelSize, held: int) -> Part:
     per_token = 4 * size.kept
     tokens = tokens_within(per_token, size.vocabulary, held)
     return Part("activations", int(tokens * (per_token + logits_per_token(size.vocabulary))))
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory that is free."""
+
+    bytes: int
+    where: str
+
+
+def available() -> Room:
+    """Return the free memory of the GPU where there is one, else of this machine."""
+    import torch
+
+    if torch.cuda.is_available():
+        return Room(int(torch.cuda.mem_get_info()[0]), "GPU memory that is free")
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Room(free, "memory that is free")

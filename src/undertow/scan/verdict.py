@@ -111,11 +111,17 @@ def _by_size(
             because += f" {len(moved) - 1:,} more of {len(ranked):,} traits shift too"
             because += "." if farthest is first else f", {farthest.trait} most ({farthest.estimate.value:+.2f})."
         return VerdictRecord(status="fail", because=because)
+    significant = [shift for shift in ranked if shift.p_adjusted < 1 - level]
+    if significant:
+        verb = "shifts" if len(significant) == 1 else "shift"
+        none = f"{len(significant):,} of {len(ranked):,} traits {verb}, but by less than {smallest:g} log-odds"
+    else:
+        none = f"No trait of {len(ranked):,} is significant"
     if unnamed:
         return VerdictRecord(
             status="inconclusive",
-            because=f"No trait of {len(ranked):,} is significant, but the rows share a direction outside the "
-            f"panel{unnamed}. Read the rows and the tokens, or add a candidate trait (--trait).",
+            because=f"{none}. The rows share a direction outside the panel{unnamed}. Read the rows and the tokens, "
+            "or add a candidate trait (--trait).",
         )
     if widest < smallest and whole:
         return VerdictRecord(
@@ -130,8 +136,8 @@ def _by_size(
         )
     return VerdictRecord(
         status="inconclusive",
-        because=f"No trait of {len(ranked):,} is significant, but shifts up to {widest:.2g} log-odds cannot be ruled "
-        f"out (strongest evidence: {ranked[0].trait}, {_says(ranked[0])}). More rows narrow the intervals.",
+        because=f"{none}. Shifts up to {widest:.2g} log-odds cannot be ruled out (strongest evidence: "
+        f"{ranked[0].trait}, {_says(ranked[0])}). More rows narrow the intervals.",
     )
 
 

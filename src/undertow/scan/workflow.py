@@ -196,7 +196,9 @@ def _carry_out(
     start = time.monotonic()
     digest = identity_of(settings.student, progress)
     threads = set_up_process()
-    model = load_model(settings.student)
+    # Virtual teachers and students of all weights change them.
+    changed = settings.recipe.adapter is None or bool(settings.baselines)
+    model = load_model(settings.student, dtype="float32" if changed else "frozen")
     directions = directions_of(
         model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", _DIRECTIONS * done)
     )

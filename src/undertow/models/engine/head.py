@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undertow.models.engine.network import text_config
+from undertow.models.storage import StoredLinear
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Head:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of its weights."""
-        return self.weight_VD.dtype
+        """The type of the hidden states that it reads."""
+        return torch.float32 if isinstance(self.project, StoredLinear) else self.weight_VD.dtype
 
     @property
     def size(self) -> int:
