@@ -153,7 +153,7 @@ def test_a_budget_holds_the_rehearsal(look: Callable[..., ScanOutcome]) -> None:
 def test_the_cost_is_students_times_steps_times_seconds() -> None:
     cost = RehearsalCost(students=6, steps=12, step=4.0, points=3, asking=20.0)
     assert cost.seconds == 6 * (12 * 4 + 3 * 20)
-    assert told_cost(cost, RehearsalPlan()).endswith("about 11 minutes")
+    assert told_cost(cost, RehearsalPlan()).endswith("about 10 min 48 s")
 
 
 def record(*reach: tuple[float, float], p: float = 0.001, calibrated: bool = True) -> RehearsalRecord:

@@ -27,6 +27,7 @@ from undertow.attribution.rehearsal_plan import (
 )
 from undertow.config.recipes.steps import steps_for
 from undertow.probes.panel import INDEPENDENT
+from undertow.report.words import duration
 from undertow.results import Effect, Interval, RehearsalRecord, RehearsedTrait, VerdictRecord
 from undertow.scan.calibration import Calibrated, NotCalibrated
 from undertow.stats import Estimate
@@ -131,7 +132,7 @@ def told_cost(cost: RehearsalCost, plan: RehearsalPlan) -> str:
     return (
         f"rehearsal: {cost.students} students of {plan.rows:,} rows ({plan.seeds} seeds, rows and reference); each "
         f"{cost.steps:,} steps of {cost.step:.2g} s and {cost.points} times the panel of {cost.asking:.2g} s: about "
-        f"{cost.seconds / 60:.2g} minutes"
+        f"{duration(cost.seconds)}"
     )
 
 
