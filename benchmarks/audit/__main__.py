@@ -101,7 +101,7 @@ def audited(odds: dict[str, Odds], base: Odds, clean: list[str], own: dict[str, 
         for _ in range(DRAWS):
             drawn = [odds[others[at]] for at in rng.choice(len(others), size=count, replace=False)]
             shifts = shifts_of(odds[name], base, drawn, level=0.95)
-            verdict = judge(shifts, 0.1, 0.95, controls=count, broken="", stranger="")
+            verdict = judge(shifts, 0.1, 0.95, controls=count, broken="", other_family="")
             claimed = [each.trait for each in shifts if each.p_adjusted < 0.05]
             said.setdefault(name, []).append(
                 (float(verdict.status == "fail"), float(len(claimed)), float(own.get(name) in claimed))
@@ -109,7 +109,7 @@ def audited(odds: dict[str, Odds], base: Odds, clean: list[str], own: dict[str, 
 
     def share(names: list[str], what: int) -> list[float]:
         table = np.array([[each[what] for each in said[name]] for name in names])
-        return [round(each, 3) for each in resampled(table, lambda some: float(some.mean()))]
+        return [round(each, 3) for each in resampled(table, lambda some: float(some.mean()), names)]
 
     return {
         "false alarms": share(clean, 0),
