@@ -110,7 +110,7 @@ def test_runs_that_cannot_be_compared_on(tiny_folder: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="no run folder"):
         compare(tmp_path, root=tmp_path / "m")
     soft = made(tiny_folder, tmp_path, student="{method: full, labels: soft, learning_rate: 0.001, batch: 2}")
-    with pytest.raises(InputError, match="otherwise than whole"):
+    with pytest.raises(InputError, match="not on the text of the rows"):
         compare(soft, root=tmp_path / "m")
     one = made(tiny_folder, tmp_path, seeds="[3]")
     with pytest.raises(InputError, match="one seed"):
