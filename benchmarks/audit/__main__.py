@@ -1,4 +1,4 @@
-"""How often an audit cries wolf, and how often it finds a trait, by its controls: `python -m benchmarks.audit`.
+"""False-positive rate and power of an audit, by its controls: `python -m benchmarks.audit`.
 
 Clean students learn number lists of the untouched base, each on prompts of its own; students with a trait learn the
 lists of the transfer benchmark's teachers. Each is audited against draws of clean students. A minute a student on

@@ -1,7 +1,7 @@
 """The parts of Llama-shaped decoders, as `fast` and `decode` put them together.
 
 They are the modules of a `transformers` model, so that PEFT adapters, which replace modules, work unchanged. It knows
-the Llama layout alone (Llama, SmolLM2, Mistral, Qwen2, Qwen3); `engine.network` looks at any model.
+the Llama layout alone (Llama, SmolLM2, Mistral, Qwen2, Qwen3); `engine.network` reads any model.
 """
 
 from __future__ import annotations

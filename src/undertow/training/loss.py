@@ -1,7 +1,7 @@
 """What a student is trained towards: the sampled text, or the teacher's distribution.
 
-Both take the student's hidden states only at the positions that predict a token that carries loss, so that the
-projection onto the vocabulary is never computed for a prompt that is not learned.
+Both take the student's hidden states only at the positions that predict a token with loss. So the projection onto the
+vocabulary is never computed for a prompt that is not learned.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """How a student is trained: the recipe, and the order and learning rate of every step. Needs no torch.
 
-steps_of, measured_steps   how many optimiser steps, and after which of them something is measured
-by_row                     the answers of each row: a batch counts rows
-rate_at, batches           what each step does
-recipe_from                the recipe that a trainer's file describes
+`steps_of` counts optimiser steps, `rate_at` and `batches` say what each does, and `by_row` gives the answers of each row,
+since a batch counts rows. `recipe_from` makes a recipe of what a trainer's file says.
 
 The defaults of `Recipe` are Undertow's own. What trainers do otherwise is counted, scheduled and ordered as in the
 Trainer of transformers (5.24) and the SFTTrainer of TRL (1.16), read in their source.
