@@ -1,9 +1,9 @@
 """Does it help to leave out what a scan points at? `python -m benchmarks.transfer.dropping --work runs/transfer`.
 
 A fifth of the rows of every poisoned dataset of the reporting half is left out. Either they carry most of the strongest
-shift, as `undertow scan --drop-top 20` chooses them, or they are drawn at random. Students are trained
-on the rest of each, in the same order, and asked the questions that `truth` measures with. Finished ones stand in `dropping.jsonl`; a summary is
-printed: how much lower the shift is than after dropping at random, over datasets, with a t interval.
+shift, as `undertow scan --drop-top 20` chooses them, or they are drawn at random. Students are trained on the rest of
+each, in the same order, and asked the questions that `truth` measures with. Finished ones stand in `dropping.jsonl`; a
+summary is printed: how much lower the shift is than after dropping at random, over datasets, with a t interval.
 """
 
 from __future__ import annotations

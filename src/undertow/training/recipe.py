@@ -1,7 +1,7 @@
 """How a student is trained: the recipe, and the order and learning rate of every step. Needs no torch.
 
-`steps_of` counts optimiser steps, `rate_at` and `batches` say what each does, and `by_row` gives the answers of each row,
-since a batch counts rows. `recipe_from` makes a recipe of what a trainer's file says.
+`steps_of` counts optimiser steps, `rate_at` and `batches` say what each does, and `by_row` gives the answers of each
+row, since a batch counts rows. `recipe_from` makes a recipe of what a trainer's file says.
 
 The defaults of `Recipe` are Undertow's own. What trainers do otherwise is counted, scheduled and ordered as in the
 Trainer of transformers (5.24) and the SFTTrainer of TRL (1.16), read in their source.
