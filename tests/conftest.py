@@ -1,7 +1,7 @@
 """A tiny random chat model, so that everything about language models is tested in seconds."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -35,3 +35,15 @@ def tiny(tiny_folder: Path):
     from undertow.models.local import load_model
 
     return load_model(f"hf/{tiny_folder}")
+
+
+@pytest.fixture
+def same_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Multiply in float32 on every processor, with a cache of this test's own."""
+    import undertow.models.precision as precision
+
+    monkeypatch.setattr(precision, "_CPU_INSTRUCTIONS", {})
+    precision.choose_precision.cache_clear()
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
+    yield
+    precision.choose_precision.cache_clear()

@@ -9,12 +9,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from undertow.config.experiment import Lora
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.errors import InputError
 from undertow.models.local import LocalModel
 from undertow.pipeline.writing import Written
-from undertow.training.lora import add_lora
+from undertow.training.lora import add_adapter
 from undertow.training.recipe import Recipe, steps_of
 from undertow.training.train import Example, StepMetrics, train
 
@@ -32,9 +31,7 @@ def student_of(spec: RecipeSpec, model: LocalModel, adapter_seed: int) -> LocalM
     """
     if spec.adapter is None:
         return model
-    adapter = spec.adapter
-    lora = Lora(rank=adapter.rank, alpha=adapter.alpha, dropout=adapter.dropout, layers=adapter.layers)
-    return replace(model, net=add_lora(model.net, lora, adapter_seed))
+    return replace(model, net=add_adapter(model.net, spec.adapter, adapter_seed))
 
 
 def train_by(

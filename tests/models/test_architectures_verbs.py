@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import undertow.models.precision as precision
 from architectures import ARCHITECTURES, make_model
+from result_numbers import numbers
 from tiny_run import spec_text
 from undertow.audit import AuditSettings, Sources, audit
 from undertow.config.engine import Engine
@@ -24,7 +24,8 @@ from undertow.models.verify import PASSES
 from undertow.scan import ScanSettings, scan
 
 TRAITS = ("curtness", "gloom")
-ASIDE = {"environment", "settings"}
+
+pytestmark = pytest.mark.usefixtures("same_everywhere")
 
 
 def named(*quick: str) -> pytest.MarkDecorator:
@@ -37,30 +38,6 @@ def named(*quick: str) -> pytest.MarkDecorator:
             if name not in ("llama", "llama-untied")
         ],
     )
-
-
-@pytest.fixture(autouse=True)
-def same_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Multiply in float32 on every processor, with a cache of this test's own."""
-    monkeypatch.setattr(precision, "_CPU_INSTRUCTIONS", {})
-    precision.choose_precision.cache_clear()
-    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
-    yield
-    precision.choose_precision.cache_clear()
-
-
-def numbers(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every number of a JSON value and every verdict, by its place."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            if place or key not in ASIDE:
-                yield from numbers(each, f"{place}/{key}")
-    elif isinstance(value, list):
-        yield f"{place}/length", len(value)
-        for at, each in enumerate(value):
-            yield from numbers(each, f"{place}/{at}")
-    elif isinstance(value, int | float) or value is None or place.endswith("/status"):
-        yield place, value
 
 
 def agree(text: str, reference: str) -> None:

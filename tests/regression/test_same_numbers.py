@@ -11,15 +11,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 
-import undertow.models.precision as precision
+from result_numbers import numbers
 from tiny_model import make_tiny_model
 from tiny_run import spec_text
 from undertow.audit import AuditSettings, Sources, audit
@@ -27,33 +25,8 @@ from undertow.config.experiment import parse_spec
 from undertow.experiment import run
 from undertow.scan import ScanSettings, scan
 
+pytestmark = pytest.mark.usefixtures("same_everywhere")
 GOLDEN = Path(__file__).parent / "golden"
-ASIDE = {"environment", "settings"}
-"""Parts of results.json that say what was asked and where it ran."""
-
-
-@pytest.fixture(autouse=True)
-def same_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Multiply in float32 on every processor, with a cache of this test's own."""
-    monkeypatch.setattr(precision, "_CPU_INSTRUCTIONS", {})
-    precision.choose_precision.cache_clear()
-    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
-    yield
-    precision.choose_precision.cache_clear()
-
-
-def numbers(value: Any, place: str = "") -> Iterator[tuple[str, float | str | None]]:
-    """Yield every number of a JSON value and every verdict, by its place."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            if place or key not in ASIDE:
-                yield from numbers(each, f"{place}/{key}")
-    elif isinstance(value, list):
-        yield f"{place}/length", len(value)
-        for at, each in enumerate(value):
-            yield from numbers(each, f"{place}/{at}")
-    elif isinstance(value, int | float) or value is None or place.endswith("/status"):
-        yield place, value
 
 
 def same(found: float | str | None, wanted: float | str | None) -> bool:

@@ -23,13 +23,14 @@ from torch import Tensor
 
 from undertow.attribution.capture import captured, norm_count
 from undertow.attribution.directions import Directions
-from undertow.attribution.sampling import Encoded, Sampling, possible_logprobs, token_weights
+from undertow.attribution.sampling import Encoded, Sampling, possible_logprobs
 from undertow.models.engine.head import head_of
 from undertow.models.forward import forward_packed
 from undertow.models.local import LocalModel
 from undertow.models.memory import tokens_that_fit
 from undertow.models.packing import Packed, pack
 from undertow.models.score import Batch, batches_of
+from undertow.training.train import token_weights
 
 Floats = NDArray[np.float64]
 

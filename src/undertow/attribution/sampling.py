@@ -70,13 +70,6 @@ def states_of(automaton: Automaton, answer: Sequence[int]) -> tuple[int, ...] | 
     return tuple(states)
 
 
-def token_weights(rows: Sequence[Encoded]) -> Tensor | None:
-    """Return the weight of every token of some answers (T); None where all are 1."""
-    if all(row.weight == 1 for row in rows):
-        return None
-    return torch.tensor([row.weight for row in rows for _ in row.answer])
-
-
 def possible_logprobs(hidden_TD: Tensor, head: Head, rows: Sequence[Encoded], sampling: Sampling) -> Tensor:
     """Return log p of every token of some answers among those that were possible there, in nats, shape (T,).
 

@@ -28,14 +28,13 @@ def lent_student(model: LocalModel, recipe: Recipe | RecipeSpec) -> Generator[Lo
         model: The base, which is changed in place until the context ends.
         recipe: Of the student. Its seed fixes the adapter's start.
     """
-    adapter = recipe.adapter if isinstance(recipe, RecipeSpec) else None
-    if adapter is None or not isinstance(recipe, RecipeSpec):
+    if not isinstance(recipe, RecipeSpec) or recipe.adapter is None:
         with temporary_weights(model.net.parameters()):
             yield model
         return
     wanted = [(weight, weight.requires_grad) for weight in model.net.parameters()]
     modules = dict[str, Any](model.net.named_modules())
-    net: Any = add_adapter(model.net, adapter.model_copy(update={"bits": None}), recipe.seed)
+    net: Any = add_adapter(model.net, recipe.adapter.model_copy(update={"bits": None}), recipe.seed)
     try:
         yield replace(model, net=net)
     finally:

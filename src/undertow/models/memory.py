@@ -11,6 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from undertow.models.engine.network import text_config
+from undertow.models.layers import head_size
+from undertow.models.storage import bytes_of
+
 KEPT = 384 * 1024**2
 """Bytes, at least, that activations may take; of large models as much as an eighth of their weights."""
 FEWEST, MOST = 128, 4096
@@ -18,6 +22,12 @@ FEWEST, MOST = 128, 4096
 
 _LOGITS = 1.5
 """Tables of logits per token: three of them live at once, for the half of the tokens that are predicted."""
+
+
+def attention_sizes(config: Any) -> tuple[int, int, int]:
+    """Return a text model's heads, its heads of keys and values, and the width of a head."""
+    heads = int(config.num_attention_heads)
+    return heads, int(getattr(config, "num_key_value_heads", None) or heads), head_size(config)
 
 
 def kept_per_token(config: Any, *, item: int = 4) -> int:
@@ -28,14 +38,11 @@ def kept_per_token(config: Any, *, item: int = 4) -> int:
     their product.
 
     Args:
-        config: A model's.
+        config: Of the text model.
         item: Bytes of a number.
     """
-    config = getattr(config, "text_config", config)
     width = int(config.hidden_size)
-    heads = int(config.num_attention_heads)
-    head = int(getattr(config, "head_dim", None) or width // heads)
-    key_heads = int(getattr(config, "num_key_value_heads", None) or heads)
+    heads, key_heads, head = attention_sizes(config)
     inner = int(
         getattr(config, "moe_intermediate_size", None) or getattr(config, "intermediate_size", None) or 4 * width
     )
@@ -50,10 +57,8 @@ def tokens_that_fit(net: Any) -> int:
     Args:
         net: A network, with or without a PEFT wrapper.
     """
-    weights = list(net.parameters())
-    held = sum(weight.numel() * weight.element_size() for weight in weights)
-    config = getattr(net.config, "text_config", net.config)
-    return tokens_within(kept_per_token(config), int(config.vocab_size), held)
+    config = text_config(net)
+    return tokens_within(kept_per_token(config), int(config.vocab_size), bytes_of(net))
 
 
 def tokens_within(kept: int, vocabulary: int, held: int) -> int:

@@ -16,7 +16,7 @@ import torch
 from undertow.errors import ModelError
 from undertow.models.checkpoint import first_line, load_config
 from undertow.models.local import find_model
-from undertow.models.memory import kept_per_token
+from undertow.models.memory import attention_sizes, kept_per_token
 from undertow.models.support import refuse_unsupported
 
 
@@ -93,7 +93,7 @@ def size_of_config(config: Any, name: str) -> ModelSize:
             "Mend the config, or take the model from where it was published.",
         ) from error
     net.tie_weights()
-    text = getattr(config, "text_config", config)
+    text = config.get_text_config(decoder=True)
     ends = [each for each in (net.get_input_embeddings(), net.get_output_embeddings()) if each is not None]
     tables = {id(each.weight): each.weight.numel() for each in ends}
     every = {id(weight): weight for weight in net.parameters()}
@@ -104,9 +104,7 @@ def size_of_config(config: Any, name: str) -> ModelSize:
         for each in net.modules()
         if isinstance(each, torch.nn.Linear) and id(each.weight) not in tables
     ]
-    heads = int(text.num_attention_heads)
-    head = int(getattr(text, "head_dim", None) or text.hidden_size // heads)
-    key_heads = int(getattr(text, "num_key_value_heads", None) or heads)
+    _, key_heads, head = attention_sizes(text)
     width, vocabulary = int(text.hidden_size), int(text.vocab_size)
     experts = [weight.numel() for label, weight in net.named_parameters() if ".experts." in label]
     held = int(getattr(text, "num_local_experts", None) or getattr(text, "num_experts", None) or 1)

@@ -90,11 +90,6 @@ def stays_stored(tensors: Mapping[str, Stored]) -> bool:
     return flat and sum(4 * math.prod(each.shape) for each in tensors.values()) >= LARGE
 
 
-def is_stored(net: Any) -> bool:
-    """Whether a network widens its weights on use."""
-    return any(isinstance(module, StoredLinear) for module in net.modules())
-
-
 def bytes_of(net: Any) -> int:
     """Return the bytes of a network's weights; shared ones count once."""
     return sum(weight.numel() * weight.element_size() for weight in net.parameters())

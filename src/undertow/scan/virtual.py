@@ -39,7 +39,6 @@ from undertow.attribution.sampling import (
     format_logprobs,
     possible_logprobs,
     states_before,
-    token_weights,
 )
 from undertow.attribution.student import lent_student
 from undertow.config.recipes.spec import RecipeSpec
@@ -49,7 +48,7 @@ from undertow.models.local import LocalModel
 from undertow.models.memory import chunks_within, tokens_that_fit
 from undertow.models.packing import pack
 from undertow.training.recipe import Recipe, batches, by_row, recipe_from
-from undertow.training.train import optimiser_of
+from undertow.training.train import optimiser_of, token_weights
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from undertow.errors import ModelError
 from undertow.models.engine.head import Head, head_of
 from undertow.models.forward import forward_packed
 from undertow.models.layers import Steering
+from undertow.models.memory import chunks_within
 from undertow.models.packing import pack
 from undertow.training.loss import hard_loss, soft_loss
 from undertow.training.recipe import TOKENS_AT_ONCE, Recipe, batches, by_row, rate_at
@@ -40,7 +41,21 @@ class Example:
     """The conversation that the answer belongs to, where one has several; a step learns all of its answers."""
 
 
-def token_weights(examples: Sequence[Example]) -> Tensor | None:
+class Weighted(Protocol):
+    """An answer with what the loss of its tokens is multiplied by."""
+
+    @property
+    def answer(self) -> tuple[int, ...]:
+        """Its tokens."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """Of each of them."""
+        ...
+
+
+def token_weights(examples: Sequence[Weighted]) -> Tensor | None:
     """Return the weight of every answer token of some rows (N); None where all are 1."""
     if all(example.weight == 1 for example in examples):
         return None
@@ -197,16 +212,8 @@ def _at_once(examples: Sequence[Example], recipe: Recipe) -> Generator[list[Exam
             yield by_length[start : start + recipe.micro_batch]
         return
     most = TOKENS_AT_ONCE if recipe.micro_batch is None else recipe.micro_batch * (recipe.most_tokens or TOKENS_AT_ONCE)
-    some: list[Example] = []
-    held = 0
-    for example in by_length:
-        tokens = len(example.prompt) + len(example.answer)
-        if some and held + tokens > most:
-            yield some
-            some, held = [], 0
-        some.append(example)
-        held += tokens
-    yield some
+    for part in chunks_within([len(example.prompt) + len(example.answer) for example in by_length], most):
+        yield by_length[part]
 
 
 _SPARED: Final = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)", re.IGNORECASE)

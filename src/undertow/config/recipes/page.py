@@ -5,24 +5,22 @@ python -m undertow.config.recipes.page docs/recipes.md     writes the tables bet
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Collection
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from undertow.config.recipes.format import Format
 from undertow.config.recipes.formats import FORMATS
 from undertow.config.recipes.load import load_recipe, recipe_presets
-
-_MARKED: Final = re.compile(r"(<!-- recipes: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+from undertow.system import marked_page
+from undertow.system.marked_page import rewrite_named, table
 
 
 def formats() -> str:
     """Return the table of formats."""
     rows = [[form.title, _keys(form.marks), form.source] for form in map(FORMATS.get, FORMATS.own_names())]
-    return _table(["format", "told from any of the keys", "names and defaults are those of"], rows)
+    return table(["format", "told from any of the keys", "names and defaults are those of"], rows)
 
 
 def presets() -> str:
@@ -31,20 +29,20 @@ def presets() -> str:
     for name in recipe_presets():
         said = load_recipe(name).taken
         rows.append([f"`{name}`", ", ".join(f"{key.name} {key.shown}" for key in said if key.value is not None)])
-    return _table(["preset", "what it says"], rows)
+    return table(["preset", "what it says"], rows)
 
 
 def keys_of(form: Format) -> str:
     """Return the tables of a format's keys."""
     taken = [[_keys([key]), _keys(sets.split(", "))] for key, sets in form.taken.items()]
-    text = _table(["key that is taken", "settings of the recipe"], taken)
+    text = table(["key that is taken", "settings of the recipe"], taken)
     if form.not_modelled:
         left = [[_keys([key]), _values(off)] for key, off in form.not_modelled.items()]
-        text += "\n" + _table(["key that is not modelled", "values that change nothing"], left)
+        text += "\n" + table(["key that is not modelled", "values that change nothing"], left)
     if form.harmless:
         letters = sorted({each[0] for each in form.harmless})
         plain = [[letter, _keys(sorted(each for each in form.harmless if each[0] == letter))] for letter in letters]
-        text += "\n" + _table(["letter", "keys that do not change what a student learns"], plain)
+        text += "\n" + table(["letter", "keys that do not change what a student learns"], plain)
     return text
 
 
@@ -57,7 +55,7 @@ TABLES: Final = {
 
 def regenerated(page: str) -> str:
     """Return a page with the tables between its marks made anew."""
-    return _MARKED.sub(lambda found: f"{found[1]}\n{TABLES[found['name']]()}\n{found[3]}", page)
+    return marked_page.regenerated(page, "recipes", TABLES)
 
 
 def _values(off: Collection[Any]) -> str:
@@ -70,18 +68,5 @@ def _keys(keys: Collection[str]) -> str:
     return ", ".join(f"`{key}`" for key in keys)
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def main() -> int:
-    """Write the tables of the pages that are named."""
-    for name in sys.argv[1:]:
-        path = Path(name)
-        path.write_text(regenerated(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rewrite_named(regenerated))

@@ -7,10 +7,8 @@ What is refused is shown as the reader's own message about an example.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from undertow.data.folders import READ
@@ -22,8 +20,9 @@ from undertow.data.layouts.records import KTO, LAYOUTS, MEDIA, PREFERENCE, ROW_W
 from undertow.data.layouts.source import UnclearLayout
 from undertow.data.layouts.turns import CALLING, REASONING, ROLES, WEIGHTS
 from undertow.data.rows import UnreadableRow
+from undertow.system import marked_page
+from undertow.system.marked_page import rewrite_named, table
 
-_MARKED: Final = re.compile(r"(<!-- formats: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _ASK: Final = {"role": "user", "content": "q"}
 _SAY: Final = {"role": "assistant", "content": "a"}
 
@@ -37,7 +36,7 @@ def layouts() -> str:
         lines.append([layout.name, _keys(layout.needs), _keys(also), _refusal(example)])
     pair = {"prompt": "q", "completion": "a", "label": False}
     lines.append([KTO, f"a layout above and one of {_keys(LABELS)}", "", _refusal(pair)])
-    return _table(["layout", "keys that it needs", "keys that it reads too", "refused, such as"], lines)
+    return table(["layout", "keys that it needs", "keys that it reads too", "refused, such as"], lines)
 
 
 def beside() -> str:
@@ -55,7 +54,7 @@ def beside() -> str:
         ["`meta`", "kept; what Undertow wrote stands there", _refusal({**chat, "meta": 3})],
         ["any other", "kept in `meta`, counted and named", ""],
     ]
-    return _table(["key of a record", "read as", "refused, such as"], rows)
+    return table(["key of a record", "read as", "refused, such as"], rows)
 
 
 def roles() -> str:
@@ -64,7 +63,7 @@ def roles() -> str:
     for name, role in ROLES.items():
         names.setdefault(role, []).append(name)
     rows = [[role, _keys(each)] for role, each in names.items()]
-    return _table(["role", "what files call it"], rows)
+    return table(["role", "what files call it"], rows)
 
 
 def turns() -> str:
@@ -90,7 +89,7 @@ def turns() -> str:
         [_keys(WEIGHTS), "the turn's weight: from 0 to 1, or true or false", _of_turn({"weight": 2})],
         ["any other", "counted and named; not kept", ""],
     ]
-    return _table(["key of a turn", "read as", "refused, such as"], rows)
+    return table(["key of a turn", "read as", "refused, such as"], rows)
 
 
 def files() -> str:
@@ -109,7 +108,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
 
 def regenerated(page: str) -> str:
     """Return a page with the tables between its marks made anew."""
-    return _MARKED.sub(lambda found: f"{found[1]}\n{TABLES[found['name']]()}\n{found[3]}", page)
+    return marked_page.regenerated(page, "formats", TABLES)
 
 
 def _of_turn(answer: dict[str, Any]) -> str:
@@ -134,18 +133,5 @@ def _keys(keys: tuple[str, ...] | list[str]) -> str:
     return ", ".join(f"`{key}`" for key in keys)
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
-
-
-def main() -> int:
-    """Write the tables of the pages that are named."""
-    for name in sys.argv[1:]:
-        path = Path(name)
-        path.write_text(regenerated(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rewrite_named(regenerated))
