@@ -1,20 +1,20 @@
 """Decoding one token a row over a key-value cache.
 
-Products that read the same input are joined into one where the modules are plain linear layers. A wide product of few
-rows runs closer to the processor's peak than several narrow ones.
+Products that read the same input are joined into one where the modules are plain linear layers, and their weights are
+laid out for the processor (`products`). A wide product of few rows runs closer to its peak than several narrow ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from undertow.models.layers import Steering, angles, decoder, feed_forward, head_size, normalise, normed, rotate
+from undertow.models.layers import Steering, angles, decoder, head_size, normalise, normed, rotate
+from undertow.models.products import Product, product_of
+from undertow.models.storage import LARGE
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class Cache:
 
     keys: list[Tensor]
     values: list[Tensor]
+
+    def repeat(self, sources: Tensor, targets: Tensor, length: int) -> None:
+        """Copy the first positions of some rows over those of others."""
+        for each in (*self.keys, *self.values):
+            each[targets, :, :length] = each[sources, :, :length]
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first positions of a row over those of another."""
@@ -48,35 +53,46 @@ def rows_that_fit(model: Any, room: int, *, size: int) -> int:
 
 
 @dataclass(frozen=True)
+class _Layer:
+    """The products of a layer."""
+
+    project: Product
+    """Queries, keys and values side by side."""
+    output: Product
+    expand: Product
+    """Gate and up side by side."""
+    down: Product
+
+
+@dataclass(frozen=True)
 class Decoder:
     """A model made ready to decode; its weights must not change meanwhile."""
 
     stack: Any
-    projections: tuple[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]], ...]
-    """For each layer: queries, keys and values side by side; gate and up side by side."""
+    layers: tuple[_Layer, ...]
 
 
 def ready(model: Any) -> Decoder:
     """Join the products of every layer."""
     stack = decoder(model)
+    # Laid out they are one more copy of the weights.
+    lay_out = sum(weight.nbytes for weight in stack.parameters()) < LARGE
+
+    def product(*modules: Any) -> Product:
+        return product_of(modules, lay_out=lay_out)
+
     return Decoder(
         stack,
         tuple(
-            (
-                _joined([layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj]),
-                _joined([layer.mlp.gate_proj, layer.mlp.up_proj]),
+            _Layer(
+                product(attention.q_proj, attention.k_proj, attention.v_proj),
+                product(attention.o_proj),
+                product(mlp.gate_proj, mlp.up_proj),
+                product(mlp.down_proj),
             )
-            for layer in stack.layers
+            for attention, mlp in ((layer.self_attn, layer.mlp) for layer in stack.layers)
         ),
     )
-
-
-def _joined(modules: Sequence[Any]) -> Callable[[Tensor], Tensor]:
-    if not all(type(module) is nn.Linear for module in modules):  # an adapter, say
-        return lambda x: torch.cat([module(x) for module in modules], dim=-1)
-    weight = torch.cat([module.weight.detach() for module in modules])
-    bias = None if modules[0].bias is None else torch.cat([module.bias.detach() for module in modules])
-    return lambda x: F.linear(x, weight, bias)
 
 
 def decode_step(
@@ -99,8 +115,8 @@ def decode_step(
     seen = torch.arange(length, device=x.device)[None, :] <= positions_B[:, None]
     bias_B11S = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill(~seen, float("-inf"))[:, None, None]
     size, key_heads = head_size(stack.config), stack.config.num_key_value_heads
-    for index, (layer, (project, expand)) in enumerate(zip(stack.layers, decoder.projections, strict=True)):
-        joined = project(normalise(x, layer.input_layernorm)).view(len(ids_B), -1, size)
+    for index, (layer, products) in enumerate(zip(stack.layers, decoder.layers, strict=True)):
+        joined = products.project(normalise(x, layer.input_layernorm)).view(len(ids_B), -1, size)
         turned, v = joined[:, :-key_heads], joined[:, -key_heads:]
         if hasattr(layer.self_attn, "q_norm"):
             turned = torch.cat(normed(layer.self_attn, turned[:, :-key_heads], turned[:, -key_heads:]), dim=1)
@@ -113,9 +129,9 @@ def decode_step(
         grouped = q.reshape(len(ids_B), key_heads, -1, size) * size**-0.5
         # For so few query positions, plain products beat the fused kernel by half on a CPU.
         weights = (grouped @ keys.transpose(-1, -2) + bias_B11S).softmax(dim=-1)
-        x = x + layer.self_attn.o_proj((weights @ values).reshape(len(ids_B), -1))
-        gate, up = expand(normalise(x, layer.post_attention_layernorm)).chunk(2, dim=-1)
-        x = x + feed_forward(layer.mlp, gate, up)
+        x = x + products.output((weights @ values).reshape(len(ids_B), -1))
+        gate, up = products.expand(normalise(x, layer.post_attention_layernorm)).chunk(2, dim=-1)
+        x = x + products.down(layer.mlp.act_fn(gate) * up)
         if steering and index in steering:
             x = x + steering[index].to(x.dtype)
     return normalise(x, stack.norm)

@@ -70,10 +70,20 @@ class _Fast:
         self.cache, self.decoder, self.device = empty_cache(model, size, room), ready(model), device_of(model)
 
     def begin(self, prompts: Sequence[Sequence[int]], start: int) -> Tensor:
-        packed = pack(prompts).to(self.device)
-        slots = torch.arange(start, start + len(prompts), device=self.device)
-        hidden_ND, _ = forward_fast(self.model, packed, steering=self.steering, cache=self.cache, slots=slots)
-        return hidden_ND[torch.stack([path[-1] for path in packed.paths])]
+        # Several rows often answer one prompt: it is computed once.
+        first: dict[tuple[int, ...], int] = {}
+        for at, prompt in enumerate(prompts):
+            first.setdefault(tuple(prompt), at)
+        place = {prompt: at for at, prompt in enumerate(first)}
+        which_B = torch.tensor([place[tuple(prompt)] for prompt in prompts], device=self.device)
+        first_P = start + torch.tensor(list(first.values()), device=self.device)
+        packed = pack(list(first)).to(self.device)
+        hidden_ND, _ = forward_fast(self.model, packed, steering=self.steering, cache=self.cache, slots=first_P)
+        if len(first) < len(prompts):
+            slots = torch.arange(start, start + len(prompts), device=self.device)
+            again = first_P[which_B] != slots
+            self.cache.repeat(first_P[which_B][again], slots[again], max(map(len, first)))
+        return hidden_ND[torch.stack([path[-1] for path in packed.paths])][which_B]
 
     def extend(self, token_B: Tensor, position_B: Tensor) -> Tensor:
         return decode_step(self.decoder, token_B, position_B, self.cache, steering=self.steering)
