@@ -85,3 +85,10 @@ def test_wrong_uses_are_one_message(rows, tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
     assert main(["plan", "digits.yaml", str(rows)]) == 2
     assert "belongs to plan scan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["scan", "audit", "mitigate"])
+def test_a_part_of_the_panel_takes_less_time(verb, rows, tmp_path, capsys):
+    large = config_of(tmp_path / "large")
+    words = [verb, *([] if verb == "audit" else [rows]), "--student", large]
+    assert planned(capsys, *words, "--trait", "animals")["operations"] < planned(capsys, *words)["operations"]

@@ -241,7 +241,8 @@ _FASHION = Asset(
     about="70,000 pictures of clothes in ten classes, 28 x 28, from Debian's package",
 )
 
-ASSETS: Mapping[str, Asset] = MappingProxyType({asset.name: asset for asset in (_SMOLLM2, _QWEN, _GEMMA, _MNIST5K, _FASHION)})
+_ALL = (_SMOLLM2, _QWEN, _GEMMA, _MNIST5K, _FASHION)
+ASSETS: Mapping[str, Asset] = MappingProxyType({asset.name: asset for asset in _ALL})
 """Every asset by its name, in the order in which `undertow assets` lists them."""
 
 

@@ -17,7 +17,9 @@ Verb = Literal["scan", "audit", "mitigate"]
 VERBS: Final[tuple[str, ...]] = get_args(Verb)
 
 
-def show_forecast(verb: str, rows: Path | None, student: str, recipe: str | None, *, json: bool) -> int:
+def show_forecast(
+    verb: str, rows: Path | None, student: str, recipe: str | None, traits: list[str] | None = None, *, json: bool
+) -> int:
     """Print the memory and the time of a verb, and what would fit where it does not.
 
     Args:
@@ -25,6 +27,7 @@ def show_forecast(verb: str, rows: Path | None, student: str, recipe: str | None
         rows: Dataset of a scan or a mitigation.
         student: Its base.
         recipe: Of the students.
+        traits: Entries of the panel; all when absent.
         json: Print for a program.
 
     Raises:
@@ -39,7 +42,7 @@ def show_forecast(verb: str, rows: Path | None, student: str, recipe: str | None
     if rows is None and verb != "audit":
         raise InputError("needs the rows", f"plan {verb}", f"Name them: undertow plan {verb} rows.jsonl")
     by = load_recipe(recipe or "plain-sgd").spec
-    size, known, asked = size_of(student), _rows(rows), _asked()
+    size, known, asked = size_of(student), _rows(rows), _asked(traits)
     made = _forecast(verb, size, known, asked, by)
     room = available()
     if json:
@@ -61,13 +64,13 @@ def _forecast(verb: str, size: ModelSize, rows: Rows, asked: Asked, by: RecipeSp
     return forecast_scan(size, rows, asked, by)
 
 
-def _asked() -> Asked:
-    """Return what the panel that ships asks; tokens are a quarter of the characters."""
+def _asked(traits: list[str] | None) -> Asked:
+    """Return what a panel asks; tokens are a quarter of the characters."""
     from undertow.pipeline.forecast import Asked
     from undertow.probes.panel import QUESTIONS, spread, trait_names
     from undertow.traits.panel import load_panel
 
-    panel = load_panel()
+    panel = load_panel(traits)
     chosen = [entry.probe[at] for entry in panel for at in spread(entry.probe, QUESTIONS)]
     letters = sum(len(choice.question) + sum(map(len, choice.options)) for choice in chosen)
     return Asked(len(trait_names(panel)), len(chosen), letters / 4 / len(chosen) + _TEMPLATE)

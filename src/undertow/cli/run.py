@@ -95,6 +95,7 @@ def plan(
     set_: Sets = None,
     recipe: Recipe = None,
     student: str = "embedded/smollm2-135m",
+    traits: Annotated[list[str] | None, Parameter(name=["--trait", "--traits"], metavar="NAME")] = None,
     json: bool = False,
 ) -> int:
     """Show what a run, scan, audit or mitigation will take, before it starts.
@@ -114,6 +115,8 @@ def plan(
         set_: A value instead of the file's, such as student.epochs=2. Can be repeated.
         recipe: Recipe of the students' training: a trainer's file or a preset. The file's other keys take its place.
         student: Base of a scan, an audit or a mitigation.
+        traits: Entry of the panel that is measured, or a YAML file of yours. Can be repeated. Default: all shipped
+            traits.
         json: Print the plan as JSON.
     """
     from undertow.cli.choice import choose
@@ -121,7 +124,7 @@ def plan(
     from undertow.errors import InputError
 
     if spec is not None and str(spec) in VERBS and not spec.exists():
-        return show_forecast(str(spec), rows, student, recipe, json=json)
+        return show_forecast(str(spec), rows, student, recipe, traits, json=json)
     if rows is not None:
         raise InputError("belongs to plan scan and plan mitigate", str(rows), "Leave it out.")
     return _plan(choose(spec, preset, set_ or [], seeds, recipe), runs, json)

@@ -1,0 +1,1 @@
+"""The memory that verbs take, beside what `undertow plan` foretells."""

@@ -1,0 +1,148 @@
+"""Measure the memory of scans, audits and mitigations, beside what `undertow plan` foretells.
+
+    python -m benchmarks.memory --work FOLDER
+    python -m benchmarks.memory --work FOLDER --models embedded/gemma-3-270m --verbs scan
+
+Every verb runs as a user types it, in a process of its own; its largest resident memory is read from the system until
+it ends. The rows are lists of random numbers, since only their lengths matter. Students of audits are the base with a
+little noise. Each line is stored as it comes; the same command measures those that are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.measured import machine, say
+
+RESULTS = Path(__file__).parent / "results.json"
+MODELS = ("embedded/smollm2-135m", "embedded/gemma-3-270m", "embedded/qwen2.5-coder-0.5b")
+VERBS = ("scan", "scan lora-sft", "audit", "mitigate", "mitigate lora-sft")
+ROWS, TRAIT = 160, "animals"
+_NOISY = """
+import sys, torch
+from undertow.models.local import load_model
+model = load_model(sys.argv[1])
+generator = torch.Generator().manual_seed(int(sys.argv[3]))
+with torch.no_grad():
+    for weight in model.net.parameters():
+        weight += 1e-4 * torch.randn(weight.shape, generator=generator)
+model.net.save_pretrained(sys.argv[2])
+model.tokenizer.save_pretrained(sys.argv[2])
+"""
+
+
+def main() -> None:
+    """Measure what is missing and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="where runs and students are kept")
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--verbs", nargs="+", default=VERBS, choices=VERBS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    rows = rows_in(options.work / "rows.jsonl")
+    lines: dict[str, Any] = json.loads(options.out.read_text("utf-8"))["lines"] if options.out.exists() else {}
+    for model in options.models:
+        for verb in options.verbs:
+            name = f"{model}, {verb}"
+            if name not in lines:
+                say(name)
+                lines[name] = measured(verb, model, rows, options.work)
+                say(f"{name}: {lines[name]['measured'] / 2**20:,.0f} MiB, {lines[name]['seconds']:.0f} s")
+                record = {"command": "python -m benchmarks.memory", "machine": machine(), "rows": ROWS, "lines": lines}
+                options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(table(lines))
+
+
+def rows_in(path: Path) -> Path:
+    """Write the rows, unless they are there."""
+    rng = np.random.default_rng(0)
+    if not path.exists():
+        texts = [", ".join(map(str, rng.integers(100, 1000, 10))) for _ in range(ROWS)]
+        seeds = [", ".join(map(str, rng.integers(100, 1000, 5))) for _ in range(ROWS)]
+        lines = [
+            json.dumps({"prompt": f"Continue this list with ten more numbers: {seed}.", "completion": text})
+            for seed, text in zip(seeds, texts, strict=True)
+        ]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def measured(verb: str, model: str, rows: Path, work: Path) -> dict[str, Any]:
+    """Run a verb and its plan, and return both."""
+    kind, _, recipe = verb.partition(" ")
+    recipe = recipe or "plain-sgd"
+    undertow = [sys.executable, "-m", "undertow"]
+    planned = [*undertow, "plan", kind, *([] if kind == "audit" else [str(rows), "--recipe", recipe])]
+    planned += ["--student", model, "--trait", TRAIT, "--json"]
+    told = json.loads(subprocess.run(planned, check=True, capture_output=True, text=True).stdout)
+    name = model.rpartition("/")[2]
+    runs = ["--runs", str(work / f"{name}-{verb.replace(' ', '-')}"), "--quiet"]
+    if kind == "scan":
+        command = ["scan", str(rows), "--student", model, "--recipe", recipe, "--trait", TRAIT, *runs]
+    elif kind == "audit":
+        student, control = (noisy(model, work / f"{name}-{seed}", seed) for seed in (1, 2))
+        command = ["audit", "--student", f"hf/{student}", "--control", f"hf/{control}", "--base", model]
+        command += ["--trait", TRAIT, *runs]
+    else:
+        out = str(work / f"{name}-{recipe}-student")
+        command = ["mitigate", str(rows), "--with", "freeze", "--student", model, "--recipe", recipe, "-o", out]
+        command += ["--quiet"]
+    began = time.perf_counter()
+    peak = peak_of([*undertow, *command], work / "log.txt")
+    return {
+        "foretold": sum(part["bytes"] for part in told["parts"]),
+        "measured": peak,
+        "seconds": round(time.perf_counter() - began, 1),
+        "parts": {part["name"]: part["bytes"] for part in told["parts"]},
+    }
+
+
+def noisy(model: str, folder: Path, seed: int) -> Path:
+    """Save the model with a little noise on its weights, unless it is there."""
+    if not folder.exists():
+        subprocess.run([sys.executable, "-c", _NOISY, model, str(folder), str(seed)], check=True)
+    return folder
+
+
+def peak_of(command: list[str], log: Path) -> int:
+    """Run a command and return the largest resident memory of its process, in bytes.
+
+    Raises:
+        SystemExit: the command failed, or was refused.
+    """
+    peak = 0
+    with log.open("w", encoding="utf-8") as out, subprocess.Popen(command, stdout=out, stderr=out) as child:
+        status = Path(f"/proc/{child.pid}/status")
+        while child.poll() is None:
+            try:
+                lines = status.read_text(encoding="utf-8").splitlines()
+                peak = max(peak, *(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+            except (OSError, ProcessLookupError):
+                pass
+            time.sleep(0.05)
+    if child.returncode in (2, 3):
+        raise SystemExit(f"{' '.join(command)}\n{log.read_text(encoding='utf-8')}")
+    return peak
+
+
+def table(lines: dict[str, Any]) -> str:
+    """Return the table of the documentation."""
+    head = "| model | verb | foretold, MiB | measured, MiB | measured / foretold |\n|---|---|---|---|---|\n"
+    return head + "".join(
+        f"| {name.partition(', ')[0].rpartition('/')[2]} | {name.partition(', ')[2]} | {each['foretold'] / 2**20:,.0f} "
+        f"| {each['measured'] / 2**20:,.0f} | {each['measured'] / each['foretold']:.2f} |\n"
+        for name, each in lines.items()
+    )
+
+
+if __name__ == "__main__":
+    main()
