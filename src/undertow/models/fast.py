@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
+from undertow.models.attention import attend
 from undertow.models.decode import Cache
 from undertow.models.layers import Steering, angles, decoder, feed_forward, normalise, normed, rotate
 from undertow.models.packing import Packed
@@ -58,9 +58,7 @@ def forward_fast(
         if cache is not None and slots is not None:
             cache.keys[index][slots, :, :length] = k_BHLE
             cache.values[index][slots, :, :length] = v_BHLE
-        mixed = F.scaled_dot_product_attention(
-            q_BHLE, k_BHLE, v_BHLE, attn_mask=sees, is_causal=sees is None, enable_gqa=True
-        )
+        mixed = attend(q_BHLE, k_BHLE, v_BHLE, sees, attention.scaling)
         mixed_ND = mixed.transpose(1, 2).reshape(-1, q.shape[1] * q.shape[2])[packed.where_N]
         x = x + attention.o_proj(mixed_ND)
         y = normalise(x, layer.post_attention_layernorm)
