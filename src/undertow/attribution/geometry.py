@@ -7,9 +7,13 @@ with a factor P for each number, moves W by
 
     lifted D = scale * (P o (scale * D A')) A
 
-So the part of a row in the trait's shift is the inner product of G with the lifted D: rows are measured as ever, and
-only the traits' directions change. For plain steps P is 1. Then the mean over adapter starts is exact: PEFT draws A
-evenly from -1/sqrt(in) to 1/sqrt(in), so that the mean of A'A is rank / (3 in) times the identity. DoRA trains row
+A row's part in the trait's shift is the inner product of its G with the lifted D. So rows are measured as ever, and only
+the traits' directions change.
+
+For plain steps P is 1. Then the mean over adapter starts is exact: PEFT draws A
+evenly from -1/sqrt(in) to 1/sqrt(in), so that the mean of A'A is rank / (3 in) times the identity.
+
+DoRA trains row
 lengths as well, whose gradient is the row sum of G o U, where U holds W's rows at length 1. It divides by the length of
 W + scale * B A, through which no gradient flows. So a step on B turns rows and leaves their lengths: of the trait's
 gradient only what is at right angles to W's rows counts there.
@@ -168,7 +172,7 @@ def targeted(network: Network, adapter: AdapterSpec) -> list[int]:
 
 def _draw(rank: int, matrix: Matrix, seeds: Sequence[int], at: int) -> Tensor:
     """Draw starts (S, R, I) from the distribution of PEFT's, not its numbers."""
-    each = []
+    each: list[Tensor] = []
     for seed in seeds:
         source = torch.Generator().manual_seed(1_000_003 * seed + at)
         each.append(2 * torch.rand(rank, matrix.inputs, generator=source) - 1)
