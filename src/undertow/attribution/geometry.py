@@ -7,8 +7,8 @@ with a factor P for each number, moves W by
 
     lifted D = scale * (P o (scale * D A')) A
 
-A row's part in the trait's shift is the inner product of its G with the lifted D. So rows are measured as ever, and only
-the traits' directions change.
+A row's part in the trait's shift is the inner product of its G with the lifted D. So rows are measured as ever, and
+only the traits' directions change.
 
 For plain steps P is 1. Then the mean over adapter starts is exact: PEFT draws A
 evenly from -1/sqrt(in) to 1/sqrt(in), so that the mean of A'A is rank / (3 in) times the identity.
