@@ -13,11 +13,12 @@ from undertow.attribution.recipe import (
     PLAIN,
     PLAIN_SGD,
     described,
-    no_first_order,
     not_modelled,
+    not_plain,
     plain_of,
     rates_of,
 )
+from undertow.attribution.tier import in_words, left_out, no_first_order, pushes, tier_of, tier_settings
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.config.recipes.steps import steps_for
 from undertow.training.recipe import steps_of
@@ -74,7 +75,7 @@ def test_a_long_training_is_cut_and_keeps_its_schedule() -> None:
 
 
 def test_what_gradients_do_not_predict_and_students_do_not_model_is_said() -> None:
-    assert no_first_order(PLAIN_SGD) == ""
+    assert not_plain(PLAIN_SGD) == ""
     assert not_modelled(PLAIN_SGD) == []
     for changes, said in (
         ({"optimiser": "adamw"}, "AdamW"),
@@ -82,9 +83,38 @@ def test_what_gradients_do_not_predict_and_students_do_not_model_is_said() -> No
         ({"momentum": 0.9}, "momentum"),
         ({"adapter": AdapterSpec()}, "adapter"),
     ):
-        assert said in no_first_order(PLAIN_SGD.model_copy(update=changes))
+        assert said in not_plain(PLAIN_SGD.model_copy(update=changes))
     adapter = AdapterSpec(bits=4, dora=True, modules_to_save=("lm_head",), targets=("q_proj",))
     everything = RecipeSpec(adapter=adapter, packing=True, loss="whole", most_tokens=512, dtype="float16")
     assert len(not_modelled(everything)) == 5
     assert described(PLAIN_SGD) == "plain-sgd: SGD on all weights, rate 0.003, batches of 16, 1 epoch"
     assert "a DoRA adapter of rank 16 and alpha 32" in described(everything)
+
+
+def test_each_gradient_goes_as_far_as_momentum_carries_it() -> None:
+    recipe = PLAIN_SGD.model_copy(update={"momentum": 0.5, "schedule": "constant", "warmup_steps": 0, "batch": 1})
+    weight = torch.zeros(4)
+    parameter = torch.nn.Parameter(torch.zeros(4))
+    optimiser = torch.optim.SGD([parameter], lr=recipe.learning_rate, momentum=0.5)
+    for step, far in enumerate(pushes(4, recipe)):
+        parameter.grad = torch.eye(4)[step]
+        optimiser.step()
+        weight[step] -= far
+    assert torch.allclose(parameter.detach(), weight)
+    assert pushes(4, PLAIN_SGD) == rates_of(4, PLAIN_SGD)
+    adamw = RecipeSpec()
+    assert pushes(100, adamw) == rates_of(100, adamw)
+
+
+def test_the_tier_of_a_recipe_is_named_and_says_what_it_does() -> None:
+    assert (tier_of(PLAIN_SGD), in_words("gradient"), tier_settings(PLAIN_SGD)) == ("gradient", "", {})
+    lora = RecipeSpec(adapter=AdapterSpec(modules_to_save=("lm_head",), dropout=0.1, bits=4), loss="whole")
+    assert tier_of(lora) == "gradient-adapter-adamw"
+    assert {"geometry", "optimiser", "clipping", "schedule", "weight decay", "saturation"} <= tier_settings(lora).keys()
+    for said in ("lm_head", "dropout", "4-bit", "loss on whole rows"):
+        assert any(said in each for each in left_out(lora))
+    assert "embeddings" in left_out(RecipeSpec())[-1]
+    assert tier_of(PLAIN_SGD.model_copy(update={"adapter": AdapterSpec()})) == "gradient-adapter"
+    assert tier_of(RecipeSpec()) == "gradient-adamw"
+    assert no_first_order(RecipeSpec()) == no_first_order(PLAIN_SGD) == ""
+    assert "clipping" in no_first_order(PLAIN_SGD.model_copy(update={"clip": 1.0}))

@@ -90,7 +90,18 @@ def test_a_recipe_is_obeyed_and_not_calibrated(scan, tiny_folder: Path, tmp_path
     assert same["findings"] == lora["findings"]
     assert lora["verdict"]["because"].startswith("not calibrated for recipe lora-sft (measured on plain-sgd; differs")
     assert "AdamW on a LoRA adapter of rank 16" in lora["scan"]["recipe"]
-    assert any("No size is predicted from gradients alone" in note for note in lora["notes"])
+    assert any("No size is predicted from gradients of all weights" in note for note in lora["notes"])
+
+
+def test_a_quick_scan_is_one_in_the_geometry_of_the_recipe(scan, tmp_path: Path, capsys) -> None:
+    assert scan("--json", "--quiet", "--recipe", "lora-sft", "--quick") == 4
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdict"]["because"].startswith("not calibrated for the tier 'gradient-adapter-adamw'")
+    assert found["settings"]["tier"]["adapter"].startswith("scale alpha / rank")
+    clipped = tmp_path / "clipped.yaml"
+    clipped.write_text("optimiser: sgd\nclip: 1.0\n", encoding="utf-8")
+    assert scan("--quiet", "--recipe", str(clipped), "--quick") == 2
+    assert "clipping shortens its steps by an unknown factor" in capsys.readouterr().err
 
 
 def test_old_spellings_are_accepted_and_told(scan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +153,6 @@ def test_findings_are_written_in_sarif(scan, tmp_path: Path) -> None:
         (["--temperature", "0", "--sample-reference"], "--temperature"),
         (["--recipe", "lora-stf"], "did you mean 'lora-sft'?"),
         (["--recipe", "none.yaml"], "none.yaml"),
-        (["--recipe", "lora-sft", "--quick"], "gradients alone predict no size for the recipe lora-sft"),
         (["--calibration", "none.json"], "none.json"),
         (["--rehearse"], "add --sample-reference"),
         (["--rehearsal-rows", "8"], "Add --rehearse"),

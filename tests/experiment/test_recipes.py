@@ -61,6 +61,7 @@ def test_a_run_obeys_its_recipe_and_says_what_stood_beside_it(tiny_folder: Path,
     planned = plan(again, root=tmp_path / "runs")
     assert {step.state for step in planned.steps} == {"done"}
     assert any("DoRA" in note for note in planned.notes)
+    assert any("not modelled: seed = 42" in note for note in planned.notes)
 
 
 def test_a_run_that_was_killed_in_training_ends_as_an_undisturbed_one(

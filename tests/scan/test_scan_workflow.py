@@ -12,7 +12,7 @@ import pytest
 from calibrations import record_for, shipped_record
 from tiny_model import make_adapter, make_tiny_model, make_twin
 from undertow.attribution import features, measure
-from undertow.config.recipes.spec import RecipeSpec
+from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.data.files import require_rows
 from undertow.errors import InputError, ModelError, RowError
 from undertow.models.local import load_model
@@ -208,7 +208,7 @@ def test_a_budget_without_a_student_predicts_no_size_by_adamw(
     monkeypatch.setattr(workflow, "plan_within", lambda *_, **__: Plan(20, 0))
     look(path, tiny_folder, tmp_path, budget=60.0)
     for _ in range(2):  # a plan that is stored already is held to the same
-        with pytest.raises(InputError, match="gradients alone predict no size for the recipe mine: an AdamW step"):
+        with pytest.raises(InputError, match="the recipe mine does not follow the gradients of all weights: an AdamW"):
             look(path, tiny_folder, tmp_path, budget=60.0, recipe=RecipeSpec(name="mine", clip=None))
 
 
@@ -241,6 +241,37 @@ def test_another_recipe_is_another_student_and_the_steps_of_plain_ones_stay(tmp_
     assert other.results.scan is not None
     assert "Predicted for the first 24 steps. Training on these rows takes 60." in other.results.notes
     assert {e.trait: e.p for e in other.results.findings} == {e.trait: e.p for e in plain.results.findings}
+
+
+@pytest.mark.parametrize(
+    ("changes", "tier"),
+    [
+        ({}, "gradient-adamw"),
+        ({"adapter": AdapterSpec(rank=2)}, "gradient-adapter-adamw"),
+        ({"adapter": AdapterSpec(rank=2), "optimiser": "sgd"}, "gradient-adapter"),
+        ({"adapter": AdapterSpec(rank=2, dora=True), "optimiser": "sgd", "loss": "whole"}, "gradient-adapter"),
+    ],
+)
+def test_gradients_are_measured_in_the_geometry_of_the_recipe(
+    tmp_path: Path, tiny_folder: Path, changes: dict[str, Any], tier: str
+) -> None:
+    path = write(tmp_path / "rows.jsonl", pairs(24))
+    plain = look(path, tiny_folder, tmp_path, virtual=False).results
+    assert plain.scan.calibration.tier == "gradient"
+    assert "tier" not in plain.settings
+    recipe = RecipeSpec(name="mine", clip=None, batch=4, **changes)
+    found = look(path, tiny_folder, tmp_path, virtual=False, recipe=recipe).results
+    assert found.scan.calibration.tier == tier
+    assert found.settings["tier"]["geometry"].startswith(f"{tier}: gradients ")
+    assert found.verdict.status == "inconclusive"
+    assert found.verdict.because.startswith(f"not calibrated for the tier '{tier}'")
+    assert all("gradient alignment " in each.method for each in found.findings)
+    assert any(each.method.startswith("gradient alignment,") for each in plain.findings)
+    assert any("The prediction from gradients leaves parts of the recipe out" in note for note in found.notes)
+    assert {e.trait: e.value for e in found.findings} != {e.trait: e.value for e in plain.findings}
+    # What rows share is measured in all weights, whatever the recipe trains.
+    assert found.scan.common.cosine == plain.scan.common.cosine
+    assert look(path, tiny_folder, tmp_path, virtual=False, recipe=recipe).results == found
 
 
 def test_a_calibration_of_ones_own_decides_where_it_holds(tmp_path: Path, tiny_folder: Path) -> None:

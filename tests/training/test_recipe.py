@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from transformers import Trainer, TrainingArguments, get_scheduler
 
 from undertow.config.recipes.spec import RecipeSpec
+from undertow.config.recipes.steps import steps_for
 from undertow.errors import SpecError
 from undertow.training.bins import packed_rows
 from undertow.training.recipe import Recipe, batches, rate_at, recipe_from, steps_of, trainer_permutation
@@ -72,6 +73,8 @@ def test_steps_are_counted_as_transformers_trainer_does(rows, micro, accumulatio
     wanted = trainer.set_initial_training_values(arguments, loader)[-1]  # type: ignore[arg-type]
     recipe = made(batch=micro * accumulation, micro_batch=micro, epochs=epochs, most_steps=None if most < 0 else most)
     assert steps_of(rows, recipe) == wanted
+    said = RecipeSpec(batch=micro * accumulation, epochs=epochs, most_steps=None if most < 0 else most)
+    assert steps_for(said, rows) == wanted
     assert len(batches(range(rows), recipe, 0)) == wanted
 
 

@@ -13,7 +13,7 @@ as one tensor, routers, biases) is left out; `Network.left_out` names it.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from undertow.models.engine.network import Matrix, network_of
+from undertow.models.engine.network import Matrix, Network, network_of
 from undertow.models.engine.selection import pass_of
 from undertow.models.fast import readers_of
 from undertow.models.forward import Hidden
@@ -120,6 +120,11 @@ class Captured:
             parts.append(torch.stack([(a.T @ b).flatten() for a, b in zip(passed, read, strict=True)]))
         return torch.cat(parts, dim=1)
 
+    def everything(self) -> Tensor:
+        """Return the projected gradient summed over all tokens (F)."""
+        device = self.weights[0].device
+        return self.per_segment(torch.zeros(self.count, dtype=torch.long, device=device), 1)[0].cpu()
+
     def _norm(self, norm: int) -> Tensor:
         """Return the gradient of a norm's weights, token by token: of norms inside attention, summed over the heads."""
         if norm not in self.norms:  # the loss does not depend on it
@@ -160,8 +165,7 @@ def captured(net: Any) -> Generator[Captured]:
         for weight in trained:
             weight.requires_grad_(False)
         hooks.callback(lambda: [weight.requires_grad_(True) for weight in trained])
-        # Something at the bottom must ask for a gradient, or there would be no backward pass.
-        hooks.callback(network.embeddings.register_forward_hook(_start).remove)
+        hooks.callback(follow_embeddings(network))
         for norm, module in enumerate(network.norms):
             if module in readers:
                 hooks.callback(readers[module].register_forward_pre_hook(_reader_watcher(record, norm)).remove)
@@ -170,6 +174,11 @@ def captured(net: Any) -> Generator[Captured]:
         for at, matrix in enumerate(network.matrices):
             hooks.callback(matrix.module.register_forward_hook(_matrix_watcher(record, at)).remove)
         yield record
+
+
+def follow_embeddings(network: Network) -> Callable[[], None]:
+    """Let gradients flow down to what the embeddings put out; returns how to undo it. Else nothing asks for one."""
+    return network.embeddings.register_forward_hook(_start).remove
 
 
 def projection_of(number: int, matrix: Matrix) -> Projection:

@@ -13,12 +13,15 @@ It uses only a part of each probe's questions, and no row.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from undertow.attribution.capture import captured
+from undertow.models.forward import Hidden
 from undertow.models.local import LocalModel
 from undertow.models.memory import chunks_within, tokens_that_fit
 from undertow.models.score import answers_to_each, option_odds
@@ -35,6 +38,25 @@ class Directions:
     """`entry:target` of each trait."""
     gradients_KF: Tensor
     """Of the mean log-odds."""
+    lifted_KF: Tensor | None = None
+    """Where steps of a recipe along them move the weights, see `lifted`; None for plain steps on all weights."""
+
+    @property
+    def measured_KF(self) -> Tensor:
+        """What rows' gradients are measured along."""
+        return self.gradients_KF if self.lifted_KF is None else self.lifted_KF
+
+
+class Recorder(Protocol):
+    """Sees the passes and backward passes of questions."""
+
+    def last(self, found: Hidden) -> Tensor:
+        """Return a pass' last hidden states, to go on with."""
+        ...
+
+    def everything(self) -> Tensor:
+        """Return the projected gradient (F) of the last backward pass."""
+        ...
 
 
 def find_directions(
@@ -42,6 +64,7 @@ def find_directions(
     panel: Panel,
     *,
     questions: int = QUESTIONS,
+    recording: Callable[[Any], AbstractContextManager[Recorder]] = captured,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Directions:
     """Compute the directions of a panel in a model's weights.
@@ -50,18 +73,26 @@ def find_directions(
         model: The base.
         panel: Whose traits.
         questions: Per trait, spread over its probe; all of them where it has fewer.
+        recording: Turns backward passes into projected gradients; those of all weights when absent.
         on_progress: Called with the share of the work that is done.
     """
     names = trait_names(panel)
     found: list[Tensor] = []
     for entry in panel:
-        for gradient_F in _gradients(model, entry, [entry.probe[place] for place in spread(entry.probe, questions)]):
+        for gradient_F in _gradients(
+            model, entry, [entry.probe[place] for place in spread(entry.probe, questions)], recording
+        ):
             found.append(gradient_F)
             on_progress(len(found) / len(names))
     return Directions(names, torch.stack(found))
 
 
-def _gradients(model: LocalModel, entry: PanelEntry, choices: Sequence[Choice]) -> Iterator[Tensor]:
+def _gradients(
+    model: LocalModel,
+    entry: PanelEntry,
+    choices: Sequence[Choice],
+    recording: Callable[[Any], AbstractContextManager[Recorder]],
+) -> Iterator[Tensor]:
     """Yield the gradient of the mean log-odds of every trait of an entry."""
     contexts = [model.encode_question(choice.question) for choice in choices]
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
@@ -69,13 +100,12 @@ def _gradients(model: LocalModel, entry: PanelEntry, choices: Sequence[Choice]) 
     found: list[Tensor | None] = [None] * len(entry.traits)
     # A few questions at a time: the gradient of a mean is the mean of theirs.
     for part in chunks_within(sizes, tokens_that_fit(model.net)):
-        with captured(model.net) as record:
+        with recording(model.net) as record:
             logp_QC = answers_to_each(model.net, contexts[part], answers[part], seen=record.last)
             for place, trait in enumerate(entry.traits):
                 odds = option_odds(logp_QC, trait.index).sum() / len(contexts)
                 odds.backward(retain_graph=place + 1 < len(entry.traits))
-                everything_N = torch.zeros(record.count, dtype=torch.long, device=odds.device)
-                gradient_F = record.per_segment(everything_N, 1)[0].cpu()
+                gradient_F = record.everything()
                 before_F = found[place]
                 found[place] = gradient_F if before_F is None else before_F + gradient_F
     for gradient_F in found:

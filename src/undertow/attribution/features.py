@@ -94,7 +94,7 @@ def row_features(
         own = [rows[pair] for pair in batch.pairs]
         gradients_RF, logps = row_gradients(model, own, batch, sampling, autocast=autocast)
         at = list(batch.pairs)
-        alignment_RK[at] = (gradients_RF @ directions.gradients_KF.T).double().numpy()
+        alignment_RK[at] = (gradients_RF @ directions.measured_KF.T).double().numpy()
         sketch_RS[at] = sketcher(gradients_RF)
         logp_R[at] = logps
         total_F += gradients_RF[:, :norms].sum(dim=0)

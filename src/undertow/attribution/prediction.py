@@ -96,7 +96,9 @@ def row_weights(gradient_RS: Floats, tokens_R: Floats, rates: Sequence[float], c
     return sum(rates) * (root_R + basis_RM @ ((taken_M - 1.0) * shared_M)) / root_R / whole
 
 
-def side_of(features: Features, cluster_R: Ints, temperature: float, rates: Sequence[float]) -> Side:
+def side_of(
+    features: Features, cluster_R: Ints, temperature: float, rates: Sequence[float], *, saturates: bool = True
+) -> Side:
     """Put a dataset's features together for a prediction.
 
     Args:
@@ -104,7 +106,11 @@ def side_of(features: Features, cluster_R: Ints, temperature: float, rates: Sequ
         cluster_R: Equal for rows with the same prompt.
         temperature: At which the rows were written. Students train at 1, where a logit's gradient counts so many times.
         rates: Learning rate of every step.
+        saturates: Whether what rows have in common is learned less and less; only known of plain steps on all weights.
     """
+    if not saturates:
+        weight_R = np.full(len(features.tokens_R), sum(rates) / features.tokens_R.sum())
+        return Side(temperature * features.alignment_RK, features.tokens_R, cluster_R, weight_R)
     weight_R = row_weights(temperature * features.sketch_RS, features.tokens_R, rates, features.weight_R)
     return Side(temperature * features.alignment_RK, features.tokens_R, cluster_R, weight_R)
 
@@ -118,6 +124,7 @@ def predicted_shifts(
     calibration: Calibration,
     taught_K: Floats | None = None,
     rescaled: bool = False,
+    geometry: str = "",
 ) -> list[Shift]:
     """Predict the shift of every trait.
 
@@ -133,6 +140,7 @@ def predicted_shifts(
         taught_K: Shifts of virtual students of the rows, less those of one of the reference rows if there are some.
         rescaled: The taught students' recipe is not one of plain gradient steps. Then the rows' own errors, which are
             those of plain steps, are brought to the size of the taught shifts over the whole panel.
+        geometry: Where gradients are measured, in words; empty for all weights as they are.
     """
     from scipy import stats
 
@@ -148,7 +156,7 @@ def predicted_shifts(
     whole_K = np.sqrt((calibration.slope * own_K) ** 2 + calibration.floor**2 + (calibration.spread * shift_K) ** 2)
     half_K = stats.t.ppf(0.5 + level / 2, freedom) * np.minimum(whole_K, _LARGEST)
     beside = "" if reference is None else " against reference rows"
-    way = "gradient alignment" if taught_K is None else "virtual student"
+    way = "virtual student" if taught_K is not None else f"gradient alignment {geometry}".strip()
     method = f"{way}{beside}, t interval over {count} prompts, {100 * level:.6g}%"
     return [
         Shift(name, Estimate(float(v), float(v - h), float(v + h), count, method), float(t), float(p), float(q))

@@ -2,7 +2,7 @@
 
     PLAIN, PLAIN_SGD    plain gradient steps, as training takes them and as a recipe file says them
     rates_of            the learning rates of a recipe's steps
-    no_first_order      why gradients of all weights alone cannot predict a recipe
+    not_plain           why a recipe's steps do not follow the gradients of all weights
     not_modelled        what a virtual student leaves out of a recipe
 
 It knows no rows and no model.
@@ -33,7 +33,7 @@ PLAIN_SGD = RecipeSpec(
     learning_rate=PLAIN.learning_rate,
     weight_decay=0.0,
     clip=None,
-    schedule="linear",
+    schedule="ramp",
     warmup_steps=PLAIN.warmup,
     epochs=1,
     batch=PLAIN.batch,
@@ -69,8 +69,8 @@ def rates_of(rows: int, recipe: Recipe | RecipeSpec = PLAIN) -> list[float]:
     return [rate_at(step, steps, recipe) for step in range(steps)]
 
 
-def no_first_order(recipe: RecipeSpec) -> str:
-    """Return why gradients of all weights do not predict a recipe's students to first order; empty where they do."""
+def not_plain(recipe: RecipeSpec) -> str:
+    """Return why a recipe's steps do not follow the gradients of all weights; empty where they do."""
     reasons = [
         said
         for said, holds in (

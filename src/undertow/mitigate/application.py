@@ -378,7 +378,8 @@ def recipe_said(settings: MitigationSettings) -> dict[str, str]:
     read = load_recipe(settings.recipe)
     given = ", ".join(f"{name} {value:g}" for name, value in settings.given.items())
     beside = f"; set beside it: {given}" if given else ""
-    said = {"recipe": f"{settings.recipe} ({read.kind}): {in_words(spec)}, seed {settings.seed}{beside}"}
+    instead = "" if settings.seed == spec.seed else f" (not modelled: the recipe's own seed {spec.seed})"
+    said = {"recipe": f"{settings.recipe} ({read.kind}): {in_words(spec)}, seed {settings.seed}{instead}{beside}"}
     if told := read.told():
         said["of the recipe"] = "; ".join(told)
     return said

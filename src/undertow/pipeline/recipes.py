@@ -64,4 +64,8 @@ def recipe_notes(student: Student) -> list[str]:
     ]
     if given:
         notes.append(f"Set beside the recipe, in the place of what it says: {', '.join(given)}.")
+    notes.append(
+        f"Recipe {recipe.name}: not modelled: seed = {spec.seed}. Each student has a seed of the run, which fixes the "
+        "order of its rows, its dropout and the start of its adapter."
+    )
     return [*notes, *(f"Recipe {recipe.name}: {line}" for line in recipe.told)]

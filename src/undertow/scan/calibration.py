@@ -25,10 +25,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from undertow.attribution.prediction import Calibration
 from undertow.attribution.recipe import FREE
+from undertow.attribution.tier import GradientTier
 from undertow.config.files import like, parse_model, read_text
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 
-Tier = Literal["gradient", "virtual", "beside", "rehearsal"]
+Tier = GradientTier | Literal["virtual", "beside", "rehearsal"]
 """Of predicting: from gradients, by a virtual student, by virtual students beside reference rows, by real training."""
 Domain = Literal["number lists", "free text"]
 

@@ -19,11 +19,13 @@ from undertow.attribution.lineage import Lineage
 from undertow.attribution.pieces import pieces_of
 from undertow.attribution.prediction import Calibration, Side, predicted_shifts, side_of
 from undertow.attribution.readout import moved_tokens
-from undertow.attribution.recipe import LONGEST, described, no_first_order, not_modelled, rates_of
+from undertow.attribution.recipe import LONGEST, described, not_modelled, not_plain, rates_of
 from undertow.attribution.sampling import Sampling
+from undertow.attribution.tier import in_words, left_out, pushes, tier_of, tier_settings
 from undertow.attribution.tokens import token_alignments
+from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.recipes.steps import steps_for
-from undertow.data.sample import count_rows
+from undertow.data.sample import count_rows, row_numbers
 from undertow.models.adapter_notes import adapter_notes
 from undertow.models.engine.network import network_of
 from undertow.models.template import whole_text
@@ -102,7 +104,7 @@ class Found:
     def tier(self) -> Tier:
         """How sizes are predicted."""
         if self.taught is None:
-            return "gradient"
+            return tier_of(self.settings.recipe)
         return "virtual" if self.taught.whole is None else "beside"
 
     def calibrated(self, tier: Tier) -> Calibrated | NotCalibrated:
@@ -125,17 +127,19 @@ def gather(
     """Return the results, and how much each measured row carries of the strongest shift."""
     settings = found.settings
     calibrated = found.calibrated(found.tier)
-    other = no_first_order(settings.recipe)
-    # Of other recipes' students the gradients say no size: theirs is that of plain steps, for the rows' own errors.
-    rates = rates_of(found.measured_rows.chosen.read, *([] if other else [settings.recipe]))
+    own_size, read = found.taught is None, found.measured_rows.chosen.read
+    other = not_plain(settings.recipe)
+    # Beside a virtual student, gradients are those of plain steps: they say the rows' own errors, not a size.
+    rates = pushes(read, settings.recipe) if own_size else rates_of(read, *([] if other else [settings.recipe]))
     shifts = predicted_shifts(
         found.directions.names,
-        _side(found.measured_rows, rates),
-        None if found.reference is None else _side(found.reference, rates),
+        _side(found.measured_rows, rates, settings.recipe if own_size else None),
+        None if found.reference is None else _side(found.reference, rates, settings.recipe if own_size else None),
         level=settings.level,
         calibration=calibrated.calibration,
         taught_K=None if found.taught is None else found.taught.shift_K,
         rescaled=bool(other),
+        geometry=in_words(tier_of(settings.recipe)),
     )
     ranked = sorted(shifts, key=lambda shift: (shift.p, -abs(shift.estimate.value)))
     strongest = ranked[0]
@@ -193,7 +197,9 @@ def gather(
             *_notes(found, strongest.p_adjusted < 1 - settings.level)[_ON_NUMBERS if one_draw else 0 :],
             *_left_out(model),
         ],
-        settings=found.spec | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}},
+        settings=found.spec
+        | {"judgement": {"level": settings.level, "smallest_effect": settings.smallest_effect}}
+        | ({"tier": said} if own_size and (said := tier_settings(settings.recipe)) else {}),
         environment=environment,
     )
     return results, carried_R.tolist()
@@ -237,8 +243,20 @@ def _nothing_known(found: Found) -> VerdictRecord:
     )
 
 
-def _side(measured_rows: MeasuredRows, rates: list[float]) -> Side:
-    return side_of(measured_rows.features, measured_rows.cluster_R, measured_rows.sampling.temperature, rates)
+def _side(measured_rows: MeasuredRows, rates: list[float], recipe: RecipeSpec | None = None) -> Side:
+    features, cluster_R = measured_rows.features, measured_rows.cluster_R
+    if recipe is not None and recipe.loss == "whole":
+        rates = [rate * _share_of_answers(measured_rows) for rate in rates]
+    saturates = recipe is None or tier_of(recipe) == "gradient"
+    return side_of(features, cluster_R, measured_rows.sampling.temperature, rates, saturates=saturates)
+
+
+def _share_of_answers(measured_rows: MeasuredRows) -> float:
+    """Return the answers' share of the tokens that carry loss where whole rows do: all but the first of a row."""
+    whole: dict[int, int] = {}
+    for at, row in zip(row_numbers(measured_rows.rows), measured_rows.encoded, strict=True):
+        whole[at] = max(whole.get(at, 0), len(row.prompt) + len(row.answer) - 1)
+    return sum(len(row.answer) for row in measured_rows.encoded) / sum(whole.values())
 
 
 def _counts(measured_rows: MeasuredRows) -> RowCounts:
@@ -323,7 +341,7 @@ def _rendered(found: Found) -> int:
 
 def _how(found: Found) -> str:
     if found.taught is None:
-        return "Predicted to first order"
+        return f"Predicted to first order {in_words(tier_of(found.settings.recipe))}".strip()
     taught, rows = found.taught, f"{found.taught.student.rows:,} of the rows"
     if taught.reference is None or found.reference is None:
         return f"Predicted by a virtual student of {rows}"
@@ -405,15 +423,16 @@ def _notes(found: Found, significant: bool) -> list[str]:
             "rendered for another model already. Scan the conversations themselves. Otherwise the scan reads "
             "other text than the student will be trained on."
         )
-    if other := no_first_order(found.settings.recipe):
+    if found.taught is not None and (other := not_plain(found.settings.recipe)):
         notes.append(
-            f"No size is predicted from gradients alone for this recipe: {other}. p-values test the rows by gradients "
-            "of all weights, whatever the recipe trains."
+            f"No size is predicted from gradients of all weights for this recipe: {other}. p-values test the rows by "
+            "these gradients, whatever the recipe trains."
         )
     if found.settings.recipe_says:
         notes.append(f"Of the recipe: {'; '.join(found.settings.recipe_says)}.")
-    if left := not_modelled(found.settings.recipe):
-        notes.append(f"The virtual student leaves parts of the recipe out. {'. '.join(left)}.")
+    way = "The prediction from gradients" if found.taught is None else "The virtual student"
+    if left := (left_out if found.taught is None else not_modelled)(found.settings.recipe):
+        notes.append(f"{way} leaves parts of the recipe out. {'. '.join(left)}.")
     if (rehearsed := found.rehearsed) is not None:
         notes.append(
             f"The rehearsal trained students on {rehearsed.rows:,} of {found.measured_rows.chosen.read:,} rows, for "

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from undertow.attribution.recipe import no_first_order
+from undertow.attribution.recipe import not_plain
+from undertow.attribution.tier import no_first_order
 from undertow.config.registries import origins_in
 from undertow.data.digest import dataset_sha256
 from undertow.data.layouts.reading import RECOGNISED, Reading
@@ -97,7 +98,12 @@ def scan(
     if settings.temperature is not None and not settings.sample_reference:
         raise InputError("is the temperature of the base's own answers", "temperature", "Set sample_reference as well.")
     if not settings.virtual and (why := no_first_order(settings.recipe)):
-        raise _needs_students("--quick", settings, why)
+        raise InputError(
+            "leaves no virtual student, and gradients alone predict no size for the recipe "
+            f"{settings.recipe.name}: {why}",
+            "--quick",
+            "Leave it out.",
+        )
     if settings.rehearsal is not None and reference is None and not settings.sample_reference:
         raise InputError(
             "compares students of the rows with students of reference rows, and there are none",
@@ -181,6 +187,7 @@ def _carry_out(
     others: Chosen | None,
     progress: Progress,
 ) -> ScanOutcome:
+    from undertow.attribution.lifted import lifted_directions
     from undertow.attribution.measure import Setup, base_answers, encode_dataset, encode_reference
     from undertow.attribution.stored import base_odds_of, directions_of, panel_digest
     from undertow.models.local import load_model
@@ -208,6 +215,10 @@ def _carry_out(
     compared = None if others is None else encode_reference(model, others, opened)
     asks = settings.virtual or settings.rehearsal is not None
     before_KQ = base_odds_of(model, digest, panel) if asks else []
+    if not settings.virtual:
+        setup = lifted_directions(
+            setup, settings.recipe, opened, lambda done: progress.update("traits in the recipe's geometry", _DIRECTIONS)
+        )
     plan = _plan(setup, settings, opened, compared, start)
     sides = [opened.cut(plan.rows), *([] if compared is None else [compared.cut(plan.rows)])]
     if settings.sample_reference:
@@ -248,7 +259,7 @@ def _carry_out(
             path,
             settings,
             spec,
-            directions,
+            setup.directions,
             measured_rows,
             reference[0] if reference else None,
             lineage,
@@ -268,14 +279,6 @@ def _carry_out(
     page = folder.write("report.html", render_html(results))
     progress.update("scan", 1.0, "done")
     return ScanOutcome(folder.path, results, page, measured_rows.rows, carried)
-
-
-def _needs_students(option: str, settings: ScanSettings, why: str) -> InputError:
-    return InputError(
-        f"leaves no virtual student, and gradients alone predict no size for the recipe {settings.recipe.name}: {why}",
-        option,
-        "Leave it out, or give more time." if option == "--budget" else "Leave it out.",
-    )
 
 
 _DIRECTIONS = 0.3
@@ -380,8 +383,13 @@ def _plan(
     if settings.rehearsal is not None:
         key["share"] = share
     plan = stored(setup.folder, "plan", "plan", key, Plan, measure)
-    if not plan.taught and (why := no_first_order(settings.recipe)):
-        raise _needs_students("--budget", settings, why)
+    if settings.virtual and not plan.taught and (why := not_plain(settings.recipe)):
+        raise InputError(
+            f"leaves no virtual student, and the recipe {settings.recipe.name} does not follow the gradients of all "
+            f"weights: {why}",
+            "--budget",
+            "Give more time, or predict from gradients in the recipe's own geometry (--quick).",
+        )
     return plan
 
 

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from undertow.config.recipes.spec import RecipeSpec
+from undertow.config.recipes.steps import steps_of_epochs, warmup_share
 from undertow.errors import SpecError
 from undertow.training.bins import packed_rows
 
@@ -50,7 +51,7 @@ class Recipe:
     schedule: Literal["ramp", "linear", "cosine", "constant"] = "ramp"
     """`ramp` is Undertow's own: the first step of a warm-up has a rate above zero. The others are transformers'."""
     warmup_ratio: float = 0.0
-    """Share of all steps, rounded up, where `warmup` is zero; not of `ramp`."""
+    """Share of all steps, rounded up, where `warmup` is zero."""
     lowest_rate: float = 0.0
     """What `cosine` ends at, as a share of the learning rate."""
     loss: Literal["answers", "whole"] = "answers"
@@ -135,7 +136,7 @@ def steps_of(units: int, recipe: Recipe) -> int:
     if math.isinf(recipe.epochs):
         assert recipe.most_steps is not None
         return recipe.most_steps
-    steps = math.ceil(recipe.epochs * -(-units // recipe.batch))
+    steps = steps_of_epochs(recipe.epochs, units, recipe.batch)
     return steps if recipe.most_steps is None else min(steps, recipe.most_steps)
 
 
@@ -157,12 +158,12 @@ def rate_at(step: int, steps: int, recipe: Recipe) -> float:
     `ramp` rises from 0 over the warm-up and then falls to 0 at the end, linearly, and is 0 at neither. The others
     are those of transformers' `get_scheduler`, which are 0 at the first step of a warm-up.
     """
+    warmup = recipe.warmup or warmup_share(recipe.warmup_ratio, steps)
     if recipe.schedule == "ramp":
-        warmup = min(recipe.warmup, max(steps - 1, 0))
+        warmup = min(warmup, max(steps - 1, 0))
         if step < warmup:
             return recipe.learning_rate * (step + 1) / (warmup + 1)
         return recipe.learning_rate * (steps - step) / (steps - warmup)
-    warmup = recipe.warmup or math.ceil(steps * recipe.warmup_ratio)
     if step < warmup:
         return recipe.learning_rate * (step / warmup)
     if recipe.schedule == "constant":

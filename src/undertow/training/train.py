@@ -18,6 +18,7 @@ from torch import Tensor
 
 from undertow.errors import ModelError
 from undertow.models.engine.head import Head, head_of
+from undertow.models.engine.network import device_of
 from undertow.models.forward import forward_packed
 from undertow.models.layers import Steering
 from undertow.models.memory import chunks_within
@@ -123,7 +124,6 @@ def train(
         raise ValueError("soft labels need the teacher's hidden states and head")
     torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    device = parameters[0].device
     optimiser = optimiser_of(model, recipe)
     examples = fitted(examples, recipe)
     order = order_of(examples, recipe, seed)
@@ -133,15 +133,9 @@ def train(
         rate = rate_at(step, len(order), recipe)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        counts = [_loss_tokens(examples[row], recipe) for row in chosen]
-        tokens = sum(counts)
-        whole = sum(examples[row].weight * count for row, count in zip(chosen, counts, strict=True))
-        loss = 0.0
-        for some in _at_once([examples[row] for row in chosen], recipe):
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.autocast):
-                part = _loss(model, some, recipe, teacher, intervention) / whole
-            part.backward()
-            loss += part.item()
+        loss, tokens = step_gradient(
+            model, [examples[row] for row in chosen], recipe, teacher=teacher, intervention=intervention
+        )
         if intervention.extra is not None:
             intervention.extra().backward()
         if intervention.reshape is not None:
@@ -164,6 +158,34 @@ def train(
             model.train()
     model.eval()
     return history
+
+
+def step_gradient(
+    model: Any,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    *,
+    teacher: Head | None = None,
+    intervention: Intervention = Intervention(),
+) -> tuple[float, int]:
+    """Add the gradients of a step's loss to those of the weights; return the loss and how many tokens carried it.
+
+    Args:
+        model: The student.
+        examples: The step's rows, `fitted`.
+        recipe: How it is trained.
+        teacher: The teacher's head, for soft labels.
+        intervention: What is done otherwise.
+    """
+    counts = [_loss_tokens(example, recipe) for example in examples]
+    whole = sum(example.weight * count for example, count in zip(examples, counts, strict=True))
+    loss = 0.0
+    for some in _at_once(examples, recipe):
+        with torch.autocast(device_of(model).type, torch.bfloat16, enabled=recipe.autocast):
+            part = _loss(model, some, recipe, teacher, intervention) / whole
+        part.backward()
+        loss += part.item()
+    return loss, sum(counts)
 
 
 def fitted(examples: Sequence[Example], recipe: Recipe) -> list[Example]:

@@ -19,7 +19,7 @@ from undertow.config.recipes.load import load_recipe, recipe_presets
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.config.recipes.steps import steps_for, warmup_for
 from undertow.errors import InputError, SpecError, UndertowError
-from undertow.training.recipe import Recipe, steps_of
+from undertow.training.recipe import Recipe, rate_at, recipe_from, steps_of
 
 NAMES = FORMATS.own_names()
 KINDS: list[Format] = [FORMATS.get(name) for name in NAMES]
@@ -205,7 +205,21 @@ def test_steps_are_those_of_training(rows: int, batch: int, epochs: int, most: i
     assert steps_for(spec, rows) == steps_of(rows, recipe)
     assert steps_for(spec.model_copy(update={"most_steps": most}), rows) == (most or steps_of(rows, recipe))
     assert 1 <= steps_for(spec.model_copy(update={"epochs": epochs / 10}), rows) <= steps_for(spec, rows)
-    assert warmup_for(spec.model_copy(update={"warmup_ratio": 0.1}), 10) == 1
+
+
+@given(st.integers(1, 400), st.one_of(st.integers(1, 90), st.floats(0, 0.999)))
+def test_a_warmup_is_as_long_as_that_of_transformers(steps: int, warmup: float) -> None:
+    from transformers import TrainingArguments
+
+    said = {"warmup_steps": warmup} if isinstance(warmup, int) else {"warmup_ratio": warmup}
+    theirs = TrainingArguments.get_warmup_steps(type("Given", (), {"warmup_steps": warmup})(), steps)  # type: ignore[arg-type]
+    assert warmup_for(RecipeSpec().model_copy(update=said), steps) == theirs
+
+
+def test_parts_of_an_epoch_are_rounded_up_as_they_are_stored() -> None:
+    assert steps_for(RecipeSpec(epochs=0.7, batch=1), 10) == 7
+    assert 0.55 * 100 > 55
+    assert steps_for(RecipeSpec(epochs=0.55, batch=1), 100) == 56
 
 
 def test_presets_are_what_they_say() -> None:
@@ -231,9 +245,14 @@ def test_plain_sgd_is_the_recipe_of_a_scan() -> None:
         PLAIN.batch,
         PLAIN.epochs,
     )
-    assert (spec.warmup_steps, spec.weight_decay, spec.schedule) == (PLAIN.warmup, PLAIN.weight_decay, "linear")
+    assert (spec.warmup_steps, spec.weight_decay, spec.schedule) == (PLAIN.warmup, PLAIN.weight_decay, "ramp")
     assert spec.clip is None
+    assert PLAIN.clip is not None
     assert PLAIN.clip >= 1e9
+    obeyed = recipe_from(spec, autocast=False)
+    for steps in (1, 2, 3, 8, 60):
+        rates = [[rate_at(step, steps, recipe) for step in range(steps)] for recipe in (obeyed, PLAIN)]
+        assert rates[0] == rates[1]
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

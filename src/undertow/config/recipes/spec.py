@@ -48,8 +48,9 @@ class RecipeSpec(_Strict):
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float | None = Field(default=1.0, gt=0)
     """Largest norm of a step's gradient; none when absent."""
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """After the warm-up."""
+    schedule: Literal["linear", "cosine", "constant", "ramp"] = "linear"
+    """After the warm-up. `ramp` is Undertow's own linear schedule: no step of it has a rate of zero, not even the first
+    of a warm-up. The others are transformers'."""
     warmup_steps: int = Field(default=0, ge=0)
     warmup_ratio: float = Field(default=0.0, ge=0, le=1)
     """Share of all steps, rounded up, where no number of steps is given."""

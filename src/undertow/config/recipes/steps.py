@@ -1,4 +1,7 @@
-"""How many optimiser steps a recipe takes.
+"""How many optimiser steps a training takes, and how many of them warm up. Training itself counts by these functions.
+
+They are those of transformers' Trainer (5.24): `set_initial_training_values` and `TrainingArguments.get_warmup_steps`,
+read in their source.
 
 steps_for(spec, 1000)
 """
@@ -13,19 +16,34 @@ from undertow.config.recipes.spec import RecipeSpec
 def steps_for(spec: RecipeSpec, rows: int) -> int:
     """Return the optimiser steps of training on so many rows, or at most so many where rows are packed.
 
-    An epoch takes as many steps as batches are needed, the last of which may be smaller; a part of an epoch is rounded
-    up, as transformers' trainer does. A number of steps takes the place of the epochs.
+    A number of steps takes the place of the epochs.
 
     Args:
         spec: The recipe.
         rows: At least 1.
     """
-    if spec.most_steps is not None:
-        return spec.most_steps
-    # Rounding first keeps 0.1 epochs of 10 steps from becoming 2 by a hair.
-    return max(1, math.ceil(round(spec.epochs * math.ceil(rows / spec.batch), 6)))
+    return spec.most_steps or steps_of_epochs(spec.epochs, rows, spec.batch)
 
 
 def warmup_for(spec: RecipeSpec, steps: int) -> int:
     """Return the steps of the warm-up among so many steps."""
-    return spec.warmup_steps or math.ceil(round(spec.warmup_ratio * steps, 6))
+    return spec.warmup_steps or warmup_share(spec.warmup_ratio, steps)
+
+
+def steps_of_epochs(epochs: float, rows: int, batch: int) -> int:
+    """Return the steps of so many epochs.
+
+    An epoch takes as many steps as batches are needed, the last of which may be smaller. A part of an epoch is rounded
+    up. As in transformers, no rounding comes before: 0.55 epochs of 100 steps are 56, for 0.55 is stored a hair larger.
+
+    Args:
+        epochs: May be a fraction.
+        rows: Or packed sequences.
+        batch: Of them in a step.
+    """
+    return math.ceil(epochs * math.ceil(rows / batch))
+
+
+def warmup_share(ratio: float, steps: int) -> int:
+    """Return the steps of a warm-up that is a share of all steps, rounded up."""
+    return math.ceil(steps * ratio)
