@@ -33,7 +33,7 @@ class Cache:
 def empty_cache(model: Any, rows: int, room: int) -> Cache:
     """Make a cache for `rows` rows of at most `room` positions."""
     stack = decoder(model)
-    like = stack.embed_tokens.weight
+    like = stack.norm.weight  # in the type that the pass computes in; large weights may be stored in half of it
     shape = (rows, stack.config.num_key_value_heads, room, head_size(stack.config))
     layers = range(stack.config.num_hidden_layers)
     return Cache([like.new_zeros(shape) for _ in layers], [like.new_zeros(shape) for _ in layers])
@@ -44,7 +44,7 @@ def rows_that_fit(model: Any, room: int, *, size: int) -> int:
     stack = decoder(model)
     config = stack.config
     width = 2 * config.num_hidden_layers * config.num_key_value_heads * head_size(config)
-    return max(1, size // (width * room * stack.embed_tokens.weight.element_size()))
+    return max(1, size // (width * room * stack.norm.weight.element_size()))
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,6 @@ def decoder(model: Any) -> Any:
     return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
 
 
-def output_weight(model: Any) -> Tensor:
-    """Return the output projection (V, D) of a model, without what its head does besides; see `engine.head`."""
-    return model.get_output_embeddings().weight
-
-
 def head_size(config: Any) -> int:
     """Return the width of an attention head."""
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

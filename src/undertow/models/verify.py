@@ -33,7 +33,7 @@ from undertow.models.support import UnsupportedModelError, longest_text, unusual
 
 TOLERANCE: Final = 0.01
 """Nats: the largest difference of any token's log-probability that rounding may make."""
-_VERSION: Final = 2
+_VERSION: Final = 3
 """Raised when a pass changes."""
 _LENGTH: Final = 24
 
