@@ -14,7 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from undertow.models.layers import Steering, angles, decoder, feed_forward, head_size, normalise, normed, rotate
+from undertow.models.engine.network import kinds_of
+from undertow.models.layers import (
+    Steering,
+    angles,
+    decoder,
+    feed_forward,
+    head_size,
+    normalise,
+    normed,
+    norms_of,
+    rotate,
+    window_within,
+)
 
 
 @dataclass(frozen=True)
@@ -93,29 +105,40 @@ def decode_step(
     """
     stack = decoder.stack
     x = stack.embed_tokens(ids_B)
-    cos, sin = angles(stack, x, positions_B)
+    turns, kinds = angles(stack, x, positions_B), kinds_of(stack.config)
     rows = torch.arange(len(ids_B), device=x.device)
     length = int(positions_B.max()) + 1
-    seen = torch.arange(length, device=x.device)[None, :] <= positions_B[:, None]
-    bias_B11S = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill(~seen, float("-inf"))[:, None, None]
+    biases = {kind: _bias(stack.config, kind, positions_B, length, x) for kind in turns}
     size, key_heads = head_size(stack.config), stack.config.num_key_value_heads
-    for index, (layer, (project, expand)) in enumerate(zip(stack.layers, decoder.projections, strict=True)):
-        joined = project(normalise(x, layer.input_layernorm)).view(len(ids_B), -1, size)
+    parts = zip(stack.layers, kinds, decoder.projections, strict=True)
+    for index, (layer, kind, (project, expand)) in enumerate(parts):
+        before_attention, behind_attention, before_feed, behind_feed = norms_of(layer)
+        joined = project(normalise(x, before_attention)).view(len(ids_B), -1, size)
         turned, v = joined[:, :-key_heads], joined[:, -key_heads:]
         if hasattr(layer.self_attn, "q_norm"):
             turned = torch.cat(normed(layer.self_attn, turned[:, :-key_heads], turned[:, -key_heads:]), dim=1)
-        turned = rotate(turned, cos, sin)
+        turned = rotate(turned, *turns[kind])
         q, k = turned[:, :-key_heads], turned[:, -key_heads:]
         cache.keys[index][rows, :, positions_B] = k
         cache.values[index][rows, :, positions_B] = v
         keys, values = (each[index][: len(ids_B), :, :length] for each in (cache.keys, cache.values))
         # The query heads that share a key head take the place of query positions: no key is copied.
-        grouped = q.reshape(len(ids_B), key_heads, -1, size) * size**-0.5
+        grouped = q.reshape(len(ids_B), key_heads, -1, size) * layer.self_attn.scaling
         # For so few query positions, plain products beat the fused kernel by half on a CPU.
-        weights = (grouped @ keys.transpose(-1, -2) + bias_B11S).softmax(dim=-1)
-        x = x + layer.self_attn.o_proj((weights @ values).reshape(len(ids_B), -1))
-        gate, up = expand(normalise(x, layer.post_attention_layernorm)).chunk(2, dim=-1)
-        x = x + feed_forward(layer.mlp, gate, up)
+        weights = (grouped @ keys.transpose(-1, -2) + biases[kind]).softmax(dim=-1)
+        mixed = layer.self_attn.o_proj((weights @ values).reshape(len(ids_B), -1))
+        x = x + normalise(mixed, behind_attention)
+        gate, up = expand(normalise(x, before_feed)).chunk(2, dim=-1)
+        x = x + normalise(feed_forward(layer.mlp, gate, up), behind_feed)
         if steering and index in steering:
             x = x + steering[index].to(x.dtype)
     return normalise(x, stack.norm)
+
+
+def _bias(config: Any, kind: str, positions_B: Tensor, length: int, like: Tensor) -> Tensor:
+    """Return what hides the slots (B, 1, 1, S) that a kind of layer does not see from rows' tokens."""
+    slot_S, position_B1 = torch.arange(length, device=like.device), positions_B[:, None]
+    seen_BS = slot_S <= position_B1
+    if (window := window_within(config, kind, length)) is not None:
+        seen_BS = seen_BS & (slot_S > position_B1 - window)
+    return like.new_zeros(seen_BS.shape).masked_fill(~seen_BS, float("-inf"))[:, None, None]

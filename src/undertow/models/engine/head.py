@@ -3,7 +3,7 @@
     logits_NV = head_of(net)(hidden_ND)
 
 Beside the projection there may be a bias, a factor (Granite divides by `logits_scaling`, Cohere multiplies with
-`logit_scale`) and a soft cap (Gemma 2: cap * tanh(logits / cap), arXiv 2408.00118, section 2).
+`logit_scale`) and a soft cap (Gemma 2, RecurrentGemma: cap * tanh(logits / cap), arXiv 2408.00118, section 2).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def head_of(net: Any) -> Head:
         None if plain else module,
         factor=_number(config, "logit_scale") or _number(config, "lm_head_multiplier") or 1.0,
         divisor=_number(config, "logits_scaling") or 1.0,
-        cap=_number(config, "final_logit_softcapping"),
+        cap=_number(config, "final_logit_softcapping") or _number(config, "logits_soft_cap"),
         widened=isinstance(getattr(module, "base_layer", module), StoredLinear),
     )
 
