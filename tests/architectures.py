@@ -63,6 +63,28 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
             "final_logit_softcapping": 3.0,
         },
     ),
+    "gemma4": (
+        "gemma4_text",
+        {
+            "sliding_window": WINDOW,
+            "layer_types": _MIXED,
+            "global_head_dim": 16,
+            "num_kv_shared_layers": 0,
+            "hidden_size_per_layer_input": 8,
+            "vocab_size_per_layer_input": 259,
+        },
+    ),
+    "llama4": (
+        "llama4_text",
+        {
+            "num_local_experts": 4,
+            "num_experts_per_tok": 1,
+            "intermediate_size_mlp": 48,
+            "attention_chunk_size": WINDOW,
+            "no_rope_layers": [1, 0],
+            "layer_types": ["chunked_attention", "full_attention"],
+        },
+    ),
     "phi3": ("phi3", {"sliding_window": WINDOW, "tie_word_embeddings": False}),
     "olmo2": ("olmo2", {"tie_word_embeddings": False}),
     "gpt2": ("gpt2", {**_GPT, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}),

@@ -10,14 +10,15 @@ torch = pytest.importorskip("torch")
 
 from architectures import ARCHITECTURES, WINDOW
 from undertow.attribution.capture import SIDE, captured, norm_count, projection_of
+from undertow.models.engine import generic
 from undertow.models.engine.head import head_of
-from undertow.models.engine.network import network_of
-from undertow.models.engine.selection import pass_of, set_pass
+from undertow.models.engine.network import network_of, text_config
+from undertow.models.engine.selection import choose, pass_of, set_pass
 from undertow.models.forward import forward_packed
 from undertow.models.generate import generate
 from undertow.models.local import LocalModel, load_model
 from undertow.models.packing import pack
-from undertow.models.score import answer_hidden, answers_to_each, token_logprobs
+from undertow.models.score import answer_hidden, answers_to_each, token_logprobs, tokens_to_each
 
 CLOSE = 3e-4
 """Nats, or of a gradient relative to its largest entry: what float32 leaves between two orders of the same sums."""
@@ -156,9 +157,39 @@ def test_passes_agree(model: LocalModel) -> None:
     prompts, answers = texts()
     own = pass_of(model.net)
     found = token_logprobs(model.net, prompts, answers)
+    possible = choose(text_config(model.net))
+    assert "rows" in possible
     try:
-        set_pass(model.net, "rows")
-        for one, other in zip(found, token_logprobs(model.net, prompts, answers), strict=True):
-            torch.testing.assert_close(one, other, atol=CLOSE, rtol=0)
+        for name in possible:
+            set_pass(model.net, name)
+            for one, other in zip(found, token_logprobs(model.net, prompts, answers), strict=True):
+                torch.testing.assert_close(one, other, atol=CLOSE, rtol=0)
     finally:
         set_pass(model.net, own)
+
+
+def test_rows_are_computed_some_at_a_time(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts, answers = texts()
+    packed = pack([[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)], [0] * 5)
+    lengths: list[int] = []
+    watch = (
+        network_of(model.net)
+        .layers[0]
+        .register_forward_pre_hook(lambda _module, inputs: lengths.append(len(inputs[0])))
+    )
+    found = []
+    with torch.no_grad():
+        for tokens in (4096, 2 * max(map(len, packed.paths)), 1):
+            monkeypatch.setattr(generic, "ROWS_TOKENS", tokens)
+            options: Any = {"rows": True, "steering": None, "keep_layers": (0,)}
+            hidden_ND, layers, _ = generic.forward_generic(model.net, packed, **options)
+            found.append(torch.stack([hidden_ND, layers[0]]))
+    watch.remove()
+    assert lengths == [5, 2, 2, 1, 1, 1, 1, 1, 1]
+    for each in found[1:]:
+        torch.testing.assert_close(each, found[0], atol=CLOSE, rtol=1e-5)
+
+
+def test_the_tokens_of_a_gradient_are_counted_as_the_pass_computes_them(model: LocalModel) -> None:
+    shared = tokens_to_each(model.net, [[5] * 7, [6]], [[[1], [2, 3]], [[4], [5]]])
+    assert shared == ([17, 4] if pass_of(model.net) == "rows" else [10, 3])

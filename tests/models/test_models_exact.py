@@ -232,10 +232,8 @@ def test_every_row_is_seen_once_an_epoch_and_prompts_stay_together():
 
 
 def test_hidden_states_by_the_output_projection_are_transformers_logits(tiny):
-    from undertow.models.layers import output_weight
-
     tokens = [[5, 9, 40, 41, 42, 9, 17]]
     with torch.inference_mode():
-        ours = forward_packed(tiny.net, pack(tokens)).hidden_ND @ output_weight(tiny.net).T
+        ours = forward_packed(tiny.net, pack(tokens)).hidden_ND @ tiny.net.get_output_embeddings().weight.T
         theirs = tiny.net(torch.tensor(tokens)).logits[0]
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)

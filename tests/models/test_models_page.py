@@ -1,11 +1,10 @@
 """The page of models holds what is measured here.
 
-After a change of the passes or of the architectures, make the table again:
+After a change of the passes or of the architectures, measure the verbs again (`verbs_held`), then make the tables:
 
     UNDERTOW_DOCS=write python -m pytest tests/models/test_models_page.py
 """
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from test_architectures import plain, texts
+from verbs_held import VERBS, lines, power
 
 from architectures import ARCHITECTURES
 from undertow.models.engine.head import head_of
@@ -23,10 +23,11 @@ from undertow.models.engine.selection import pass_of
 from undertow.models.forward import forward_packed
 from undertow.models.local import LocalModel, load_model
 from undertow.models.packing import pack
+from undertow.system.marked_page import regenerated, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 NAMES = {"fast": "fast", "packed": "generic, packed", "rows": "generic, one text a row"}
-HEAD = ["| architecture | pass | attention | deviation | weights that gradients leave out |", "|---|---|---|---|---|"]
+HEADS = ["architecture", "pass", "attention", "deviation", "weights that gradients leave out"]
 
 
 def deviation(model: LocalModel) -> float:
@@ -45,29 +46,31 @@ def deviation(model: LocalModel) -> float:
     return largest
 
 
-def line(name: str, folder: Path) -> str:
+def line(name: str, folder: Path) -> list[str]:
     model = load_model(f"hf/{folder}")
     shares = network_of(model.net).left_out()
     config = model.net.config
     missing = ", ".join(f"{part} {share:.0%}" for part, share in shares.items() if share >= 0.005) or "none"
-    size = f"1e{math.ceil(math.log10(deviation(model)))}"
-    cells = [f"{name} (`{config.model_type}`)", NAMES[pass_of(model.net)], config._attn_implementation, size, missing]
-    return f"| {' | '.join(cells)} |"
+    way = NAMES[pass_of(model.net)]
+    return [f"{name} (`{config.model_type}`)", way, config._attn_implementation, power(deviation(model)), missing]
 
 
-def test_the_table_holds_what_is_measured(
+def test_the_tables_hold_what_is_measured(
     architecture_folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path))
-    table = [*HEAD, *(line(name, architecture_folder(name)) for name in ARCHITECTURES)]
+    measured = [line(name, architecture_folder(name)) for name in ARCHITECTURES]
+    tables = {"passes": lambda: table(HEADS, measured), "verbs": lambda: table(["architecture", *VERBS], lines())}
     text = PAGE.read_text("utf-8")
-    start, end = text.index("-->\n") + 4, text.index("<!-- end -->")
     if os.environ.get("UNDERTOW_DOCS") == "write":
-        PAGE.write_text(text[:start] + "\n".join(table) + "\n" + text[end:], encoding="utf-8")
+        PAGE.write_text(regenerated(text, "models", tables), encoding="utf-8")
         return
-    held = text[start:end].splitlines()
-    assert [each.split(" | ")[:3] for each in held] == [each.split(" | ")[:3] for each in table]
-    for one, other in zip(held[2:], table[2:], strict=True):
+    shown = [each.strip("| ").split(" | ") for each in text.split("<!-- models: passes -->")[1].split("\n") if each]
+    shown = shown[2 : shown.index(["<!-- end -->"])]
+    assert [each[:3] for each in shown] == [each[:3] for each in measured]
+    for one, other in zip(shown, measured, strict=True):
         # Another processor may round a little otherwise.
-        assert abs(int(one.split(" | ")[3][2:]) - int(other.split(" | ")[3][2:])) <= 1
-        assert one.split(" | ")[4:] == other.split(" | ")[4:]
+        assert abs(int(one[3][2:]) - int(other[3][2:])) <= 1
+        assert one[4:] == other[4:]
+    tables["passes"] = lambda: table(HEADS, shown)
+    assert regenerated(text, "models", tables) == text

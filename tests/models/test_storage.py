@@ -7,7 +7,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from undertow.errors import ModelError
+from undertow.models.constrain import Automaton
+from undertow.models.engine.head import head_of
+from undertow.models.engine.selection import pass_of, set_pass
 from undertow.models.forward import forward_packed
+from undertow.models.generate import generate
 from undertow.models.packing import pack
 from undertow.models.storage import StoredLinear, bytes_of, widen_on_use
 
@@ -98,8 +102,32 @@ def test_a_large_checkpoint_in_half_precision_stays_so_and_gives_the_same(tiny, 
     large = load_model(f"hf/{tmp_path / 'half'}", dtype="frozen")
     assert not is_stored(small.net)
     assert is_stored(large.net)
+    assert pass_of(small.net) == pass_of(large.net) == "fast"
     found = [token_logprobs(each.net, TOKENS, [[7, 8], [9]]) for each in (small, large)]
     assert all(torch.equal(left, right) for left, right in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("name", ["fast", "packed", "rows"])
+@pytest.mark.parametrize("held", [False, True])
+def test_what_is_written_is_that_of_float32(tiny, name, held):
+    found = []
+    for net in both(tiny):
+        set_pass(net, name)
+        options = {"seed": 3, "end": 1, "max_tokens": 6, "temperature": 2.0, "keep_hidden": True}
+        automaton = Automaton(torch.tensor([1, 7, 8, 9]), torch.tensor([[0, 0, 0, 0]])) if held else None
+        found.append(generate(net, TOKENS, range(2), automaton=automaton, **options))
+    for one, other in zip(*found, strict=True):
+        assert one.tokens == other.tokens
+        torch.testing.assert_close(one.hidden_TD, other.hidden_TD, atol=1e-5, rtol=1e-5)
+
+
+def test_a_head_of_some_tokens_and_a_kept_one_compute_in_float32(tiny):
+    hidden_ND = torch.randn(3, 32, generator=torch.Generator().manual_seed(0))
+    some_V = torch.tensor([4, 9, 200])
+    wide, stored = (head_of(net) for net in both(tiny))
+    assert stored.only(some_V).dtype == stored.kept().dtype == stored.dtype == torch.float32
+    assert torch.equal(wide(hidden_ND), stored.kept()(hidden_ND))
+    assert torch.equal(wide.only(some_V)(hidden_ND), stored.only(some_V)(hidden_ND))
 
 
 def test_a_float32_checkpoint_is_not_rounded(tiny_folder, monkeypatch):

@@ -124,13 +124,16 @@ def test_the_check_is_quick(tiny: Any) -> None:
     assert time.process_time() - started < 0.2
 
 
-def test_an_active_window_is_not_for_the_fast_pass(folder: Path) -> None:
-    window = {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 16}
-    assert pass_of(load_model(with_config(folder, **window)).net) == "packed"
-    with engine("fast"), pytest.raises(support.UnsupportedModelError, match="do not see all earlier tokens"):
-        load_model(f"hf/{folder}")
-    # A window as long as the context hides nothing.
-    assert pass_of(load_model(with_config(folder, sliding_window=512)).net) == "fast"
+@pytest.mark.parametrize("window", [16, 512])
+def test_the_fast_pass_knows_windows(folder: Path, window: int) -> None:
+    mistral = {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": window}
+    assert pass_of(load_model(with_config(folder, **mistral)).net) == "fast"
+
+
+def test_what_the_fast_pass_does_not_know_is_refused_where_it_is_asked_for(folder: Path) -> None:
+    chunks = {"layer_types": ["chunked_attention"] * 2, "attention_chunk_size": 8}
+    with engine("fast"), pytest.raises(support.UnsupportedModelError, match="has layers of chunked_attention"):
+        load_model(with_config(folder, **chunks))
 
 
 def test_where_positions_depend_on_the_length_texts_stay_below_it(folder: Path) -> None:

@@ -50,6 +50,8 @@ class Captured:
     weights: list[Tensor]
     """Of the norms."""
     projections: list[Projection]
+    unseen: bool = False
+    """Whether the last norm is computed without calling it."""
     norms: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
     """(G, D), or with heads (G, heads, D): each place's part of the gradient of a norm's weights."""
     read: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
@@ -64,8 +66,8 @@ class Captured:
     def last(self, found: Hidden) -> Tensor:
         """Take note of what the pass computed; returns its last hidden states, to go on with."""
         self.grid, self.count = found.grid, len(found.hidden_ND)
-        if self.grid is None:
-            # The fast pass calls no module for the last norm, whose output no layer reads.
+        if self.unseen:
+            # No layer reads its output either.
             self.watch_scaled(len(self.weights) - 1, found.hidden_ND)
         return found.hidden_ND
 
@@ -157,10 +159,11 @@ def captured(net: Any) -> Generator[Captured]:
     """
     network = network_of(net)
     projections = [projection_of(at, matrix) for at, matrix in enumerate(network.matrices)]
-    record = Captured([norm.weight.detach().float() for norm in network.norms], projections)
     trained = [weight for weight in net.parameters() if weight.requires_grad]
     # What reads the output of a norm that the fast pass computes without calling it.
     readers = readers_of(net) if pass_of(net) == "fast" else {}
+    weights = [norm.weight.detach().float() for norm in network.norms]
+    record = Captured(weights, projections, unseen=network.last_norm in readers)
     with ExitStack() as hooks:
         for weight in trained:
             weight.requires_grad_(False)

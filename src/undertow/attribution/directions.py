@@ -24,7 +24,7 @@ from undertow.attribution.capture import captured
 from undertow.models.forward import Hidden
 from undertow.models.local import LocalModel
 from undertow.models.memory import chunks_within, tokens_that_fit
-from undertow.models.score import answers_to_each, option_odds
+from undertow.models.score import answers_to_each, option_odds, tokens_to_each
 from undertow.probes.panel import QUESTIONS, spread, trait_names
 from undertow.traits.base import Choice
 from undertow.traits.panel import Panel, PanelEntry
@@ -96,7 +96,7 @@ def _gradients(
     """Yield the gradient of the mean log-odds of every trait of an entry."""
     contexts = [model.encode_question(choice.question) for choice in choices]
     answers = [[model.encode(option) for option in choice.options] for choice in choices]
-    sizes = [len(context) + sum(map(len, some)) for context, some in zip(contexts, answers, strict=True)]
+    sizes = tokens_to_each(model.net, contexts, answers)
     found: list[Tensor | None] = [None] * len(entry.traits)
     # A few questions at a time: the gradient of a mean is the mean of theirs.
     for part in chunks_within(sizes, tokens_that_fit(model.net)):

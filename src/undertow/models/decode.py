@@ -12,7 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from undertow.models.layers import Steering, angles, decoder, head_size, normalise, normed, rotate
+from undertow.models.engine.network import kinds_of
+from undertow.models.layers import (
+    Steering,
+    angles,
+    decoder,
+    head_size,
+    normalise,
+    normed,
+    norms_of,
+    rotate,
+    window_within,
+)
 from undertow.models.products import Product, product_of
 from undertow.models.storage import LARGE
 
@@ -38,7 +49,7 @@ class Cache:
 def empty_cache(model: Any, rows: int, room: int) -> Cache:
     """Make a cache for `rows` rows of at most `room` positions."""
     stack = decoder(model)
-    like = stack.embed_tokens.weight
+    like = stack.norm.weight  # in the type that the pass computes in; large weights may be stored in half of it
     shape = (rows, stack.config.num_key_value_heads, room, head_size(stack.config))
     layers = range(stack.config.num_hidden_layers)
     return Cache([like.new_zeros(shape) for _ in layers], [like.new_zeros(shape) for _ in layers])
@@ -49,7 +60,7 @@ def rows_that_fit(model: Any, room: int, *, size: int) -> int:
     stack = decoder(model)
     config = stack.config
     width = 2 * config.num_hidden_layers * config.num_key_value_heads * head_size(config)
-    return max(1, size // (width * room * stack.embed_tokens.weight.element_size()))
+    return max(1, size // (width * room * stack.norm.weight.element_size()))
 
 
 @dataclass(frozen=True)
@@ -109,29 +120,40 @@ def decode_step(
     """
     stack = decoder.stack
     x = stack.embed_tokens(ids_B)
-    cos, sin = angles(stack, x, positions_B)
+    turns, kinds = angles(stack, x, positions_B), kinds_of(stack.config)
     rows = torch.arange(len(ids_B), device=x.device)
     length = int(positions_B.max()) + 1
-    seen = torch.arange(length, device=x.device)[None, :] <= positions_B[:, None]
-    bias_B11S = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill(~seen, float("-inf"))[:, None, None]
+    biases = {kind: _bias(stack.config, kind, positions_B, length, x) for kind in turns}
     size, key_heads = head_size(stack.config), stack.config.num_key_value_heads
-    for index, (layer, products) in enumerate(zip(stack.layers, decoder.layers, strict=True)):
-        joined = products.project(normalise(x, layer.input_layernorm)).view(len(ids_B), -1, size)
+    parts = zip(stack.layers, kinds, decoder.layers, strict=True)
+    for index, (layer, kind, products) in enumerate(parts):
+        before_attention, behind_attention, before_feed, behind_feed = norms_of(layer)
+        joined = products.project(normalise(x, before_attention)).view(len(ids_B), -1, size)
         turned, v = joined[:, :-key_heads], joined[:, -key_heads:]
         if hasattr(layer.self_attn, "q_norm"):
             turned = torch.cat(normed(layer.self_attn, turned[:, :-key_heads], turned[:, -key_heads:]), dim=1)
-        turned = rotate(turned, cos, sin)
+        turned = rotate(turned, *turns[kind])
         q, k = turned[:, :-key_heads], turned[:, -key_heads:]
         cache.keys[index][rows, :, positions_B] = k
         cache.values[index][rows, :, positions_B] = v
         keys, values = (each[index][: len(ids_B), :, :length] for each in (cache.keys, cache.values))
         # The query heads that share a key head take the place of query positions: no key is copied.
-        grouped = q.reshape(len(ids_B), key_heads, -1, size) * size**-0.5
+        grouped = q.reshape(len(ids_B), key_heads, -1, size) * layer.self_attn.scaling
         # For so few query positions, plain products beat the fused kernel by half on a CPU.
-        weights = (grouped @ keys.transpose(-1, -2) + bias_B11S).softmax(dim=-1)
-        x = x + products.output((weights @ values).reshape(len(ids_B), -1))
-        gate, up = products.expand(normalise(x, layer.post_attention_layernorm)).chunk(2, dim=-1)
-        x = x + products.down(layer.mlp.act_fn(gate) * up)
+        weights = (grouped @ keys.transpose(-1, -2) + biases[kind]).softmax(dim=-1)
+        mixed = products.output((weights @ values).reshape(len(ids_B), -1))
+        x = x + normalise(mixed, behind_attention)
+        gate, up = products.expand(normalise(x, before_feed)).chunk(2, dim=-1)
+        x = x + normalise(products.down(layer.mlp.act_fn(gate) * up), behind_feed)
         if steering and index in steering:
             x = x + steering[index].to(x.dtype)
     return normalise(x, stack.norm)
+
+
+def _bias(config: Any, kind: str, positions_B: Tensor, length: int, like: Tensor) -> Tensor:
+    """Return what hides the slots (B, 1, 1, S) that a kind of layer does not see from rows' tokens."""
+    slot_S, position_B1 = torch.arange(length, device=like.device), positions_B[:, None]
+    seen_BS = slot_S <= position_B1
+    if (window := window_within(config, kind, length)) is not None:
+        seen_BS = seen_BS & (slot_S > position_B1 - window)
+    return like.new_zeros(seen_BS.shape).masked_fill(~seen_BS, float("-inf"))[:, None, None]

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from undertow.models.decode import decode_step, empty_cache, ready, rows_that_fit
 from undertow.models.engine.decoding import CachedRows
-from undertow.models.engine.network import device_of, network_of
+from undertow.models.engine.network import device_of, text_config
 from undertow.models.engine.selection import pass_of
 from undertow.models.fast import forward_fast
 from undertow.models.layers import Steering
+from undertow.models.memory import attention_sizes
 from undertow.models.packing import pack
 
 _CACHE_BYTES = 2 * 1024**3
@@ -115,8 +116,7 @@ class _Generic:
 
 def _generic_rows(model: Any, room: int) -> int:
     """Return how many rows of `room` tokens have a cache of at most 2 GiB, as if every layer kept every token."""
-    config = network_of(model).config
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    config = text_config(model)
+    _, heads, size = attention_sizes(config)
     bytes_a_token = 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
-    return max(1, _CACHE_BYTES // (bytes_a_token * room))
+    return max(1, _CACHE_BYTES // max(1, bytes_a_token * room))

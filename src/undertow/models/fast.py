@@ -1,4 +1,4 @@
-"""The fast forward pass over packed sequences, for layers of the Llama layout.
+"""The fast forward pass over packed sequences, for layers of the Llama and Gemma 3 layouts.
 
 It does without the parts that cost time: padding, masks where all is causal, repeated heads, logits that nobody reads.
 """
@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from undertow.models.attention import attend
 from undertow.models.decode import Cache
-from undertow.models.layers import Steering, angles, decoder, feed_forward, normalise, normed, rotate
+from undertow.models.engine.network import kinds_of
+from undertow.models.layers import (
+    Steering,
+    angles,
+    decoder,
+    feed_forward,
+    is_plain,
+    normalise,
+    normed,
+    norms_of,
+    rotate,
+    window_within,
+)
 from undertow.models.packing import Packed
 
 
@@ -39,30 +52,31 @@ def forward_fast(
     """
     stack = decoder(model)
     x = stack.embed_tokens(packed.ids_N)
-    cos, sin = angles(stack, x, packed.positions_N)
+    turns = angles(stack, x, packed.positions_N)
+    masks = _masks(stack.config, packed)
     kept: dict[int, Tensor] = {}
     length = packed.rows_BL.shape[1]
-    sees = None if packed.sees_BLL is None else packed.sees_BLL[:, None]
-    for index, layer in enumerate(stack.layers):
-        attention = layer.self_attn
-        y = normalise(x, layer.input_layernorm)
+    for index, (layer, kind) in enumerate(zip(stack.layers, kinds_of(stack.config), strict=True)):
+        attention, sees = layer.self_attn, masks[kind]
+        before_attention, behind_attention, before_feed, behind_feed = norms_of(layer)
+        y = normalise(x, before_attention)
         q, k, v = (
             project(y).view(len(y), -1, attention.head_dim)
             for project in (attention.q_proj, attention.k_proj, attention.v_proj)
         )
         q, k = normed(attention, q, k)
         # Under autocast products leave in another type than the norms'.
-        cos_, sin_ = cos.to(q.dtype), sin.to(q.dtype)
-        q, k = rotate(q, cos_, sin_), rotate(k, cos_, sin_)
+        cos, sin = (each.to(q.dtype) for each in turns[kind])
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         q_BHLE, k_BHLE, v_BHLE = (t[packed.rows_BL].transpose(1, 2) for t in (q, k, v))
         if cache is not None and slots is not None:
             cache.keys[index][slots, :, :length] = k_BHLE
             cache.values[index][slots, :, :length] = v_BHLE
         mixed = attend(q_BHLE, k_BHLE, v_BHLE, sees, attention.scaling)
         mixed_ND = mixed.transpose(1, 2).reshape(-1, q.shape[1] * q.shape[2])[packed.where_N]
-        x = x + attention.o_proj(mixed_ND)
-        y = normalise(x, layer.post_attention_layernorm)
-        x = x + feed_forward(layer.mlp, layer.mlp.gate_proj(y), layer.mlp.up_proj(y))
+        x = x + normalise(attention.o_proj(mixed_ND), behind_attention)
+        y = normalise(x, before_feed)
+        x = x + normalise(feed_forward(layer.mlp, layer.mlp.gate_proj(y), layer.mlp.up_proj(y)), behind_feed)
         if steering and index in steering:
             x = x + steering[index].to(x.dtype)
         if index in keep_layers:
@@ -73,11 +87,28 @@ def forward_fast(
 def readers_of(model: Any) -> dict[Any, Any]:
     """Return, for every norm that this pass computes without calling it, a module that reads its output alone.
 
-    The last norm has none.
+    The last norm has none. Norms of Gemma 3 are called.
     """
-    layers = decoder(model).layers
+    stack = decoder(model)
+    if not is_plain(stack.norm):
+        return {}
     return (
-        {layer.input_layernorm: layer.self_attn.q_proj for layer in layers}
-        | {layer.post_attention_layernorm: layer.mlp.gate_proj for layer in layers}
-        | {decoder(model).norm: decoder(model).norm}
+        {layer.input_layernorm: layer.self_attn.q_proj for layer in stack.layers}
+        | {layer.post_attention_layernorm: layer.mlp.gate_proj for layer in stack.layers}
+        | {stack.norm: stack.norm}
     )
+
+
+def _masks(config: Any, packed: Packed) -> dict[str, Tensor | None]:
+    """Return which slots each slot sees (B, 1, L, L), by kind of layer; None where each row's tokens see all before."""
+    masks: dict[str, Tensor | None] = {}
+    length = packed.rows_BL.shape[1]
+    for kind in dict.fromkeys(kinds_of(config)):
+        sees_BLL = packed.sees_BLL
+        if (window := window_within(config, kind, length)) is not None:
+            if sees_BLL is None:
+                sees_BLL = torch.ones(1, length, length, dtype=torch.bool, device=packed.rows_BL.device).tril()
+            positions_BL = packed.positions_N[packed.rows_BL]
+            sees_BLL = sees_BLL & (positions_BL[:, None, :] > positions_BL[:, :, None] - window)
+        masks[kind] = None if sees_BLL is None else sees_BLL[:, None]
+    return masks

@@ -129,7 +129,7 @@ class _Slots:
             self.head = head.only(self.tokens_V)
         self.keep_hidden = keep_hidden
         self.busy: list[_Row] = []
-        self.hidden_BD = head.weight_VD.new_zeros(size, head.weight_VD.shape[1])
+        self.hidden_BD = torch.zeros(size, head.weight_VD.shape[1], dtype=head.dtype, device=self.device)
         self.length_B, self.position_B, self.state_B, self.key_B = torch.zeros(
             4, size, dtype=torch.long, device=self.device
         )

@@ -25,8 +25,10 @@ _LOGITS = 1.5
 
 
 def attention_sizes(config: Any) -> tuple[int, int, int]:
-    """Return a text model's heads, its heads of keys and values, and the width of a head."""
-    heads = int(config.num_attention_heads)
+    """Return a text model's heads, its heads of keys and values, and the width of a head; zeros without attention."""
+    heads = int(getattr(config, "num_attention_heads", None) or 0)
+    if not heads:
+        return 0, 0, 0
     return heads, int(getattr(config, "num_key_value_heads", None) or heads), head_size(config)
 
 

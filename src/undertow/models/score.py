@@ -13,6 +13,7 @@ import torch
 
 from undertow.models.engine.head import Head, head_of
 from undertow.models.engine.network import device_of
+from undertow.models.engine.selection import pass_of
 from undertow.models.forward import Hidden, forward_packed
 from undertow.models.layers import Steering
 from undertow.models.packing import common_length, pack
@@ -159,6 +160,17 @@ def answers_to_each(
     logp_T = logits_UV[at_T, token_T] - logits_UV.logsumexp(dim=-1)[at_T]
     total_S = torch.zeros(len(sequences), device=device).index_add(0, owner_T, logp_T)
     return total_S.view(len(contexts), -1)
+
+
+def tokens_to_each(
+    model: object, contexts: Sequence[Sequence[int]], answers: Sequence[Sequence[Sequence[int]]]
+) -> list[int]:
+    """Return how many tokens `answers_to_each` computes of each context: one text a row reads it once an answer."""
+    anew = pass_of(model) == "rows"
+    return [
+        len(context) * (len(some) if anew else 1) + sum(map(len, some))
+        for context, some in zip(contexts, answers, strict=True)
+    ]
 
 
 def option_odds(logp_QC: torch.Tensor, index: int) -> torch.Tensor:

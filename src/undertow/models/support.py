@@ -94,8 +94,10 @@ def unusual(config: Any) -> list[str]:
     parameters = getattr(config, "rope_parameters", None)
     known = {**vars(config), **({} if not isinstance(parameters, dict) else parameters)}
     found = [f"{key}: {known[key]}" for key, plain in usual.items() if known.get(key, plain) not in (plain, None)]
-    heads = config.hidden_size / config.num_attention_heads
-    if (size := getattr(config, "head_dim", None)) not in (None, heads):
+    heads = getattr(config, "num_attention_heads", None)
+    # Where layers differ in it, to ask is an error.
+    size = None if getattr(config, "is_heterogeneous", False) else getattr(config, "head_dim", None)
+    if heads and size not in (None, config.hidden_size / heads):
         found.append(f"head_dim: {size}")
     if (kind := rope_kind(config)) != "default":
         found.append(f"rope_type: {kind}")

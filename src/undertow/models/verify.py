@@ -24,7 +24,7 @@ import torch
 from undertow.assets.cache import cache_dir
 from undertow.models.decoding import decoding_of
 from undertow.models.engine.head import head_of
-from undertow.models.engine.network import device_of, text_config
+from undertow.models.engine.network import device_of, kinds_of, text_config
 from undertow.models.engine.selection import FAST, Pass, choose, pass_of, set_pass
 from undertow.models.engine.setting import engine_wanted
 from undertow.models.forward import forward_packed
@@ -33,7 +33,7 @@ from undertow.models.support import UnsupportedModelError, longest_text, unusual
 
 TOLERANCE: Final = 0.01
 """Nats: the largest difference of any token's log-probability that rounding may make."""
-_VERSION: Final = 2
+_VERSION: Final = 3
 """Raised when a pass changes."""
 _LENGTH: Final = 24
 
@@ -87,9 +87,10 @@ def _measured(net: Any, name: str) -> Checked:
     config = text_config(net)
     passes = choose(config)
     if not passes:
-        hides = "has layers that do not see all earlier tokens" if config.model_type in FAST else "is unknown to it"
+        layers = ", ".join(dict.fromkeys(kinds_of(config)))
+        why = f"has layers of {layers}" if config.model_type in FAST else "is unknown to it"
         raise UnsupportedModelError(
-            f"the fast pass cannot compute it: the architecture {config.model_type!r} {hides}",
+            f"the fast pass cannot compute it: the architecture {config.model_type!r} {why}",
             name,
             "Leave --engine out, or set it to generic.",
         )

@@ -289,7 +289,7 @@ def _write_signal(folder: Path, model: Model, rows: Sequence[Written], labels: S
         base_ND = torch.cat(label_rows(base, some))
     head = head_of(model.net)
     teacher_NV, base_NV = (
-        head(each_ND.to(head.weight_VD)).float().log_softmax(dim=-1) for each_ND in (teacher_ND, base_ND)
+        head(each_ND.to(head.device, head.dtype)).float().log_softmax(dim=-1) for each_ND in (teacher_ND, base_ND)
     )
     kl = float((teacher_NV.exp() * (teacher_NV - base_NV)).sum(dim=-1).mean())
     text = json.dumps({"kl_per_token": max(kl, 0.0), "rows": len(some), "tokens": len(teacher_NV)})

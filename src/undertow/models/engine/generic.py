@@ -2,7 +2,8 @@
 
 Rows of a pack become a batch. Where sequences share a row, a token sees its ancestors alone, through a mask of four
 dimensions, and positions are given. Windows are built from positions, since neighbours in a row can be far apart in
-their sequences, and the other way round. Where each row is one sequence, the model masks by itself.
+their sequences, and the other way round. Where each row is one sequence, the model masks by itself. Such rows compute
+shared beginnings anew, more tokens than the pack has: where no gradient needs them, they are computed some at a time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from torch import Tensor
 from undertow.models.engine.network import CHUNKED, FULL, SLIDING, Network, network_of, window_of
 from undertow.models.layers import Steering
 from undertow.models.packing import Packed, one_a_row
+
+ROWS_TOKENS = 4096
+"""Tokens that are computed at once where every text has a row, and no gradient flows."""
+_LAST = -1
 
 
 def forward_generic(
@@ -37,20 +42,26 @@ def forward_generic(
     network = network_of(net)
     if rows:
         packed = one_a_row(packed)
-    inputs: dict[str, Any] = {"input_ids": packed.ids_N[packed.rows_BL]}
+    inputs: dict[str, Any] = {}
     if packed.sees_BLL is not None:
         inputs["position_ids"] = packed.positions_N[packed.rows_BL]
         inputs["attention_mask"] = masks_of(network, packed.sees_BLL, inputs["position_ids"])
     kept: dict[int, Tensor] = {}
+    found: list[dict[int, Tensor]] = []
+    parts = _parts(packed) if rows and not torch.is_grad_enabled() else [slice(None)]
     with steered(network, steering), ExitStack() as hooks:
         for index in keep_layers:
             hooks.callback(network.layers[index].register_forward_hook(_keeper(kept, index)).remove)
-        hidden_BLD = network.stack(**inputs, use_cache=False).last_hidden_state
-    return (
-        _nodes(hidden_BLD, packed),
-        {index: _nodes(each_BLD, packed) for index, each_BLD in kept.items()},
-        packed,
-    )
+        for part in parts:
+            ids_BL = packed.ids_N[packed.rows_BL[part]]
+            last_BLD = network.stack(input_ids=ids_BL, **inputs, use_cache=False).last_hidden_state
+            found.append({key: _nodes(each_BLD, packed, part) for key, each_BLD in {_LAST: last_BLD, **kept}.items()})
+    if len(found) == 1:
+        together = found[0]
+    else:
+        order_N = torch.cat([_nodes_of(packed, part) for part in parts]).argsort()
+        together = {key: torch.cat([each[key] for each in found])[order_N] for key in found[0]}
+    return together[_LAST], {index: together[index] for index in keep_layers}, packed
 
 
 def masks_of(network: Network, sees_BLL: Tensor, positions_BL: Tensor) -> Any:
@@ -118,5 +129,23 @@ def _keeper(kept: dict[int, Tensor], index: int) -> Any:
     return hook
 
 
-def _nodes(each_BLD: Tensor, packed: Packed) -> Tensor:
-    return each_BLD.reshape(-1, each_BLD.shape[-1])[packed.where_N]
+def _nodes(each_BLD: Tensor, packed: Packed, part: slice) -> Tensor:
+    """Return what was computed of the nodes that some rows hold."""
+    flat_GD = each_BLD.reshape(-1, each_BLD.shape[-1])
+    if part == slice(None):
+        return flat_GD[packed.where_N]
+    return flat_GD[packed.where_N[_nodes_of(packed, part)] - part.start * packed.rows_BL.shape[1]]
+
+
+def _nodes_of(packed: Packed, part: slice) -> Tensor:
+    row_N = packed.where_N // packed.rows_BL.shape[1]
+    return ((row_N >= part.start) & (row_N < part.stop)).nonzero()[:, 0]
+
+
+def _parts(packed: Packed) -> list[slice]:
+    """Return rows that are computed at once, within a number of tokens."""
+    count, length = packed.rows_BL.shape
+    at_once = max(1, ROWS_TOKENS // length)
+    if at_once >= count:
+        return [slice(None)]
+    return [slice(start, start + at_once) for start in range(0, count, at_once)]

@@ -3,7 +3,7 @@
     logits_NV = head_of(net)(hidden_ND)
 
 Beside the projection there may be a bias, a factor (Granite divides by `logits_scaling`, Cohere multiplies with
-`logit_scale`) and a soft cap (Gemma 2: cap * tanh(logits / cap), arXiv 2408.00118, section 2).
+`logit_scale`) and a soft cap (Gemma 2, RecurrentGemma: cap * tanh(logits / cap), arXiv 2408.00118, section 2).
 """
 
 from __future__ import annotations
@@ -33,11 +33,16 @@ class Head:
     factor: float = 1.0
     divisor: float = 1.0
     cap: float | None = None
+    widened: bool = False
+    """Whether its weights are kept in half precision and widened when they are used; see `models.storage`."""
 
     def __call__(self, hidden_ND: Tensor) -> Tensor:
         """Return the logits, in the type of the product."""
         if self.project is not None:
             logits_NV = self.project(hidden_ND)
+        elif self.widened:
+            bias_V = None if self.bias_V is None else self.bias_V.to(hidden_ND.dtype)
+            logits_NV = F.linear(hidden_ND, self.weight_VD.to(hidden_ND.dtype), bias_V)
         else:
             logits_NV = F.linear(hidden_ND, self.weight_VD, self.bias_V)
         if self.divisor != 1.0:
@@ -54,7 +59,7 @@ class Head:
     @property
     def dtype(self) -> torch.dtype:
         """The type of the hidden states that it reads."""
-        return torch.float32 if isinstance(self.project, StoredLinear) else self.weight_VD.dtype
+        return torch.float32 if self.widened else self.weight_VD.dtype
 
     @property
     def size(self) -> int:
@@ -90,14 +95,15 @@ def head_of(net: Any) -> Head:
     """Return the head of a causal language model, with or without a PEFT wrapper."""
     module = net.get_output_embeddings()
     config = text_config(net)
-    plain = type(module) is nn.Linear
+    plain = type(module) in (nn.Linear, StoredLinear)
     return Head(
         module.weight,
         getattr(module, "bias", None),
         None if plain else module,
         factor=_number(config, "logit_scale") or _number(config, "lm_head_multiplier") or 1.0,
         divisor=_number(config, "logits_scaling") or 1.0,
-        cap=_number(config, "final_logit_softcapping"),
+        cap=_number(config, "final_logit_softcapping") or _number(config, "logits_soft_cap"),
+        widened=isinstance(getattr(module, "base_layer", module), StoredLinear),
     )
 
 

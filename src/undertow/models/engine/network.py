@@ -164,9 +164,11 @@ def network_of(net: Any) -> Network:
     config = text_config(inner)
     stack = inner.get_decoder()
     count = getattr(config, "num_hidden_layers", None)
-    for name, module in stack.named_children():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
-            return Network(inner, config, stack, name)
+    while stack is not None:
+        for name, module in stack.named_children():
+            if isinstance(module, nn.ModuleList) and len(module) == count:
+                return Network(inner, config, stack, name)
+        stack = getattr(stack, "model", None)  # Llama 4 calls itself its decoder
     raise ModelError(
         f"the architecture {config.model_type!r} has no list of decoder layers",
         fix="Use a decoder-only language model.",
@@ -203,7 +205,8 @@ def _is_norm(module: Any) -> bool:
 
 
 def _is_matrix(module: Any) -> bool:
-    return (
+    # A router may be a linear layer that puts out more than its product (Llama 4).
+    return "router" not in type(module).__name__.lower() and (
         isinstance(module, nn.Linear)
         or _transposed(module)
         or isinstance(getattr(module, "base_layer", None), nn.Linear)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from undertow.models.engine.network import CHUNKED, FULL, SLIDING, kinds_of, text_config, window_of, without_adapters
+from undertow.models.engine.network import CHUNKED, FULL, SLIDING, kinds_of, text_config, without_adapters
 from undertow.models.engine.setting import engine_wanted
 
 Pass = Literal["fast", "packed", "rows"]
 
-FAST: Final = ("llama", "mistral", "qwen2", "qwen3")
+FAST: Final = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
 """Architectures whose layers the fast pass knows."""
 _ATTRIBUTE: Final = "undertow_pass"
 _MASKS: Final = (FULL, SLIDING, CHUNKED)
@@ -39,11 +39,8 @@ def choose(config: Any) -> list[Pass]:
 
 
 def knows_layout(config: Any) -> bool:
-    """Whether the fast pass knows a text config's layers, and every layer of it sees all earlier tokens."""
-    longest = getattr(config, "max_position_embeddings", None)
-    window = window_of(config)
-    hides = SLIDING in kinds_of(config) and (longest is None or window is None or window < longest)
-    return config.model_type in FAST and not hides
+    """Whether the fast pass knows a text config's layers."""
+    return config.model_type in FAST and {FULL, SLIDING}.issuperset(kinds_of(config))
 
 
 def pass_of(net: Any) -> Pass:
