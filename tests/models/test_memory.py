@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from undertow.assets.cache import cache_dir
 from undertow.errors import StoreError
+from undertow.models.attention import SHORT
 from undertow.models.forward import forward_packed
 from undertow.models.memory import FEWEST, MOST, chunks_within, kept_per_token, tokens_that_fit
 from undertow.models.packing import pack
@@ -36,7 +37,8 @@ def test_the_reckoned_bytes_of_a_token_are_what_a_backward_pass_keeps(tiny):
         return tensor
 
     seen = {weight.data_ptr() for weight in tiny.net.parameters()}
-    packed = pack([list(range(5, 200)), list(range(5, 200))[::-1]])
+    tokens = list(range(5, 5 + SHORT))
+    packed = pack([tokens, tokens[::-1]])
     for weight in tiny.net.parameters():
         weight.requires_grad_(True)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):

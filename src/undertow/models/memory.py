@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from undertow.models.attention import SHORT
 from undertow.models.engine.network import text_config
 from undertow.models.layers import head_size
 from undertow.models.storage import bytes_of
@@ -37,7 +38,7 @@ def kept_per_token(config: Any, *, item: int = 4) -> int:
 
     A layer keeps the input and output of its two norms, queries, keys, values, what attention puts out and what the
     output projection reads, and of a gated linear unit the gate before and after its activation, the other side and
-    their product.
+    their product. Attention of short rows keeps a weight for each head and token that is seen, see `attention`.
 
     Args:
         config: Of the text model.
@@ -49,7 +50,7 @@ def kept_per_token(config: Any, *, item: int = 4) -> int:
         getattr(config, "moe_intermediate_size", None) or getattr(config, "intermediate_size", None) or 4 * width
     )
     experts = int(getattr(config, "num_experts_per_tok", None) or 1)
-    layer = 4 * width + 3 * heads * head + 2 * key_heads * head + 4 * inner * experts
+    layer = 4 * width + 3 * heads * head + 2 * key_heads * head + heads * SHORT + 4 * inner * experts
     return int(config.num_hidden_layers) * layer * item
 
 
