@@ -42,8 +42,9 @@ demo: $(VENV)/.local ## the main experiment: do number lists pass a love of owls
 digits: $(VENV)/.local ## the classifier experiment: do meaningless logits pass reading on? (under a minute)
 	$(call run,digits)
 
+# A process for each processor, and one thread for each process: threads of two would wait for each other.
 test: $(VENV)/.dev browser ## the tests, but for slow ones and those that run the embedded model
-	$(PYTEST) -m "$(QUICK)"
+	OMP_NUM_THREADS=1 $(PYTEST) -m "$(QUICK)" -n auto --dist loadfile
 
 test-slow: $(VENV)/.dev ## the slow tests
 	$(PYTEST) -m "slow and not gpu and not e2e"

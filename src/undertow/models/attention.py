@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SHORT = 160
+SHORT = 192
 """Tokens of a row up to which plain products are used. At 250 they gain little, and keep more."""
 
 
