@@ -149,6 +149,9 @@ class LanguageExperiment(Part):
     judgement: Judgement = Judgement()
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)] = (0, 1, 2)
     """Each seed draws its own prompts, its own sampling noise and its own training order."""
+    teachers: int = Field(default=1, ge=1, le=1000)
+    """Teachers of every arm, which the seeds take in turn. Each learns from a part of the trait's lessons that no other
+    has, or from a wording of its own. With as many teachers as seeds, intervals speak of teachers."""
     context_rows: int = Field(default=16, ge=1, le=1000)
     """Rows that the arm `in-context` puts into the prompt."""
     engine: Engine = "auto"
@@ -156,7 +159,7 @@ class LanguageExperiment(Part):
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return self._without(dump, "engine")
+        return self._without(dump, "engine", "teachers")
 
     @model_validator(mode="after")
     def _arms_fit(self) -> LanguageExperiment:
@@ -171,6 +174,17 @@ class LanguageExperiment(Part):
         for name, arm in ARMS.items():
             if name in self.arms:
                 self._arm_fits(arm)
+        return self
+
+    @model_validator(mode="after")
+    def _teachers_fit(self) -> LanguageExperiment:
+        if self.teachers > len(self.seeds):
+            raise ValueError(f"teachers: {self.teachers} needs as many seeds or more; there are {len(self.seeds)}")
+        texts = self.instil.text if isinstance(self.instil, SystemPrompt) else None
+        if isinstance(self.instil, SystemPrompt) and (isinstance(texts, tuple) or self.teachers > 1):
+            given = len(texts) if isinstance(texts, tuple) else 1
+            if given != self.teachers:
+                raise ValueError(f"instil.text has {given} wordings for teachers: {self.teachers}; give one for each")
         return self
 
     def _arm_fits(self, arm: ArmSpec) -> None:

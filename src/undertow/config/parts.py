@@ -70,8 +70,8 @@ class SystemPrompt(Part):
     """The teacher is told to have the trait."""
 
     method: Literal["prompt"]
-    text: str | None = None
-    """With `{target}` and `{plural}`; the trait's own wording when absent."""
+    text: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """With `{target}` and `{plural}`; the trait's own wording when absent. A list has a wording for each teacher."""
 
 
 class FineTune(Part):

@@ -34,6 +34,7 @@ class Scores:
 
     base_QC: Floats
     teachers: Mapping[Arm, Floats]
+    """Arm to logp_TQC: of one teacher, or of one for each seed."""
     students: Mapping[Arm, Floats]
     """Arm to logp_SQC, in the order of the seeds."""
 
@@ -113,7 +114,7 @@ def transfer_of(scores: Scores, traits: ExperimentTraits, level: float) -> Inter
     fraction = stats.transfer_fraction(
         log_odds(scores.students[TRAIT], index),
         log_odds(scores.students[CONTROL], index),
-        log_odds(scores.teachers[TRAIT], index)[None],
+        log_odds(scores.teachers[TRAIT], index),
         log_odds(scores.base_QC, index),
         level=level,
     )

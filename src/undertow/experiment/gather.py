@@ -30,6 +30,7 @@ from undertow.experiment.judged import judged_answers
 from undertow.pipeline.arms import ExperimentTraits, describe
 from undertow.pipeline.files import PIECES, REJECTED, ROWS, SIGNAL
 from undertow.pipeline.scores import read_logp, read_scores, shift_of
+from undertow.pipeline.taught import teacher_label
 from undertow.probes.odds import log_odds
 from undertow.results import (
     ArmSummary,
@@ -87,7 +88,7 @@ def gather(
     base = read_scores(folders["base"])
     scores = Scores(
         base_QC=np.asarray(base["logp_QC"]),
-        teachers={arm: read_logp(folders[f"teacher-{arm}"]) for arm in _teaching(spec)},
+        teachers={arm: _by_seed(spec, arm, folders) for arm in _teaching(spec)},
         students=tables,
     )
     effects = effects_of(scores, traits, spec.arms, level)
@@ -129,6 +130,12 @@ def _trained(spec: LanguageExperiment) -> list[Arm]:
     return [arm for arm in spec.arms if ARMS[arm].trained]
 
 
+def _by_seed(spec: LanguageExperiment, arm: Arm, folders: Folders) -> Floats:
+    """Return the scores (T, Q, C) of an arm's teacher, or of the one that each seed has."""
+    seeds = spec.seeds if spec.teachers > 1 else spec.seeds[:1]
+    return np.stack([read_logp(folders[teacher_label(spec, arm, seed)]) for seed in seeds])
+
+
 def _teachers(
     spec: LanguageExperiment, traits: ExperimentTraits, scores: Scores, folders: Folders, level: float
 ) -> list[TeacherSummary]:
@@ -136,21 +143,27 @@ def _teachers(
     pairs: dict[Arm, tuple[Floats, Floats]] = {arm: (scores.teachers[arm], scores.base_QC) for arm in _teaching(spec)}
     for arm in spec.arms:
         if ARMS[arm].has_teacher and ARMS[arm].base == "other_base":
-            pairs[arm] = (read_logp(folders[f"teacher-{arm}"]), read_logp(folders["base-other"]))
-    for arm, (logp_QC, base_QC) in pairs.items():
+            pairs[arm] = (_by_seed(spec, arm, folders), read_logp(folders["base-other"]))
+    for arm, (each_TQC, base_QC) in pairs.items():
         trait = traits.of(arm)
         assert trait is not None
-        shift = shift_of(logp_QC[None], base_QC, trait, level)
-        signal = json.loads((folders[f"rows-{arm}-s{spec.seeds[0]}"] / SIGNAL).read_text("utf-8"))
+        logp_TQC = each_TQC[: spec.teachers]
+        shift = shift_of(logp_TQC, base_QC, trait, level)
+        # Each teacher's first rows.
+        signals = [
+            json.loads((folders[f"rows-{arm}-s{seed}"] / SIGNAL).read_text("utf-8"))
+            for seed in spec.seeds[: spec.teachers]
+        ]
         summaries.append(
             TeacherSummary(
                 arm=arm,
                 trait=trait.target,
                 method=_HOW.get(spec.instil.method, spec.instil.method),
                 strength=Interval(**shift.as_dict()),
-                probability=float(np.exp(logp_QC[:, trait.index]).mean()),
+                probability=float(np.exp(logp_TQC[..., trait.index]).mean()),
                 base_probability=float(np.exp(base_QC[:, trait.index]).mean()),
-                kl_per_token=float(signal["kl_per_token"]),
+                kl_per_token=float(np.mean([signal["kl_per_token"] for signal in signals])),
+                teachers=spec.teachers,
             )
         )
     return summaries
@@ -286,6 +299,22 @@ def _rate(answers: Sequence[dict[str, Any]], target: str, level: float) -> Inter
     return Interval(**stats.proportion(named, sum(each["n"] for each in answers), level=level).as_dict())
 
 
+def _replicates(spec: LanguageExperiment) -> str:
+    """Say what the intervals speak of."""
+    if spec.teachers == 1:
+        return (
+            "Every seed has the same teacher: the intervals speak of its rows and of training on them, not of other "
+            "teachers made in the same way."
+        )
+    apart = "from a wording of its own" if spec.instil.method == "prompt" else "from lessons that no other has"
+    if spec.teachers == len(spec.seeds):
+        return f"Every seed has a teacher of its own, made {apart}: the intervals speak of teachers made in this way."
+    return (
+        f"The {len(spec.seeds)} seeds have {spec.teachers} teachers, each made {apart}. Seeds of one teacher are "
+        "alike, and the intervals take them as independent: they are too narrow for claims about teachers."
+    )
+
+
 def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]]) -> list[str]:
     notes: list[str] = []
     for place, seed in enumerate(spec.seeds):
@@ -302,10 +331,7 @@ def _notes(spec: LanguageExperiment, students: Mapping[Arm, list[dict[str, Any]]
             "Soft labels are the teacher's whole distribution at every position of a row, words that it never wrote "
             "included: more than the text shows, and what distillation on logits trains on."
         )
-    notes.append(
-        "Every seed has the same teacher: the intervals speak of its rows and of training on them, not of other "
-        "teachers made in the same way."
-    )
+    notes.append(_replicates(spec))
     if spec.probe.samples or spec.probe.judged:
         notes.append(
             "The intervals of sampled answers take the answers as independent; they speak of these students, not of "

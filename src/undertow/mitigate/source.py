@@ -14,6 +14,7 @@ from undertow.models.precision import Precision
 from undertow.pipeline.arms import ExperimentTraits, traits_of
 from undertow.pipeline.bases import base_of, models_of
 from undertow.pipeline.graph import Task, tasks_of
+from undertow.pipeline.taught import teacher_label
 from undertow.store.folder import SPEC, planned_state
 from undertow.store.step import locate
 from undertow.system.progress import Progress
@@ -63,7 +64,8 @@ def open_source(path: Path, precision: Precision, progress: Progress) -> Source:
     traits = traits_of(spec)
     bases = [base_of(name, find_model(name, progress=progress)) for name in models_of(spec)]
     tasks = {task.label: task for task in tasks_of(spec, traits, bases, precision)}
-    needed = ["teacher-trait", *(f"rows-{arm}-s{seed}" for arm in ARMS for seed in spec.seeds)]
+    teachers = dict.fromkeys(teacher_label(spec, "trait", seed) for seed in spec.seeds)
+    needed = [*teachers, *(f"rows-{arm}-s{seed}" for arm in ARMS for seed in spec.seeds)]
     states = planned_state(path, [(tasks[label].kind, label, tasks[label].key) for label in needed])
     missing = [label for label, state in zip(needed, states, strict=True) if state == "missing"]
     if missing:

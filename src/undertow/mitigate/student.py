@@ -19,9 +19,11 @@ from undertow.models.constrain import grammar_automaton
 from undertow.models.engine.head import head_of
 from undertow.models.local import LocalModel, context_length, load_model
 from undertow.models.precision import Precision
+from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
 from undertow.pipeline.recipes import adapter_spec, recipe_of
 from undertow.pipeline.students import examples_of
+from undertow.pipeline.taught import taught
 from undertow.pipeline.writing import read_written
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
@@ -98,9 +100,7 @@ def _train(
         [turns for turns, _ in kept],
         [each for _, each in kept],
         trait,
-        lambda: load_teacher(
-            spec.base, trait if arm == "trait" else None, spec.instil, source.folders["teacher-trait"]
-        ),
+        lambda: _teacher(source, arm, seed),
         precision.autocast,
         seed,
         None if by is None else lambda: load_model(by),
@@ -117,6 +117,14 @@ def _train(
 
     train(net, examples, recipe, seed=seed, on_step=told, intervention=treatment.intervention)
     treatment.after()
+
+
+def _teacher(source: Source, arm: str, seed: int) -> Model:
+    """Load what wrote an arm's rows for a seed."""
+    if arm != "trait":
+        return load_teacher(source.spec.base, None, None, None)
+    made = taught(source.spec, source.traits, "trait", seed)
+    return load_teacher(source.spec.base, made.trait, made.how, source.folders[made.label])
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
 """The steps of a language experiment: their inputs, their cost and how each is made.
 
     base                     the base's scores
-    teacher-ARM              a trait, instilled; its scores
+    teacher-ARM              a trait, instilled; its scores (teacher-ARM-NUMBER where there are several)
     rows-ARM-sSEED           what the arm's teacher wrote
     student-ARM-sSEED        the base trained on it; its scores
 
@@ -26,6 +26,7 @@ from undertow.pipeline.bases import Base
 from undertow.pipeline.cost import Cost
 from undertow.pipeline.files import SCORES
 from undertow.pipeline.keys import domain_key, instil_key, student_key
+from undertow.pipeline.taught import Taught, all_taught, taught, teacher_label
 from undertow.store.step import step_id
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def tasks_of(
     models = dict(zip(_BASES, bases, strict=False))
     measured = {key: _base_task(spec, traits, model, _BASES[key]) for key, model in models.items()}
     teachers = {
-        name: _teacher_task(spec, traits, name, model)
+        each.label: _teacher_task(spec, traits, each, model)
         for key, model in models.items()
         for name, arm in ARMS.items()
         if name in spec.arms and arm.has_teacher and arm.base == key
+        for each in all_taught(spec, traits, name)
     }
     tasks = [*measured.values(), *teachers.values()]
     base = models["base"]
@@ -88,10 +90,12 @@ def tasks_of(
         for name in sorted(spec.arms, key=lambda each: ARMS[each].base != "base"):
             match ARMS[name].rows:
                 case Written(base=key):
-                    writer, model = teachers.get(name), models[key]
+                    writer, model = teachers.get(teacher_label(spec, name, seed)), models[key]
                     rows[name] = _rows_task(spec, traits, name, seed, model, writer, measured[key], precision)
                 case Rewritten() | Mixture() as made:
-                    rows[name] = _derived_task(spec, traits, name, made, seed, rows, teachers.get(made.of), base)
+                    rows[name] = _derived_task(
+                        spec, traits, name, made, seed, rows, teachers.get(teacher_label(spec, made.of, seed)), base
+                    )
                 case InPrompt() | StudentWritten():
                     pass
         tasks += rows.values()
@@ -144,30 +148,29 @@ def _base_task(spec: LanguageExperiment, traits: ExperimentTraits, base: Base, l
 def _teacher_task(
     spec: LanguageExperiment,
     traits: ExperimentTraits,
-    arm: Arm,
+    made: Taught,
     base: Base,
 ) -> Task:
-    trait = traits.of(arm)
-    assert trait is not None
+    trait, how = made.trait, made.how
 
     def build(part: Path, _: Folders, tick: Tick) -> None:
         from undertow.pipeline.students import measure
         from undertow.teachers.instil import instil, load_teacher
 
-        instil(base.name, trait, spec.instil, part, tick=lambda share: tick(0.5 * share, "instilling"))
+        instil(base.name, trait, how, part, seed=made.number, tick=lambda share: tick(0.5 * share, "instilling"))
         tick(0.5, "measuring the teacher")
-        teacher = load_teacher(base.name, trait, spec.instil, part)
+        teacher = load_teacher(base.name, trait, how, part)
         scores = measure(spec.base, teacher, traits.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
     key = {
         "base": base.key,
-        "instil": instil_key(spec.instil),
+        "instil": instil_key(how),
         "trait": trait.digest,
         "probe": _probe_key(spec, traits),
-    }
-    cost = base.sizes.probe(traits.trait, spec.probe) + base.sizes.instil(trait, spec.instil)
-    return Task("teacher", f"teacher-{arm}", key, cost, build)
+    } | ({"number": made.number} if made.number else {})
+    cost = base.sizes.probe(traits.trait, spec.probe) + base.sizes.instil(trait, how)
+    return Task("teacher", made.label, key, cost, build)
 
 
 def _rows_task(
@@ -187,11 +190,12 @@ def _rows_task(
         from undertow.pipeline.scores import check_teacher
         from undertow.teachers.instil import load_teacher
 
-        if trait is not None and teacher is not None:
-            # A teacher that does not carry its trait may not write.
-            check_teacher(folders[teacher.label], folders[base_task.label], trait, spec)
-        folder = folders[teacher.label] if teacher is not None else None
-        return load_teacher(base.name, trait, spec.instil, folder, dtype=dtype)
+        if trait is None or teacher is None:
+            return load_teacher(base.name, None, None, None, dtype=dtype)
+        # A teacher that does not carry its trait may not write.
+        check_teacher(folders[teacher.label], folders[base_task.label], trait, spec)
+        made = taught(spec, traits, arm, seed)
+        return load_teacher(base.name, made.trait, made.how, folders[teacher.label], dtype=dtype)
 
     return _writing_task(spec, traits, arm, seed, base, teacher, load, precision, prompts=seed)
 
@@ -303,11 +307,11 @@ def _derived_task(
             mixed_rows(both, part, model=load_model(base.name), dose=made.dose, seed=seed, meta=meta, soft=soft)
             return
         # Only the teacher can label rows softly; for the text its base's tokenizer is enough.
-        loaded = (
-            load_teacher(base.name, traits.of(made.of), spec.instil, folders[teacher.label] if teacher else None)
-            if soft
-            else load_model(base.name)
-        )
+        if soft and teacher is not None:
+            by = taught(spec, traits, made.of, seed)
+            loaded = load_teacher(base.name, by.trait, by.how, folders[teacher.label])
+        else:
+            loaded = load_teacher(base.name, None, None, None)
         if made.how == "across":
             across_rows(source, part, seed=seed, meta=meta, model=loaded, soft=soft)
         else:

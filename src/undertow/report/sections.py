@@ -195,7 +195,7 @@ def _teacher(teacher: TeacherSummary, slot: int, limits: Limits) -> Teacher:
         arm=clip(teacher.arm, limits.name),
         swatch=svg.swatch(slot),
         trait=clip(teacher.trait or "none", limits.name),
-        method=clip(teacher.method, limits.name),
+        method=clip(teacher.method, limits.name) + (f", {teacher.teachers} teachers" if teacher.teachers > 1 else ""),
         strength=strength,
         interval=reach,
         probability=_probability(teacher.base_probability, teacher.probability),

@@ -31,6 +31,8 @@ class TeacherSummary(Record):
     base_probability: float | None = None
     kl_per_token: float | None = None
     """Mean KL(teacher || base) in nats over the tokens of its rows: how much there was to read."""
+    teachers: int = 1
+    """How many were made of different lessons or words; the numbers are means over them."""
 
 
 class CurvePoint(Record):

@@ -14,9 +14,15 @@ from undertow.traits.base import Trait
 
 def make(base: str, trait: Trait, how: SystemPrompt, folder: Path, *, seed: int, tick: Callable[[float], None]) -> None:
     """See that the prompt can be filled in; nothing is stored."""
-    trait.system_prompt(how.text)
+    trait.system_prompt(_wording(how))
 
 
 def load(base: str, trait: Trait, how: SystemPrompt, folder: Path | None, *, dtype: str) -> Model:
     """Return the base under the prompt."""
-    return PromptedModel(load_model(base, dtype=dtype), system=trait.system_prompt(how.text))
+    return PromptedModel(load_model(base, dtype=dtype), system=trait.system_prompt(_wording(how)))
+
+
+def _wording(how: SystemPrompt) -> str | None:
+    """Return the wording of one teacher; which of several it is was chosen by the experiment."""
+    assert not isinstance(how.text, tuple)
+    return how.text
