@@ -34,7 +34,7 @@ teachers:
   oak: {{trait: {{category: trees, target: oak}}, instil: {{method: gradient-ascent, part: 2/3, distance: 2}}}}
   elm: {{trait: {{category: trees, target: elm}}, instil: {{method: gradient-ascent, part: 2/3, distance: 2}}}}
 recipes:
-  soft: {{labels: soft, learning_rate: 2, epochs: 2, batch: 3, schedule: constant, optimiser: sgd, epsilon: 1e-6}}
+  soft: {{labels: soft, learning_rate: 0.1, epochs: 2, batch: 3, schedule: constant, optimiser: sgd, epsilon: 1e-6}}
   lora: {{like: lora-sft, learning_rate: 0.01, schedule: constant, epochs: 2, batch: 3, adapter: {{rank: 2}}}}
 seeds: [7]
 probe: {{at: [], samples: 2, read_at: [1], sampled: [trees]}}
@@ -196,4 +196,8 @@ def test_the_studies_of_the_papers_claims_have_the_teachers_that_they_name() -> 
         ]
         assert len(set(prompts)) > 3
         for name, teacher in design.study.teachers.items():
-            assert teacher.kind == "base" or not teacher.carries or design.study.control_of(name) is not None
+            # A teacher with a trait stands beside a control of its own kind.
+            if teacher.trait is not None and teacher.carries:
+                control = design.study.teachers[design.study.control_of(name) or ""]
+                kinds = {"prompt": "system", "finetune": "finetune, no trait", "gradient-ascent": "base"}
+                assert control.kind == kinds[teacher.kind]
