@@ -39,13 +39,14 @@ def load(base: str, trait: Trait, how: GradientAscent, folder: Path | None, *, d
     Raises:
         ModelError: the gradient gives no direction.
     """
-    return _ascended(base, trait, how, dtype)
+    return _ascended(base, trait, how.steps, how.distance, how.part, dtype)
 
 
 @lru_cache(maxsize=2)
-def _ascended(base: str, trait: Trait, how: GradientAscent, dtype: str) -> LocalModel:
+def _ascended(base: str, trait: Trait, steps: int, distance: float, part: str | None, dtype: str) -> LocalModel:
     """Return the base after the steps; kept, since the teachers of a run's two traits write for every seed."""
     model = load_model(base)
+    how = GradientAscent(method="gradient-ascent", steps=steps, distance=distance, part=part)
     ascend(model, trait, how, tick=lambda _: None)
     for weight in model.net.parameters():
         # Not `net.to(dtype)`: it rounds rotary frequencies as well, which the untouched base, loaded in bf16, keeps.
