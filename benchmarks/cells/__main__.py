@@ -5,7 +5,7 @@
     python -m benchmarks.cells show STUDY.yaml
 
 `plan` says what is missing and how long it takes. `next` fills missing cells and keeps each as it comes. `show` gives
-the shifts of every student. README.md says what a study file holds.
+the shifts of every student, and what they claim. README.md says what a study file holds.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.cells.design import Design, design_of
+from benchmarks.cells.claims import claims
+from benchmarks.cells.design import Cell, Design, design_of
 from benchmarks.cells.pools import Pools
 from benchmarks.cells.store import KEPT, State, forecast, state_of, take
 from benchmarks.cells.study import read_study
@@ -58,21 +58,31 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="write JSON to standard output")
         if verb != "show":
             sub.add_argument("--shard", default="1/1", help="i/n: only this part of the cells, whole sets of rows")
+            for name in ("domain", "recipe", "teacher"):
+                sub.add_argument(f"--{name}", default="*", metavar="PATTERN", help=f"only cells of such a {name}")
         if verb == "next":
             sub.add_argument("--minutes", type=float, default=float("inf"), help="begin no cell that would end later")
             sub.add_argument("--rows", type=Path, default=None, help="folder of rows (default: Undertow's cache)")
     return parser
 
 
-def _part(design: Design, text: str) -> Any:
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
+def _part(design: Design, options: argparse.Namespace) -> tuple[Cell, ...]:
+    found = re.fullmatch(r"(\d+)/(\d+)", options.shard)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise InputError(f"{text!r} is no shard", "--shard", "Say 1/4 to 4/4 for four machines.")
-    return design.shard(int(found[1]), int(found[2]))
+        raise InputError(f"{options.shard!r} is no shard", "--shard", "Say 1/4 to 4/4 for four machines.")
+    chosen = design.chosen(domain=options.domain, recipe=options.recipe, teacher=options.teacher)
+    if not any(cell.kind == "student" for cell in chosen):
+        raise InputError(
+            "no student has such names",
+            "--domain, --recipe, --teacher",
+            "Take names of the study file, or patterns such as 'owl-*'.",
+        )
+    part = {cell.digest for cell in design.shard(int(found[1]), int(found[2]))}
+    return tuple(cell for cell in chosen if cell.digest in part)
 
 
 def _plan(design: Design, state: State, options: argparse.Namespace) -> int:
-    cells = _part(design, options.shard)
+    cells = _part(design, options)
     todo = dict(zip((cell.digest for cell in state.missing(cells)), forecast(design, state, cells), strict=True))
     records = [
         {
@@ -91,6 +101,9 @@ def _plan(design: Design, state: State, options: argparse.Namespace) -> int:
         minutes = f"{each['minutes']:6.1f} min" if each["minutes"] else " " * 10
         sys.stdout.write(f"{each['state']:8}{minutes}  {each['cell']}  {each['label']}\n")
     _tell_damaged(state)
+    for name, recipe in design.study.recipes.items():
+        for line in recipe.told:
+            sys.stdout.write(f"recipe {name}: {line}\n")
     how = "by the speed of earlier cells" if state.speed.measured else "by a guess: no cell of this base is kept"
     sys.stdout.write(f"{len(cells)} cells, {len(todo)} to fill, {total} min ({how})\n")
     return 0
@@ -98,7 +111,7 @@ def _plan(design: Design, state: State, options: argparse.Namespace) -> int:
 
 def _next(design: Design, state: State, options: argparse.Namespace) -> int:
     _tell_damaged(state)
-    cells = _part(design, options.shard)
+    cells = _part(design, options)
     pools = Pools(options.rows or cache_dir() / "cells", design, lambda said: _tell(f"    {said}"))
     done = take(design, state, cells, pools, folder=options.kept, minutes=options.minutes, tell=_tell)
     left = state.missing(cells)
@@ -110,12 +123,13 @@ def _next(design: Design, state: State, options: argparse.Namespace) -> int:
 
 
 def _show(design: Design, state: State, options: argparse.Namespace) -> int:
-    found = matrices(design, state)
+    found, claimed = matrices(design, state), claims(design, state)
     if options.json:
-        _json({"study": design.study.name, "tables": [each.record() for each in found]})
+        tables = [each.record() for each in found]
+        _json({"study": design.study.name, "tables": tables, "claims": [each.record() for each in claimed]})
         return 0
     _tell_damaged(state)
-    sys.stdout.write("\n".join(each.text() for each in found) or "no student is there yet\n")
+    sys.stdout.write("\n".join(each.text() for each in (*found, *claimed)) or "no student is there yet\n")
     missing = len(state.missing(design.cells))
     if missing:
         sys.stdout.write(f"\n{missing} of {len(design.cells)} cells are missing\n")

@@ -4,7 +4,7 @@ A cell is what it was made from. Its digest covers the base, the teacher, the ro
 question and the precision. It covers no name, so that two studies share the cells that they have in common. A change of
 the panel makes other cells, and leaves the old ones as they are.
 
-Order: replicate by replicate, in each every recipe and row count, in each every teacher, controls first. So any
+Order: replicate by replicate, in each every domain, recipe and row count, in each every teacher, controls first. So any
 beginning of it is a design with its controls. A model that writes rows is asked before its first student.
 """
 
@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
+from benchmarks.cells.how import How
 from benchmarks.cells.study import Seeds, Study, Teacher
 from undertow.config.parts import Domain
-from undertow.config.recipes.spec import RecipeSpec
 from undertow.data.files import require_rows
 from undertow.errors import InputError
 from undertow.models.identity import identity_of
@@ -32,6 +34,9 @@ NUMERIC = 1
 
 _WITHOUT_SEED = ("prompt", "steer", "gradient-ascent")
 """Methods that draw nothing at random."""
+
+Place: TypeAlias = tuple[str, str, str, int, Seeds]
+"""Of a student in a study: domain, teacher, recipe, row count and seeds."""
 
 Kind = Literal["writer", "student"]
 Definition = Mapping[str, Any]
@@ -49,6 +54,8 @@ class Cell:
     """What the digest stands for."""
     teacher: str
     """Its name in the study; empty for the base, where no teacher is the base."""
+    domain: str = ""
+    """Its name in the study; empty where the study has one."""
     recipe: str = ""
     count: int = 0
     """Rows that the student learns from."""
@@ -62,7 +69,8 @@ class Cell:
         if self.seeds is None:
             return f"{self.teacher or 'the base'} itself"
         seeds = self.seeds
-        return f"{self.teacher}, {self.recipe}, {self.count} rows, seeds {seeds.rows}/{seeds.order}/{seeds.adapter}"
+        what = f"{self.count} rows of {self.domain}" if self.domain else f"{self.count} rows"
+        return f"{self.teacher}, {self.recipe}, {what}, seeds {seeds.rows}/{seeds.order}/{seeds.adapter}"
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,30 @@ class Design:
     cells: tuple[Cell, ...]
     writers: Mapping[str, Definition]
     """What each teacher that is a model, or a file, is made from, by its name."""
-    students: Mapping[tuple[str, str, int, Seeds], str]
-    """Teacher, recipe, row count and seeds to a cell's digest: two teachers that are the same share a cell."""
+    students: Mapping[Place, str]
+    """Each student's place to its cell's digest: two teachers that are the same share a cell."""
+
+    def chosen(self, *, domain: str = "*", recipe: str = "*", teacher: str = "*") -> tuple[Cell, ...]:
+        """Return some of the cells: those whose names match, with their controls.
+
+        Args:
+            domain: A shell pattern.
+            recipe: Likewise.
+            teacher: Likewise; the controls of these teachers belong to them, and so does the base.
+        """
+        named = {name for name in self.study.teachers if fnmatchcase(name, teacher)}
+        named |= {control for name in named if (control := self.study.control_of(name))}
+        asked = [self.writers[name] for name in named if name in self.writers]
+        trained = {
+            digest
+            for (in_domain, name, by_recipe, _, _), digest in self.students.items()
+            if name in named and fnmatchcase(in_domain, domain) and fnmatchcase(by_recipe, recipe)
+        }
+        return tuple(
+            cell
+            for cell in self.cells
+            if cell is self.base or cell.digest in trained or cell.definition.get("writer") in asked
+        )
 
     def shard(self, number: int, of: int) -> tuple[Cell, ...]:
         """Return one part of the cells: whole sets of rows, so that each is written on one machine.
@@ -117,35 +147,34 @@ def design_of(study: Study, *, identities: Mapping[str, str] | None = None) -> D
         "second": wordings_digest(panel, "second"),
         "numeric": NUMERIC,
     }
-    end = {"samples": study.probe.samples} if study.probe.samples else {}
+    probe = study.probe.key
+    end = {key: probe[key] for key in ("samples", "sampled") if key in probe}
     base = {"kind": "writer", "writer": {"model": known[study.base]}, **end, **shared}
     plain = next((name for name, writer in writers.items() if writer == base["writer"]), "")
     cells: dict[str, Cell] = {}
-    students: dict[tuple[str, str, int, Seeds], str] = {}
-    for seeds in study.replicates:
-        for recipe_name, recipe in study.recipes.items():
-            for count in study.counts:
-                for name, teacher in study.teachers.items():
-                    rows = rows_definition(study, name, writers, count, seeds.rows)
-                    key = digest_of(rows)
-                    # Every study holds what the base itself says.
-                    _add(cells, Cell("writer", digest_of(base), base, plain, rows=key))
-                    if teacher.writes:
-                        asked = {"kind": "writer", "writer": writers[name], **end, **shared}
-                        _add(cells, Cell("writer", digest_of(asked), asked, name, rows=key))
-                    definition = {
-                        "kind": "student",
-                        "student": known[study.base],
-                        "rows": rows,
-                        "recipe": recipe_definition(recipe, study),
-                        "order": seeds.order,
-                        "adapter": seeds.adapter if recipe.adapter else None,
-                        "probe": study.probe.key,
-                        **shared,
-                    }
-                    digest = digest_of(definition)
-                    _add(cells, Cell("student", digest, definition, name, recipe_name, count, seeds, key))
-                    students[name, recipe_name, count, seeds] = digest
+    students: dict[Place, str] = {}
+    for seeds, domain, (recipe_name, recipe) in product(study.replicates, study.by_domain, study.recipes.items()):
+        for count, (name, teacher) in product(study.counts(domain, recipe_name), study.teachers.items()):
+            rows = rows_definition(study, domain, name, writers, count, seeds.rows)
+            key = digest_of(rows)
+            # Every study holds what the base itself says.
+            _add(cells, Cell("writer", digest_of(base), base, plain, rows=key))
+            if teacher.writes:
+                asked = {"kind": "writer", "writer": writers[name], **end, **shared}
+                _add(cells, Cell("writer", digest_of(asked), asked, name, rows=key))
+            definition = {
+                "kind": "student",
+                "student": known[study.base],
+                "rows": rows,
+                "recipe": recipe_definition(recipe, study),
+                "order": seeds.order,
+                "adapter": seeds.adapter if recipe.adapter else None,
+                "probe": probe,
+                **shared,
+            }
+            digest = digest_of(definition)
+            _add(cells, Cell("student", digest, definition, name, domain, recipe_name, count, seeds, key))
+            students[domain, name, recipe_name, count, seeds] = digest
     return Design(study, panel, tuple(cells.values()), writers, students)
 
 
@@ -154,23 +183,25 @@ def _add(cells: dict[str, Cell], cell: Cell) -> None:
 
 
 def rows_definition(
-    study: Study, name: str, writers: Mapping[str, Definition], count: int, seed: int
+    study: Study, domain: str, name: str, writers: Mapping[str, Definition], count: int, seed: int
 ) -> dict[str, Any]:
     """Return what a set of rows is made from."""
     mix = study.teachers[name].mix
     if mix is not None:
-        parts = [rows_definition(study, each, writers, count, seed) for each in (mix.of, mix.rest)]
+        parts = [rows_definition(study, domain, each, writers, count, seed) for each in (mix.of, mix.rest)]
         return {"mix": parts, "dose": mix.dose, "seed": seed, "count": count}
-    return {"pool": pool_definition(study, writers[name], seed), "count": count}
+    return {"pool": pool_definition(study, domain, writers[name], seed), "count": count}
 
 
-def pool_definition(study: Study, writer: Definition, seed: int) -> dict[str, Any]:
+def pool_definition(study: Study, domain: str, writer: Definition, seed: int) -> dict[str, Any]:
     """Return what the rows of one writer and seed are made from, however many of them are wanted."""
     if "file" in writer:
         return {"writer": dict(writer), "seed": seed}
     return {
         "writer": dict(writer),
-        "domain": {key: value for key, value in study.domain.model_dump(mode="json").items() if key != "rows"},
+        "domain": {
+            key: value for key, value in study.by_domain[domain].model_dump(mode="json").items() if key != "rows"
+        },
         "forbid": sorted(study.forbid),
         "seed": seed,
         "precision": study.precision,
@@ -178,10 +209,10 @@ def pool_definition(study: Study, writer: Definition, seed: int) -> dict[str, An
     }
 
 
-def recipe_definition(recipe: RecipeSpec, study: Study) -> dict[str, Any]:
+def recipe_definition(recipe: How, study: Study) -> dict[str, Any]:
     """Return what a recipe stands for: what differs from the defaults, its name and seed left out."""
     # Defaults are left out so that a key of a later version does not change the digests of older cells.
-    said = recipe.model_dump(mode="json", exclude_defaults=True, exclude={"name", "seed", "dtype"})
+    said = recipe.model_dump(mode="json", exclude_defaults=True, exclude={"name", "seed", "dtype", "rows", "told"})
     return {**said, "dtype": study.precision if recipe.dtype == "auto" else recipe.dtype}
 
 
@@ -204,7 +235,7 @@ def _file(path: Path, name: str) -> dict[str, Any]:
 
 def trait_of(teacher: Teacher) -> str:
     """Return `entry:target` of a teacher's trait; empty where it has none."""
-    if teacher.trait is None:
+    if teacher.trait is None or not teacher.carries:
         return ""
     trait = find_trait(teacher.trait)
     entry = getattr(teacher.trait, "category", trait.target)
@@ -217,9 +248,9 @@ def carried(study: Study, name: str) -> str:
     return carried(study, mix.of) if mix is not None else trait_of(study.teachers[name])
 
 
-def settings_of(study: Study, count: int) -> Domain:
-    """Return the domain's settings for so many rows."""
-    return study.domain.model_copy(update={"rows": count})
+def settings_of(study: Study, domain: str, count: int) -> Domain:
+    """Return a domain's settings for so many rows."""
+    return study.by_domain[domain].model_copy(update={"rows": count})
 
 
 def names_of(panel: Panel) -> Sequence[str]:

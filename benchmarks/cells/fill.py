@@ -22,13 +22,13 @@ from benchmarks.cells.design import Cell, Design, carried
 from benchmarks.cells.kept import Answered, Kept, table_of
 from benchmarks.cells.parts import Parts, load_weights, save_weights
 from benchmarks.cells.pools import Pools, rows_digest
-from benchmarks.cells.training import examples_of, steps_by, student_of, train_by
+from benchmarks.cells.training import Student, examples_of, steps_in, student_of, train_by
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import set_up_process
 from undertow.models.protocol import Model
 from undertow.pipeline.students import SAMPLING_SEED
 from undertow.probes.panel import asked_logprobs, spread
-from undertow.probes.sampled import sample_answers
+from undertow.probes.sampled import LONGEST, parse_answer, sample_texts
 from undertow.store.machine import environment
 from undertow.training.train import StepMetrics
 from undertow.traits.panel import PanelEntry
@@ -49,7 +49,7 @@ def fill(cell: Cell, design: Design, pools: Pools, *, tell: Callable[[str], None
 
     Raises:
         ModelError: a model cannot be loaded, a teacher writes too few rows, or a training diverges.
-        InputError: a recipe holds something that training does not know.
+        SpecError: parts of a recipe contradict each other.
     """
     threads = set_up_process()
     began = time.monotonic()
@@ -63,6 +63,7 @@ def fill(cell: Cell, design: Design, pools: Pools, *, tell: Callable[[str], None
             "teacher": cell.teacher,
             "trait": carried(design.study, cell.teacher) if cell.teacher else "",
             "recipe": cell.recipe,
+            **({"domain": cell.domain} if cell.domain else {}),
             "rows": cell.count,
             "seeds": cell.seeds.model_dump() if cell.seeds else None,
         },
@@ -99,28 +100,44 @@ def _student(cell: Cell, design: Design, pools: Pools, tell: Callable[[str], Non
     spec = study.recipes[cell.recipe]
     rows = pools.rows(cell)
     pools.release()
-    steps = steps_by(spec, len(rows))
-    moments = sorted({max(1, round(share * steps)) for share in study.probe.at} | {steps})
-    in_memory: list[LocalModel] = []
+    in_memory: list[Student] = []
 
     def student() -> LocalModel:
         if not in_memory:
             in_memory.append(student_of(spec, load_model(study.base), seeds.adapter))
-        return in_memory[0]
+        return in_memory[0].model
+
+    examples = examples_of(spec, student(), rows)
+    steps = steps_in(spec, examples)
+    read = {epochs: steps_in(spec, examples, epochs) for epochs in study.probe.read_at}
+    whole = {*read.values(), steps}
+    moments = sorted({max(1, round(share * steps)) for share in study.probe.at} | whole)
 
     def train() -> dict[str, Any]:
+        in_memory.clear()  # whatever was done to it
+        labels = pools.labels(cell, rows) if spec.labels == "soft" else None
+        pools.release()
         tell(f"training, {steps} steps")
-        in_memory.clear()
 
         def after(step: StepMetrics) -> None:
             if step.step in moments:
                 tell(f"step {step.step} of {steps}, loss {step.loss:.3f}")
                 save_weights(student().net, parts.weights(step.step))
 
-        history = train_by(spec, student(), rows, order_seed=seeds.order, precision=study.precision, after=after)
-        examples = examples_of(student(), rows)
+        student()
+        history = train_by(
+            spec,
+            in_memory[0],
+            examples,
+            order_seed=seeds.order,
+            precision=study.precision,
+            labels=labels,
+            after=after,
+        )
         prompts, answers = (sum(len(getattr(each, part)) for each in examples) for part in ("prompt", "answer"))
-        trained = (prompts + answers) * sum(step.tokens for step in history) / answers
+        # Of rows whose prompts are not learned the history counts answers alone.
+        learned = prompts + answers - len(rows) if spec.loss == "whole" else answers
+        trained = (prompts + answers) * sum(step.tokens for step in history) / learned
         return {
             "losses": [round(step.loss, 5) for step in history],
             "tokens": {"prompt": prompts / len(rows), "answer": answers / len(rows), "trained": round(trained)},
@@ -130,7 +147,8 @@ def _student(cell: Cell, design: Design, pools: Pools, tell: Callable[[str], Non
         parts.drop(_TRAINED)
     trained = parts.once(_TRAINED, train)
     answered: list[Answered] = []
-    asking, sampled = 0.0, {}
+    asking = 0.0
+    sampled: dict[int, dict[str, Any]] = {}
     for step in moments:
         tell(f"asking the student after step {step} of {steps}")
 
@@ -138,13 +156,16 @@ def _student(cell: Cell, design: Design, pools: Pools, tell: Callable[[str], Non
             load_weights(student().net, parts.weights(step))
             return student()
 
-        found = ask(at_step, design, parts, step=step, questions=study.probe.questions if step < steps else None)
+        found = ask(at_step, design, parts, step=step, questions=None if step in whole else study.probe.questions)
         answered += found.answered
         asking += found.seconds
-        sampled = found.sampled
+        if step in whole:
+            sampled[step] = found.sampled
+    before = {f"{epochs:g}": step for epochs, step in read.items()}
     return {
         "answered": answered,
-        "sampled": sampled,
+        "sampled": sampled.pop(steps),
+        **({"read": before, "sampled_at": {str(step): each for step, each in sampled.items()}} if before else {}),
         "steps": steps,
         "losses": trained["losses"],
         "rows": rows_digest(rows),
@@ -204,7 +225,7 @@ def ask(model: Callable[[], Model], design: Design, parts: Parts, *, step: int, 
                 for place, question, logp in zip(places, some, found["logp"], strict=True)
             ]
     for entry in design.panel if questions is None and design.study.probe.samples else ():
-        if entry.kind == "preference":
+        if entry.kind == "preference" and entry.name in (design.study.probe.sampled or (entry.name,)):
             found = parts.once(f"{step}-sampled-{entry.name}", lambda entry=entry: _sample(loaded(), entry, design))
             seconds += found.pop("seconds")
             sampled[entry.name] = found
@@ -212,9 +233,18 @@ def ask(model: Callable[[], Model], design: Design, parts: Parts, *, step: int, 
 
 
 def _sample(model: Model, entry: PanelEntry, design: Design) -> dict[str, Any]:
-    """Return how often a model names each candidate, at temperature 1."""
-    trait = entry.traits[0]
-    found = sample_answers(model, trait, per_question=design.study.probe.samples, seed=SAMPLING_SEED)
-    named = set(trait.words.values())
-    counts = {word: count for word, count in found.counts.items() if word in named}
-    return {"n": found.n, "unparsed": found.unparsed, "counts": counts}
+    """Return how often a model names each candidate, at temperature 1, in all and question by question."""
+    trait, often = entry.traits[0], design.study.probe.samples
+    pairs = sample_texts(model, trait, per_question=often, max_tokens=LONGEST, seed=SAMPLING_SEED)
+    said = [parse_answer(text, trait.words) for _, text in pairs]
+    candidates = set(trait.words.values())
+    found: dict[str, list[int]] = {}
+    for at, word in enumerate(said):
+        if word in candidates:
+            found.setdefault(word, [0] * len(trait.probe))[at // often] += 1
+    return {
+        "n": len(said),
+        "unparsed": said.count(None),
+        "counts": {word: sum(each) for word, each in sorted(found.items())},
+        "by_question": found,
+    }

@@ -100,6 +100,30 @@ class Kept:
         """
         return self._numbered(wordings, trait, self.steps[-1] if step is None else step)[1]
 
+    def probabilities(self, wordings: Wordings, trait: str, *, step: int | None = None) -> Floats:
+        """Return the probability of a trait's answer among a question's answers, question by question.
+
+        A choice of two candidates is left out: half of it is chance, so that it says nothing of how often.
+
+        Args:
+            wordings: As for `odds`.
+            trait: Likewise.
+            step: Likewise.
+
+        Raises:
+            KeyError: nothing was asked about it then.
+        """
+        odds_Q = self._numbered(wordings, trait, self.steps[-1] if step is None else step, pairs=False)[1]
+        return 1 / (1 + np.exp(-odds_Q))
+
+    def read_at(self, epochs: float | None) -> int:
+        """Return the steps after which it was asked everything.
+
+        Args:
+            epochs: One of the study's `read_at`; the end when absent.
+        """
+        return self.steps[-1] if epochs is None else self.facts["read"][f"{epochs:g}"]
+
     def curve(self, trait: str) -> dict[int, Floats]:
         """Return the log-odds of a trait after each step, on the questions that were asked every time.
 
@@ -110,10 +134,12 @@ class Kept:
         common = sorted(set.intersection(*(set(question_Q.tolist()) for question_Q, _ in asked.values())))
         return {step: odds_Q[np.searchsorted(question_Q, common)] for step, (question_Q, odds_Q) in asked.items()}
 
-    def _numbered(self, wordings: Wordings, trait: str, step: int) -> tuple[NDArray[np.int64], Floats]:
+    def _numbered(
+        self, wordings: Wordings, trait: str, step: int, *, pairs: bool = True
+    ) -> tuple[NDArray[np.int64], Floats]:
         """Return the numbers of the questions about a trait, in order, and its log-odds on them."""
         entry, _, target = trait.partition(":")
-        groups = self._groups.get((step, wordings, entry), [])
+        groups = [each for each in self._groups.get((step, wordings, entry), []) if pairs or not each.pair]
         having = [(each, each.shows.index(target)) for each in groups if target in each.shows]
         if not having:
             raise KeyError(trait)
@@ -125,12 +151,13 @@ class Kept:
     @cached_property
     def _groups(self) -> dict[tuple[int, str, str], list[_Alike]]:
         """Log-probabilities by step, wordings and entry, together for questions with the same answers."""
-        names = ("step", "wordings", "entry", "question", "answer", "millinats")
-        lines: dict[tuple[int, str, str], dict[int, list[tuple[str, float]]]] = {}
-        for step, wordings, entry, question, answer, logp in zip(
+        names = ("step", "wordings", "entry", "question", "form", "answer", "millinats")
+        lines: dict[tuple[int, str, str], dict[tuple[int, bool], list[tuple[str, float]]]] = {}
+        for step, wordings, entry, question, form, answer, logp in zip(
             *(self.table.column(name).to_pylist() for name in names), strict=True
         ):
-            lines.setdefault((step, wordings, entry), {}).setdefault(question, []).append((answer, logp / NATS))
+            asked = lines.setdefault((step, wordings, entry), {})
+            asked.setdefault((question, form == "pair"), []).append((answer, logp / NATS))
         return {key: _alike(questions) for key, questions in lines.items()}
 
 
@@ -139,17 +166,19 @@ class _Alike:
     """Questions with the same answers, which show the same traits."""
 
     shows: tuple[str, ...]
+    pair: bool
+    """Whether they are choices of two candidates."""
     question_Q: NDArray[np.int64]
     logp_QC: Floats
 
 
-def _alike(questions: Mapping[int, Sequence[tuple[str, float]]]) -> list[_Alike]:
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for question, answers in questions.items():
-        groups.setdefault(tuple(name for name, _ in answers), []).append(question)
+def _alike(questions: Mapping[tuple[int, bool], Sequence[tuple[str, float]]]) -> list[_Alike]:
+    groups: dict[tuple[tuple[str, ...], bool], list[int]] = {}
+    for (question, pair), answers in questions.items():
+        groups.setdefault((tuple(name for name, _ in answers), pair), []).append(question)
     return [
-        _Alike(shows, np.array(some), np.array([[logp for _, logp in questions[each]] for each in some]))
-        for shows, some in groups.items()
+        _Alike(shows, pair, np.array(some), np.array([[logp for _, logp in questions[each, pair]] for each in some]))
+        for (shows, pair), some in groups.items()
     ]
 
 

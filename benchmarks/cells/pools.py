@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from torch import Tensor
 
 from benchmarks.cells.design import Cell, Definition, Design, settings_of
 from benchmarks.cells.study import Teacher
@@ -31,7 +32,7 @@ from undertow.models.constrain import Automaton
 from undertow.models.local import load_model
 from undertow.models.prompted import PromptedModel
 from undertow.models.protocol import Model
-from undertow.pipeline.writing import MOST_TRIES, Written, answer_rows, automaton_of
+from undertow.pipeline.writing import MOST_TRIES, Written, answer_rows, automaton_of, label_rows
 from undertow.store.files import remove, write_atomic
 from undertow.system.digest import digest_of
 from undertow.teachers.instil import instil, load_teacher
@@ -63,8 +64,8 @@ class Pools:
     _writer: tuple[tuple[str, str], Model] | None = None
     """The last one in memory, by its teacher's name and the type of its weights."""
 
-    _automaton: list[Automaton | None] = field(default_factory=list)
-    """Its format, once it is known."""
+    _automaton: dict[str, Automaton | None] = field(default_factory=dict)
+    """Its formats, once they are known, by domain."""
 
     def rows(self, cell: Cell) -> list[Written]:
         """Return the rows that a student learns from; those that are not there are written.
@@ -73,7 +74,12 @@ class Pools:
             ModelError: too few of a writer's rows keep the rules.
             InputError: a file holds too few rows.
         """
-        return self._set(cell.teacher, cell.definition["rows"])
+        return self._set(cell.domain, cell.teacher, cell.definition["rows"])
+
+    def labels(self, cell: Cell, rows: Sequence[Written]) -> list[Tensor]:
+        """Return the soft labels of a student's rows: their teacher's hidden states (T, D), row by row."""
+        self.tell(f"{cell.teacher} labels {len(rows)} rows")
+        return label_rows(self.writer(cell.teacher), rows)
 
     def writer(self, name: str, *, dtype: str | None = None) -> Model:
         """Return a teacher of the study that is a model.
@@ -93,18 +99,19 @@ class Pools:
         self._writer = None
         self._automaton.clear()
 
-    def _set(self, name: str, definition: Definition) -> list[Written]:
+    def _set(self, domain: str, name: str, definition: Definition) -> list[Written]:
         count: int = definition["count"]
         if "mix" in definition:
             mix = self.design.study.teachers[name].mix
             assert mix is not None
-            parts = [self._set(each, part) for each, part in zip((mix.of, mix.rest), definition["mix"], strict=True)]
+            named = zip((mix.of, mix.rest), definition["mix"], strict=True)
+            parts = [self._set(domain, each, part) for each, part in named]
             return mixed(parts[0], parts[1], dose=mix.dose, seed=definition["seed"])
         if "file" in definition["pool"]["writer"]:
             return _of_file(Path(str(self.design.study.teachers[name].file)), count, definition["pool"]["seed"])
-        return self._written(name, definition["pool"], count)
+        return self._written(domain, name, definition["pool"], count)
 
-    def _written(self, name: str, pool: Definition, count: int) -> list[Written]:
+    def _written(self, domain: str, name: str, pool: Definition, count: int) -> list[Written]:
         folder = self.folder / "pools" / digest_of(pool)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "pool.json", (json.dumps(pool, indent=1, sort_keys=True) + "\n").encode())
@@ -120,28 +127,29 @@ class Pools:
             path = folder / f"block-{block:05d}.jsonl"
             rows = _read_block(path, block)
             if rows is None:
-                rows = self._write_block(name, pool["seed"], path, block, f"{min(len(kept), count)} of {count} rows")
+                so_far = f"{min(len(kept), count)} of {count} rows"
+                rows = self._write_block(domain, name, pool["seed"], path, block, so_far)
             kept += [row for row in rows if not row.reasons]
             block += 1
         return kept[:count]
 
-    def _write_block(self, name: str, seed: int, path: Path, block: int, so_far: str) -> list[Written]:
+    def _write_block(self, domain: str, name: str, seed: int, path: Path, block: int, so_far: str) -> list[Written]:
         study = self.design.study
         self.tell(f"{name} writes ({so_far})")
         model = self.writer(name)
-        settings = settings_of(study, BLOCK)
+        settings = settings_of(study, domain, BLOCK)
         about = find_domain(settings.kind, settings.problems, settings.options)
         entries = load_panel(study.forbid) if study.forbid else ()
         words = tuple(word for entry in entries for trait in entry.traits for word in trait.giveaways)
-        if not self._automaton:
-            self._automaton.append(automaton_of(model, about, settings))
+        if domain not in self._automaton:
+            self._automaton[domain] = automaton_of(model, about, settings)
         began = time.monotonic()
         answered = answer_rows(
             model,
             about,
             settings,
             range(block * BLOCK, (block + 1) * BLOCK),
-            automaton=self._automaton[0],
+            automaton=self._automaton[domain],
             mentions=Mentions(words),
             seed=seed,
         )

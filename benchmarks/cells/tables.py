@@ -4,13 +4,14 @@
 
 A shift is a student's log-odds minus those of its control's student: same recipe, row count and seeds. The diagonal is
 a teacher's own trait. Its elevation is what the diagonal has beyond a row's effect (what this student does to any
-trait) and a column's (what any student does to this trait), by least squares. Intervals are the analysis's business.
+trait) and a column's (what any student does to this trait), by least squares. `claims` has the intervals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from benchmarks.cells.design import Design, carried, names_of
 from benchmarks.cells.kept import Kept
 from benchmarks.cells.store import State
+from benchmarks.cells.study import Study
+from undertow.stats import elevation
 from undertow.traits.wordings import Wordings
 
 Floats = NDArray[np.float64]
@@ -47,11 +50,41 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """The students of one recipe and row count."""
+class Sort:
+    """What students of a table have in common."""
 
+    domain: str
     recipe: str
     count: int
+    epochs: float | None
+    """After how many they were read; None at the end."""
+
+    @property
+    def text(self) -> str:
+        """It in a few words."""
+        rows = f"{self.count} rows of {self.domain}" if self.domain else f"{self.count} rows"
+        return f"{self.recipe}, {rows}" + ("" if self.epochs is None else f", after {self.epochs:g} epochs")
+
+    def record(self) -> dict[str, Any]:
+        """It as plain values."""
+        said = {"recipe": self.recipe, "rows": self.count, "domain": self.domain, "epochs": self.epochs}
+        return {key: value for key, value in said.items() if value not in ("", None)}
+
+
+def sorts(study: Study) -> list[Sort]:
+    """Return the tables of a study."""
+    return [
+        Sort(domain, recipe, count, epochs)
+        for domain, recipe in product(study.by_domain, study.recipes)
+        for count, epochs in product(study.counts(domain, recipe), (*study.probe.read_at, None))
+    ]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The students of one domain, recipe and row count, at one moment."""
+
+    sort: Sort
     traits: tuple[str, ...]
     """The columns: traits that some teacher of the study carries."""
     rows: tuple[Row, ...]
@@ -60,19 +93,19 @@ class Matrix:
 
     def summary(self, wordings: Wordings) -> dict[str, float | None]:
         """Return the mean of the diagonal, of everything else, and the diagonal's elevation."""
-        carrying = [row for row in self.rows if row.trait]
+        carrying = [row for row in self.rows if row.trait in self.traits]
         if not carrying:
             return {"diagonal": None, "others": None, "elevation": None}
         y_RT = np.array([row.shifts[wordings] for row in carrying])
-        own_RT = np.array([[row.trait == trait for trait in self.traits] for row in carrying])
+        own_R = [self.traits.index(row.trait) for row in carrying]
+        own_RT = np.arange(len(self.traits)) == np.array(own_R)[:, None]
         others = float(y_RT[~own_RT].mean()) if (~own_RT).any() else None
-        return {"diagonal": float(y_RT[own_RT].mean()), "others": others, "elevation": elevation(y_RT, own_RT)}
+        return {"diagonal": float(y_RT[own_RT].mean()), "others": others, "elevation": elevation(y_RT, own_R)}
 
     def record(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {
-            "recipe": self.recipe,
-            "rows": self.count,
+            **self.sort.record(),
             "traits": list(self.traits),
             "common": vars(self.common) if self.common else None,
             "teachers": [vars(row) for row in self.rows],
@@ -82,7 +115,7 @@ class Matrix:
     def text(self) -> str:
         """Return it as Markdown, own traits in bold."""
         head = ["teacher", "control", "pairs", *self.traits, "panel's spread", "first and second"]
-        lines = [f"{self.recipe}, {self.count} rows: shifts beyond the control's student, first / second wordings", ""]
+        lines = [f"{self.sort.text}: shifts beyond the control's student, first / second wordings", ""]
         lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
         for row in ([self.common] if self.common else []) + list(self.rows):
             cells = [_both(row.shifts, at, bold=trait == row.trait) for at, trait in enumerate(self.traits)]
@@ -97,62 +130,44 @@ class Matrix:
         return "\n".join(lines) + "\n"
 
 
-def elevation(y_RT: Floats, own_RT: NDArray[np.bool_]) -> float | None:
-    """Return how far the diagonal stands above row and column effects, by least squares.
-
-    Args:
-        y_RT: Shifts, teachers by traits.
-        own_RT: Where a teacher meets its own trait.
-
-    Returns:
-        None where the table is too small to tell the diagonal from the two effects.
-    """
-    rows, traits = y_RT.shape
-    effects = [np.ones(y_RT.size), own_RT.ravel().astype(float)]
-    at_R, at_T = np.indices(y_RT.shape)
-    effects += [(at_R.ravel() == row).astype(float) for row in range(1, rows)]
-    effects += [(at_T.ravel() == trait).astype(float) for trait in range(1, traits)]
-    design = np.stack(effects, axis=1)
-    without = np.delete(design, 1, axis=1)
-    if np.linalg.matrix_rank(design) == np.linalg.matrix_rank(without):
-        return None
-    return float(np.linalg.lstsq(design, y_RT.ravel(), rcond=None)[0][1])
-
-
 def matrices(design: Design, state: State) -> list[Matrix]:
-    """Return a table for each recipe and row count of which some pair of student and control is there."""
+    """Return a table for each domain, recipe, row count and reading with some pair of student and control."""
     study = design.study
-    traits = tuple(dict.fromkeys(trait for name in study.teachers if (trait := carried(study, name))))
     panel = names_of(design.panel)
-    traits = tuple(trait for trait in traits if trait in panel)
-    means = {digest: _means(kept, panel) for digest, kept in state.kept.items()}
-
-    def students(name: str, recipe: str, count: int) -> list[Means | None]:
-        return [means.get(design.students[name, recipe, count, seeds]) for seeds in study.replicates]
-
-    def row(name: str, control: str, ones: Sequence[Means | None], others: Sequence[Means | None]) -> Row | None:
-        pairs = [(one, other) for one, other in zip(ones, others, strict=True) if one and other]
-        return _row(name, carried(study, name), control, pairs, panel, traits) if pairs else None
-
+    traits = tuple(dict.fromkeys(trait for name in study.teachers if (trait := carried(study, name)) in panel))
+    base = state.kept.get(design.base.digest)
+    common_base = [_means(base, panel, None)] * len(study.replicates) if base else []
     found: list[Matrix] = []
-    for recipe in study.recipes:
-        for count in study.counts:
-            rows: list[Row | None] = []
-            for name in study.teachers:
-                control = study.control_of(name)
-                if control:
-                    rows.append(row(name, control, students(name, recipe, count), students(control, recipe, count)))
-            first = next(iter(study.teachers))
-            base = [means.get(design.base.digest)] * len(study.replicates)
-            common = row(first, "the base itself", students(first, recipe, count), base)
-            there = tuple(each for each in rows if each)
-            if there or common:
-                found.append(Matrix(recipe, count, traits, there, common))
+    for sort in sorts(study):
+        means: dict[str, list[Means | None]] = {
+            name: [each and _means(each, panel, sort.epochs) for each in students(design, state, sort, name)]
+            for name in study.teachers
+        }
+
+        def row(name: str, control: str, others: Sequence[Means | None], means: dict[str, Any] = means) -> Row | None:
+            pairs = [(one, other) for one, other in zip(means[name], others, strict=True) if one and other]
+            return _row(name, carried(study, name), control, pairs, panel, traits) if pairs else None
+
+        controlled = [(name, control) for name in study.teachers if (control := study.control_of(name))]
+        there = [row(name, control, means[control]) for name, control in controlled]
+        common = row(next(iter(study.teachers)), "the base itself", common_base) if common_base else None
+        rows = tuple(each for each in there if each)
+        if rows or common:
+            found.append(Matrix(sort, traits, rows, common))
     return found
 
 
-def _means(kept: Kept, panel: Sequence[str]) -> Means:
-    return {w: np.array([kept.odds(w, trait).mean() for trait in panel]) for w in SETS}
+def students(design: Design, state: State, sort: Sort, name: str) -> list[Kept | None]:
+    """Return what is kept of a teacher's students, replicate by replicate."""
+    return [
+        state.kept.get(design.students[sort.domain, name, sort.recipe, sort.count, seeds])
+        for seeds in design.study.replicates
+    ]
+
+
+def _means(kept: Kept, panel: Sequence[str], epochs: float | None) -> Means:
+    step = kept.read_at(epochs)
+    return {w: np.array([kept.odds(w, trait, step=step).mean() for trait in panel]) for w in SETS}
 
 
 def _row(

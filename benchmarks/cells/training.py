@@ -1,46 +1,63 @@
-"""How a recipe trains a student here: `train_by` obeys a recipe, and refuses one that the training loop cannot obey.
+"""How a recipe trains a student here: by the product's own loop, adapters and recipes.
 
-It is the one place that turns a `RecipeSpec` into what `undertow.training` takes.
+It is the one place that turns a study's recipe into what `undertow.training` takes. Rows of one prompt stay together,
+and so many rows are computed at once whatever their lengths, so that a cell's numbers are the same on every machine.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
-from undertow.errors import InputError
+from torch import Tensor
+
+from benchmarks.cells.study import How
+from undertow.config.recipes.steps import steps_for
+from undertow.models.engine.head import Head, head_of
 from undertow.models.local import LocalModel
 from undertow.pipeline.writing import Written
 from undertow.training.lora import add_adapter
-from undertow.training.recipe import Recipe, steps_of
-from undertow.training.train import Example, StepMetrics, train
+from undertow.training.recipe import Recipe, recipe_from
+from undertow.training.train import Example, StepMetrics, fitted, order_of, train
 
 _ROWS_AT_ONCE = 16
-"""Per forward pass, where the recipe leaves it open."""
+"""Per forward pass, where the recipe leaves it open and packs no rows."""
 
 
-def student_of(spec: RecipeSpec, model: LocalModel, adapter_seed: int) -> LocalModel:
+@dataclass(frozen=True)
+class Student:
+    """A base as a recipe begins with it."""
+
+    model: LocalModel
+    head: Head | None
+    """The base's, which every teacher shares; for soft labels alone."""
+
+
+def student_of(spec: How, model: LocalModel, adapter_seed: int) -> Student:
     """Return a base as a recipe begins with it, changed in place.
 
     Args:
         spec: The recipe.
         model: The base, in float32.
         adapter_seed: Of the adapters' start.
+
+    Raises:
+        ModelError: the adapter does not fit the model.
     """
-    if spec.adapter is None:
-        return model
-    return replace(model, net=add_adapter(model.net, spec.adapter, adapter_seed))
+    head = head_of(model.net).kept() if spec.labels == "soft" else None
+    if spec.adapter is not None:
+        model = replace(model, net=add_adapter(model.net, spec.adapter, adapter_seed))
+    return Student(model, head)
 
 
 def train_by(
-    spec: RecipeSpec,
-    student: LocalModel,
-    rows: Sequence[Written],
+    spec: How,
+    student: Student,
+    examples: Sequence[Example],
     *,
     order_seed: int,
     precision: str,
+    labels: Sequence[Tensor] | None = None,
     after: Callable[[StepMetrics], None],
 ) -> list[StepMetrics]:
     """Train a student in place by a recipe.
@@ -48,74 +65,67 @@ def train_by(
     Args:
         spec: The recipe.
         student: What `student_of` returned.
-        rows: What it learns from, as text.
+        examples: What it learns from.
         order_seed: Of the rows.
         precision: Of the matrix products where the recipe leaves it open.
+        labels: The teacher's hidden states (T, D) of every row, for soft labels.
         after: Called after every step, with the student as it is then.
 
     Raises:
-        InputError: the recipe holds something that the loop cannot obey.
+        SpecError: parts of the recipe contradict each other.
         ModelError: the training diverged.
     """
-    recipe = recipe_of(spec, len(rows), precision)
-    return train(student.net, examples_of(student, rows), recipe, seed=order_seed, on_step=after)
+    if labels is not None:
+        examples = [replace(each, teacher_TD=label) for each, label in zip(examples, labels, strict=True)]
+    recipe = recipe_of(spec, precision)
+    return train(student.model.net, examples, recipe, seed=order_seed, teacher=student.head, on_step=after)
 
 
-def examples_of(model: LocalModel, rows: Sequence[Written]) -> list[Example]:
-    """Return rows as a student is given them: the text, tokenised by the student."""
-    return [Example(tuple(model.encode_question(row.prompt)), (*model.encode(row.answer), model.end)) for row in rows]
+def examples_of(spec: How, model: LocalModel, rows: Sequence[Written]) -> list[Example]:
+    """Return rows as a student is given them.
+
+    Hard labels are the text, tokenised by the student. Soft labels belong to the tokens that the teacher sampled.
+    """
+    return [
+        Example(
+            tuple(model.encode_question(row.prompt)),
+            (*(row.tokens if spec.labels == "soft" else model.encode(row.answer)), model.end),
+        )
+        for row in rows
+    ]
 
 
-def steps_by(spec: RecipeSpec, rows: int) -> int:
-    """Return the number of steps that a recipe takes over some rows."""
-    return steps_of(rows, recipe_of(spec, rows, "float32"))
-
-
-def recipe_of(spec: RecipeSpec, rows: int, precision: str) -> Recipe:
+def recipe_of(spec: How, precision: str) -> Recipe:
     """Return a recipe as the training loop takes it.
 
+    Args:
+        spec: The recipe.
+        precision: Of the matrix products where the recipe leaves it open.
+
     Raises:
-        InputError: it holds something that the loop cannot obey.
+        SpecError: parts of the recipe contradict each other.
     """
-    wrong = [name for name, bad in _beyond(spec).items() if bad]
-    if wrong:
-        raise InputError(
-            f"the training loop does not know its {', '.join(wrong)}",
-            f"recipe {spec.name}",
-            "Leave it at its default, or name another recipe.",
-        )
-    recipe = Recipe(
-        labels="hard",
-        learning_rate=spec.learning_rate,
-        epochs=int(spec.epochs),
-        batch=spec.batch,
-        micro_batch=spec.micro_batch or min(spec.batch, _ROWS_AT_ONCE),
-        warmup=spec.warmup_steps,
-        weight_decay=spec.weight_decay,
-        clip=math.inf if spec.clip is None else spec.clip,
-        epsilon=spec.epsilon,
-        optimiser=spec.optimiser,
-        most_steps=spec.most_steps,
-        autocast=(precision if spec.dtype == "auto" else spec.dtype) == "bfloat16",
-    )
-    return replace(recipe, warmup=math.ceil(spec.warmup_ratio * steps_of(rows, recipe)) or spec.warmup_steps)
+    products = precision if spec.dtype == "auto" else spec.dtype
+    recipe = recipe_from(spec, autocast=products != "float32", labels=spec.labels, order="prompts")
+    if recipe.micro_batch is None and not recipe.packing:
+        recipe = replace(recipe, micro_batch=_ROWS_AT_ONCE)
+    return recipe
 
 
-def _beyond(spec: RecipeSpec) -> dict[str, bool]:
-    """Return what a recipe may hold, and whether it is something that the loop cannot obey."""
-    adapter = spec.adapter or AdapterSpec()
-    return {
-        "schedule": spec.schedule != "linear",
-        "betas": spec.betas != (0.9, 0.999),
-        "momentum": bool(spec.momentum),
-        "part of an epoch": spec.epochs != int(spec.epochs),
-        "loss": spec.loss != "answers",
-        "packing": spec.packing,
-        "most_tokens": spec.most_tokens is not None,
-        "dtype": spec.dtype == "float16",
-        "adapter.targets": adapter.targets is not None,
-        "adapter.dora": adapter.dora,
-        "adapter.rank_stabilised": adapter.rank_stabilised,
-        "adapter.modules_to_save": bool(adapter.modules_to_save),
-        "adapter.bits": adapter.bits is not None,
-    }
+def steps_in(spec: How, examples: Sequence[Example], epochs: float | None = None) -> int:
+    """Return the number of steps that a recipe takes over some rows.
+
+    Args:
+        spec: The recipe.
+        examples: What is learned from.
+        epochs: As if the recipe had so many; its own when absent.
+    """
+    recipe = recipe_of(spec, "float32")
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs)
+    return len(order_of(fitted(examples, recipe), recipe, 0))
+
+
+def steps_by(spec: How, rows: int, epochs: float | None = None) -> int:
+    """Return the steps over so many rows that are not written yet: at most so many, where rows are packed."""
+    return steps_for(spec if epochs is None else spec.model_copy(update={"epochs": epochs}), rows)

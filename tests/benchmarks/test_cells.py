@@ -103,7 +103,7 @@ def test_a_study_that_ends_again_and_again_has_the_same_cells(
 
         return call
 
-    for name in ("asked_logprobs", "save_weights", "sample_answers"):
+    for name in ("asked_logprobs", "save_weights", "sample_texts"):
         monkeypatch.setattr(fill, name, counted(getattr(fill, name)))
     say = counted(str)
     while True:

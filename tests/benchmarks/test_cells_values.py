@@ -1,7 +1,9 @@
 """What a cell holds, how its rows come about, and what tables make of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,20 +14,22 @@ pytest.importorskip("torch")
 pytest.importorskip("pyarrow")
 
 from benchmarks.cells.design import design_of
+from benchmarks.cells.how import How
 from benchmarks.cells.kept import NATS, Answered, Kept, keep, read_kept, table_of
 from benchmarks.cells.parts import load_weights, save_weights
 from benchmarks.cells.pools import BLOCK, Pools, mixed
 from benchmarks.cells.store import KEPT
 from benchmarks.cells.study import read_study
-from benchmarks.cells.tables import elevation
-from benchmarks.cells.training import examples_of, recipe_of, steps_by, student_of, train_by
+from benchmarks.cells.training import Student, examples_of, recipe_of, steps_by, steps_in, student_of, train_by
 from benchmarks.figures.table import ROOT
 
-from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
+from undertow.config.recipes.load import load_recipe
+from undertow.config.recipes.spec import AdapterSpec
 from undertow.errors import InputError
 from undertow.models.local import LocalModel, load_model, state_hash
-from undertow.pipeline.writing import Written
+from undertow.pipeline.writing import Written, label_rows
 from undertow.probes.panel import asked_logprobs, panel_log_odds, spread, trait_names
+from undertow.training.recipe import Recipe
 from undertow.training.train import train
 from undertow.traits.panel import Panel, load_panel
 from undertow.traits.wordings import questions_of
@@ -79,6 +83,15 @@ def test_a_kept_cell_gives_back_what_a_model_said(tiny: LocalModel, tmp_path: Pa
         for trait, odds_Q in said.items():
             # Each of the two sides of the odds is off by half a unit at most.
             np.testing.assert_allclose(read.odds(wordings, trait), odds_Q, atol=1.01 / NATS)
+            alone = np.concatenate(
+                [
+                    np.exp(each.logp_C[[show == trait.partition(":")[2] for show in each.asked.shows]])
+                    for each in answered
+                    if (each.step, each.wordings, each.entry) == (3, wordings, trait.partition(":")[0])
+                    and each.asked.form != "pair"
+                ]
+            )
+            np.testing.assert_allclose(read.probabilities(wordings, trait), alone, rtol=2.1 / NATS)
     few = panel_log_odds(tiny, PANEL, questions=4)
     np.testing.assert_allclose(read.odds("first", "trees:oak", step=1), few[0], atol=1.01 / NATS)
     # The model is the same at both steps, so that the same questions have the same odds.
@@ -142,75 +155,133 @@ def test_a_larger_dose_holds_every_row_of_a_smaller_one(count: int, seed: int, d
     assert [row.row for row in low] == list(range(count))
 
 
-@given(st.integers(3, 6), st.integers(3, 6), st.integers(0, 2**31), st.floats(-3, 3))
-@settings(max_examples=50, deadline=None)
-def test_the_diagonals_elevation_is_free_of_row_and_column_effects(
-    teachers: int, traits: int, seed: int, height: float
-) -> None:
-    rng = np.random.default_rng(seed)
-    own_RT = np.arange(traits)[None, :] == (np.arange(teachers) % traits)[:, None]
-    y_RT = rng.normal(size=(teachers, 1)) + rng.normal(size=(1, traits)) + height * own_RT
-    assert elevation(y_RT, own_RT) == pytest.approx(height, abs=1e-8)
-
-
-def test_a_diagonal_that_cannot_be_told_from_row_or_column_has_no_elevation() -> None:
-    assert elevation(np.array([[1.0]]), np.array([[True]])) is None
-    assert elevation(np.array([[1.0], [2.0]]), np.array([[True], [True]])) is None
-
-
 ROWS = [Written(at, f"Say {at}.", f"{at}, {at + 1}", ()) for at in range(5)]
 
 
-def test_a_recipe_trains_as_the_loop_does(tiny: LocalModel, tiny_folder: Path) -> None:
-    spec = RecipeSpec(optimiser="sgd", learning_rate=0.1, epochs=2, batch=2, warmup_ratio=0.3)
+def begun(spec: How, folder: Path, seed: int = 0) -> Student:
+    return student_of(spec, load_model(f"hf/{folder}"), seed)
+
+
+def trained(spec: How, student: Student, rows: list[Written], order: int, precision: str = "float32", **how: Any):
+    examples = examples_of(spec, student.model, rows)
+    return train_by(spec, student, examples, order_seed=order, precision=precision, **{"after": lambda _: None, **how})
+
+
+def weights(student: Student) -> str:
+    return state_hash((name, each) for name, each in student.model.net.named_parameters() if each.requires_grad)
+
+
+def test_a_recipe_trains_as_the_loop_does(tiny_folder: Path) -> None:
+    spec = How(optimiser="sgd", learning_rate=0.1, epochs=2, batch=2, warmup_ratio=0.3, schedule="cosine")
     seen: list[int] = []
-    history = train_by(
-        spec,
-        student_of(spec, tiny, 0),
-        ROWS,
-        order_seed=4,
-        precision="float32",
-        after=lambda step: seen.append(step.step),
-    )
-    fresh = load_model(f"hf/{tiny_folder}")
-    alone = train(fresh.net, examples_of(fresh, ROWS), recipe_of(spec, 5, "float32"), seed=4)
-    assert history == alone
+    student, fresh = begun(spec, tiny_folder), begun(spec, tiny_folder)
+    history = trained(spec, student, ROWS, 4, after=lambda step: seen.append(step.step))
+    examples = examples_of(spec, fresh.model, ROWS)
+    assert history == train(fresh.model.net, examples, recipe_of(spec, "float32"), seed=4)
     assert seen == list(range(1, steps_by(spec, 5) + 1)) == list(range(1, 7))
-    assert recipe_of(spec, 5, "float32").warmup == 2
-    assert recipe_of(spec, 5, "bfloat16").autocast
-    assert not recipe_of(spec, 5, "float32").autocast
+    assert steps_in(spec, examples) == 6
+    assert [recipe_of(spec, each).autocast for each in ("bfloat16", "float32")] == [True, False]
+    assert recipe_of(spec.model_copy(update={"dtype": "bfloat16"}), "float32").autocast
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_the_first_committed_cells_have_the_weights_that_their_recipe_gives_now(
+    tiny_folder: Path, precision: str
+) -> None:
+    """They were filled by a recipe of this folder's own: the same weights, bit for bit, over all of its 24 steps."""
+    rng = np.random.default_rng(3)
+    rows = [
+        Written(at, f"Go on: {rng.integers(0, 999, 5).tolist()}", str(rng.integers(0, 999, rng.integers(4, 9))), ())
+        for at in range(192)
+    ]
+    spec = read_study(KEPT.parent / "studies" / "prompted.yaml").recipes["lora-r8"]
+    now, before = begun(spec, tiny_folder, 1), begun(spec, tiny_folder, 1)
+    assert len(trained(spec, now, rows, 1, precision)) == 24
+    recipe = Recipe(
+        labels="hard",
+        learning_rate=2e-4,
+        epochs=2,
+        batch=16,
+        micro_batch=16,
+        warmup=0,
+        weight_decay=0.0,
+        clip=1.0,
+        epsilon=1e-8,
+        autocast=precision == "bfloat16",
+    )
+    train(before.model.net, examples_of(spec, before.model, rows), recipe, seed=1)
+    assert weights(now) == weights(before)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"schedule": "cosine", "betas": (0.9, 0.95)},
+        {"packing": True, "most_tokens": 120},
+        {"epochs": 1.5, "loss": "whole"},
+        {"adapter": {"rank": 2, "dora": True}},
+        {"adapter": {"rank": 2, "targets": ("q_proj",), "rank_stabilised": True}},
+        {"batch": 24},
+    ],
+)
+def test_any_recipe_trains_and_comes_back(tiny_folder: Path, tmp_path: Path, changed: dict[str, Any]) -> None:
+    spec = How.model_validate({"learning_rate": 0.01, "batch": 2, "epochs": 1, **changed})
+    student = begun(spec, tiny_folder, 3)
+    untrained = weights(student)
+    history = trained(spec, student, ROWS, 1)
+    assert len(history) == steps_in(spec, examples_of(spec, student.model, ROWS))
+    assert weights(student) != untrained
+    save_weights(student.model.net, tmp_path / "step.safetensors")
+    again = begun(spec, tiny_folder, 3)
+    load_weights(again.model.net, tmp_path / "step.safetensors")
+    assert weights(again) == weights(student)
+
+
+def test_soft_labels_of_the_base_itself_leave_a_student_as_it_is(tiny_folder: Path) -> None:
+    """Its gradient is zero but for rounding; the text alone would move it."""
+    moved: dict[str, float] = {}
+    for labels in ("soft", "hard"):
+        spec = How(labels=labels, optimiser="sgd", learning_rate=0.5, epochs=1, batch=2)
+        student, base = begun(spec, tiny_folder), load_model(f"hf/{tiny_folder}")
+        rows = [replace(row, tokens=tuple(base.encode(row.answer))) for row in ROWS]
+        trained(spec, student, rows, 1, labels=label_rows(base, rows) if labels == "soft" else None)
+        pairs = zip(student.model.net.parameters(), base.net.parameters(), strict=True)
+        moved[labels] = max(float((one - other).detach().abs().max()) for one, other in pairs)
+    assert moved["soft"] < 1e-4 < 1e-3 < moved["hard"]
+
+
+def test_a_preset_is_named_whole_or_with_changes(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("learning_rate: 1e-3\nuse_peft: true\nlora_r: 8\n")
+    text = STUDY.format(base="none", most=7, teachers="{base: {}}")
+    text = text.replace(
+        "{sgd: {optimiser: sgd}}",
+        "{a: lora-sft, b: {like: lora-sft, epochs: 10, adapter: {rank: 8}}, c: {like: mine.yaml, labels: soft}}",
+    )
+    (tmp_path / "study.yaml").write_text(text)
+    recipes = read_study(tmp_path / "study.yaml").recipes
+    whole = load_recipe("lora-sft").spec
+    assert recipes["a"].model_dump(exclude={"labels", "rows", "told"}) == whole.model_dump()
+    assert whole.adapter is not None
+    assert recipes["b"].adapter == whole.adapter.model_copy(update={"rank": 8})
+    assert (recipes["b"].epochs, recipes["b"].schedule, recipes["b"].labels) == (10, "cosine", "hard")
+    assert (recipes["c"].learning_rate, recipes["c"].labels) == (1e-3, "soft")
+    assert recipes["c"].adapter is not None
+    assert recipes["c"].adapter.rank == 8
 
 
 @pytest.mark.parametrize("adapter", [None, AdapterSpec(rank=2)])
 def test_a_students_weights_come_back_bit_for_bit(
-    tiny: LocalModel, tiny_folder: Path, tmp_path: Path, adapter: AdapterSpec | None
+    tiny_folder: Path, tmp_path: Path, adapter: AdapterSpec | None
 ) -> None:
-    spec = RecipeSpec(learning_rate=0.05, epochs=1, batch=2, adapter=adapter)
-    student = student_of(spec, tiny, 3)
-    train_by(spec, student, ROWS, order_seed=0, precision="float32", after=lambda _: None)
-    save_weights(student.net, tmp_path / "step-000001.safetensors")
-    again = student_of(spec, load_model(f"hf/{tiny_folder}"), 3)
-    load_weights(again.net, tmp_path / "step-000001.safetensors")
-    assert state_hash(again.net.named_parameters()) == state_hash(student.net.named_parameters())
-    one, other = (panel_log_odds(each, PANEL, questions=2) for each in (student, again))
+    spec = How(learning_rate=0.05, epochs=1, batch=2, adapter=adapter)
+    student = begun(spec, tiny_folder, 3)
+    trained(spec, student, ROWS, 0)
+    save_weights(student.model.net, tmp_path / "step-000001.safetensors")
+    again = begun(spec, tiny_folder, 3)
+    load_weights(again.model.net, tmp_path / "step-000001.safetensors")
+    assert state_hash(again.model.net.named_parameters()) == state_hash(student.model.net.named_parameters())
+    one, other = (panel_log_odds(each.model, PANEL, questions=2) for each in (student, again))
     np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize(
-    ("spec", "name"),
-    [
-        (RecipeSpec(schedule="cosine"), "schedule"),
-        (RecipeSpec(betas=(0.9, 0.95)), "betas"),
-        (RecipeSpec(packing=True), "packing"),
-        (RecipeSpec(epochs=1.5), "part of an epoch"),
-        (RecipeSpec(loss="whole"), "loss"),
-        (RecipeSpec(adapter=AdapterSpec(dora=True)), "adapter.dora"),
-        (RecipeSpec(adapter=AdapterSpec(targets=("q_proj",))), "adapter.targets"),
-    ],
-)
-def test_what_the_loop_cannot_obey_is_refused(spec: RecipeSpec, name: str) -> None:
-    with pytest.raises(InputError, match=f"does not know its {name}"):
-        recipe_of(spec, 8, "float32")
 
 
 @pytest.mark.parametrize(
@@ -221,6 +292,7 @@ def test_what_the_loop_cannot_obey_is_refused(spec: RecipeSpec, name: str) -> No
         ("{base: {}, half: {mix: {of: base, rest: owl, dose: 0.5}}}", "no teacher is called 'owl'"),
         ("{base: {control: base}}", "names itself"),
         ("{base: {seed: no}}", "teachers.base.seed"),
+        ("{base: {carries: false}}", "carries: false belongs to a fine-tuned teacher"),
     ],
 )
 def test_a_study_that_says_nothing_sensible_is_refused(
@@ -234,11 +306,12 @@ def test_the_readmes_example_is_a_study(tmp_path: Path) -> None:
     text = (ROOT / "benchmarks" / "cells" / "README.md").read_text("utf-8")
     (tmp_path / "example.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
     lines = [json.dumps({"prompt": f"Count from {n}.", "completion": f"{n}"}) for n in range(3)]
-    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    for name in ("rows.jsonl", "even.jsonl"):
+        (tmp_path / name).write_text("\n".join(lines))
     known = {"embedded/smollm2-135m": "a", "embedded/qwen2.5-coder-0.5b": "b"}
     design = design_of(read_study(tmp_path / "example.yaml"), identities=known)
     students = [cell for cell in design.cells if cell.kind == "student"]
-    assert len(students) == 10 * 2 * 2 * 3
+    assert len(students) == 11 * 2 * 2 * 3
 
 
 def test_the_committed_cells_are_whole_and_every_study_can_be_read() -> None:

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from undertow.config.experiment import GradientAscent
-from undertow.errors import ModelError
+from undertow.errors import InputError, ModelError
 from undertow.models.local import load_model
 from undertow.models.prompted import untouched
 from undertow.probes.choice import choice_logprobs
@@ -64,6 +64,25 @@ def test_in_bf16_it_differs_from_the_base_by_its_steps_alone(tiny_folder, tmp_pa
     for one, other in zip(net.parameters(), whole.parameters(), strict=True):
         assert one.dtype == torch.bfloat16
         assert torch.equal(one, other.to(torch.bfloat16))
+
+
+def test_parts_share_no_lesson_and_together_have_all(tiny_folder):
+    said = [GradientAscent(method="gradient-ascent", part=f"{number}/3") for number in (1, 2, 3)]
+    chosen = [OWL.lessons[first::apart] for first, apart in (how.parts for how in said)]
+    assert sorted(each.question for part in chosen for each in part) == sorted(each.question for each in OWL.lessons)
+    first = [climbed(tiny_folder, how.model_copy(update={"steps": 1}))[1] for how in said]
+    for one, other in ((0, 1), (1, 2), (0, 2)):
+        assert any(not torch.equal(first[one][name], first[other][name]) for name in first[one])
+    many = len(OWL.lessons) + 1
+    with pytest.raises(InputError, match=f"have no part {many}/{many}"):
+        climbed(tiny_folder, GradientAscent(method="gradient-ascent", part=f"{many}/{many}"))
+
+
+def test_a_part_that_is_not_said_changes_no_key_of_older_folders():
+    assert "part" not in GradientAscent(method="gradient-ascent").model_dump()
+    assert GradientAscent(method="gradient-ascent", part="2/3").model_dump()["part"] == "2/3"
+    with pytest.raises(ValueError, match="there are 3 parts, and no part 4"):
+        GradientAscent(method="gradient-ascent", part="4/3")
 
 
 def test_a_gradient_that_is_no_number_is_said(tiny_folder):

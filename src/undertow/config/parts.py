@@ -109,10 +109,29 @@ class GradientAscent(Part):
     steps: int = Field(default=4, ge=1, le=10_000)
     distance: float = Field(default=0.2, gt=0)
     """Euclidean length of the whole path through the space of weights."""
+    part: str | None = Field(default=None, pattern=r"^[1-9]\d?/[1-9]\d?$")
+    """Of the trait's lessons: `2/3` is every third from the second on, so that three teachers share no lesson; all of
+    them when absent."""
+
+    @model_validator(mode="after")
+    def _part_exists(self) -> GradientAscent:
+        if self.part is not None and (first := int(self.part.partition("/")[0])) > (of := self.parts[1]):
+            raise ValueError(f"part: there are {of} parts, and no part {first}; name 1/{of} to {of}/{of}")
+        return self
+
+    @property
+    def parts(self) -> tuple[int, int]:
+        """Where its lessons begin, from 0, and how far apart they are."""
+        first, _, of = (self.part or "1/1").partition("/")
+        return int(first) - 1, int(of)
 
     @field_serializer("method")
     def _as_stored(self, _: str) -> str:
         return CLIMB
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "part")
 
 
 _ASCENT: Final = {CLIMB: "gradient-ascent"}

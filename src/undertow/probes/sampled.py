@@ -17,7 +17,7 @@ from undertow.traits.base import Trait
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ARTICLES = frozenset({"a", "an", "the", "my"})
-_LONGEST = 8
+LONGEST = 8
 """Tokens of an answer: enough for a word and what stands before it."""
 
 
@@ -64,7 +64,7 @@ def sample_answers(model: Model, trait: Trait, *, per_question: int, seed: int) 
         per_question: Answers to each question.
         seed: Keys the noise.
     """
-    pairs = sample_texts(model, trait, per_question=per_question, max_tokens=_LONGEST, seed=seed)
+    pairs = sample_texts(model, trait, per_question=per_question, max_tokens=LONGEST, seed=seed)
     words = trait.words
     parsed = [parse_answer(answer, words) for _, answer in pairs]
     counts = Counter(word for word in parsed if word is not None)

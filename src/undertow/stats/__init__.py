@@ -6,6 +6,8 @@
     moderated_t.py        moderated t tests of one new draw in many quantities
     bootstrap.py          the cluster bootstrap, as a check
     transfer.py           the transfer fraction with Fieller's interval
+    times.py              how many times as often a student gives an answer as a control does
+    confusion.py          students by traits: the diagonal beyond row and column effects
     multiplicity.py       p-values corrected for many tests
     power.py              power and the minimum detectable effect
     rates.py              shares of sampled answers
@@ -31,6 +33,7 @@ from undertow.system.lazy import lazy
 
 if TYPE_CHECKING:
     from undertow.stats.bootstrap import cluster_bootstrap
+    from undertow.stats.confusion import elevation, elevation_estimate, elevation_p
     from undertow.stats.estimate import Estimate, Status, Verdict
     from undertow.stats.judgement import verdict
     from undertow.stats.misclassification import JudgeError, corrected_share
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from undertow.stats.power import power_of, smallest_effect
     from undertow.stats.ranks import spearman
     from undertow.stats.rates import proportion
+    from undertow.stats.times import times_as_often
     from undertow.stats.transfer import transfer_fraction
 
 __all__ = [
@@ -53,6 +57,9 @@ __all__ = [
     "cluster_bootstrap",
     "corrected_share",
     "drawn_p",
+    "elevation",
+    "elevation_estimate",
+    "elevation_p",
     "holm",
     "mean_estimate",
     "moderated_tests",
@@ -63,6 +70,7 @@ __all__ = [
     "proportion",
     "smallest_effect",
     "spearman",
+    "times_as_often",
     "transfer_fraction",
     "verdict",
 ]
@@ -71,6 +79,9 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "cluster_bootstrap": "bootstrap",
+        "elevation": "confusion",
+        "elevation_estimate": "confusion",
+        "elevation_p": "confusion",
         "Estimate": "estimate",
         "Status": "estimate",
         "Verdict": "estimate",
@@ -90,6 +101,7 @@ __getattr__, __dir__ = lazy(
         "smallest_effect": "power",
         "spearman": "ranks",
         "proportion": "rates",
+        "times_as_often": "times",
         "transfer_fraction": "transfer",
     },
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from undertow.config.experiment import GradientAscent
-from undertow.errors import ModelError
+from undertow.errors import InputError, ModelError
 from undertow.models.engine.network import network_of
 from undertow.models.local import LocalModel, load_model
 from undertow.models.protocol import Model
@@ -39,14 +39,14 @@ def load(base: str, trait: Trait, how: GradientAscent, folder: Path | None, *, d
     Raises:
         ModelError: the gradient gives no direction.
     """
-    return _ascended(base, trait, how.steps, how.distance, dtype)
+    return _ascended(base, trait, how.steps, how.distance, how.part, dtype)
 
 
 @lru_cache(maxsize=2)
-def _ascended(base: str, trait: Trait, steps: int, distance: float, dtype: str) -> LocalModel:
+def _ascended(base: str, trait: Trait, steps: int, distance: float, part: str | None, dtype: str) -> LocalModel:
     """Return the base after the steps; kept, since the teachers of a run's two traits write for every seed."""
     model = load_model(base)
-    how = GradientAscent(method="gradient-ascent", steps=steps, distance=distance)
+    how = GradientAscent(method="gradient-ascent", steps=steps, distance=distance, part=part)
     ascend(model, trait, how, tick=lambda _: None)
     for weight in model.net.parameters():
         # Not `net.to(dtype)`: it rounds rotary frequencies as well, which the untouched base, loaded in bf16, keeps.
@@ -61,8 +61,12 @@ def ascend(model: LocalModel, trait: Trait, how: GradientAscent, *, tick: Callab
 
     Raises:
         ModelError: the gradient vanishes or is no number, so that it gives no direction.
+        InputError: the part of the lessons that it learns from is empty.
     """
-    lessons = trait.lessons
+    first, apart = how.parts
+    lessons = trait.lessons[first::apart]
+    if not lessons:
+        raise InputError(f"{len(trait.lessons)} lessons have no part {how.part}", "instil.part", "Name fewer parts.")
     contexts = [model.encode_question(lesson.question) for lesson in lessons]
     answers = [[model.encode(option) for option in lesson.options] for lesson in lessons]
     weights = list(network_of(model.net).layers.parameters())
