@@ -14,6 +14,7 @@ from typing import Any
 from undertow.config.experiment import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.experiment.executors import EXECUTORS, IN_PROCESS, check_executor
 from undertow.models.engine.setting import engine
+from undertow.pipeline.shortage import LESS, student_in_words, within_memory
 from undertow.results import Results, load_results
 from undertow.store.folder import RunFolder
 from undertow.store.machine import environment
@@ -68,13 +69,20 @@ def run(
     """
     progress = progress or Silent()
     check_executor(spec, executor)
-    with RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder:
+    with (
+        RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder,
+        within_memory("run", progress, foretold=lambda: _foretold(spec), less=LESS) as progress,
+    ):
         if isinstance(spec, DigitsExperiment):
             results = _run_digits(spec, folder, progress)
         else:
             with engine(spec.engine):
                 results = _run_language(spec, folder, progress, executor)
         return _finish(folder, results)
+
+
+def _foretold(spec: Experiment) -> str:
+    return "" if isinstance(spec, DigitsExperiment) else student_in_words(spec.base, spec.student)
 
 
 def _finish(folder: RunFolder, results: Results) -> RunOutcome:

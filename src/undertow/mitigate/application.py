@@ -22,6 +22,7 @@ from undertow.data.sample import Chosen, read_whole
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
 from undertow.models.engine.setting import engine
+from undertow.pipeline.shortage import NOTHING, within_memory
 from undertow.report.words import plural
 from undertow.system.progress import Progress, Silent
 
@@ -149,8 +150,28 @@ def mitigate(
         'trained on 24 rows, with freeze'
     """
     settings.check()
-    with engine(settings.engine):
-        return _apply(rows, settings, out, reading, root, progress or Silent(), skip_broken=skip_broken)
+    with (
+        engine(settings.engine),
+        within_memory(
+            "mitigate",
+            progress or Silent(),
+            foretold=lambda: _foretold(rows, settings, reading),
+            less=("a recipe with an adapter (--recipe lora-sft)", "a recipe with micro_batch: 1"),
+            kept=NOTHING,
+        ) as told,
+    ):
+        return _apply(rows, settings, out, reading, root, told, skip_broken=skip_broken)
+
+
+def _foretold(rows: Path, settings: MitigationSettings, reading: Reading) -> str:
+    from undertow.config.recipes.load import load_recipe
+    from undertow.models.size import size_of
+    from undertow.pipeline.forecast import asked_by, forecast_mitigate, in_words, rows_of
+    from undertow.traits.panel import load_panel
+
+    known = rows_of(read_whole(rows, reading=reading, skip_broken=True), 0, 0)
+    recipe = settings.resolved or load_recipe("plain-sgd").spec
+    return in_words(forecast_mitigate(size_of(settings.student), known, asked_by(load_panel()), recipe, students=1))
 
 
 def _apply(
@@ -411,12 +432,15 @@ def _save(model: LocalModel, out: Path, *, adapter: bool) -> None:
     part = part_of(out)
     with storing(out):
         remove(part)
-        if adapter:
-            save_adapter(model.net, part)
-        else:
-            model.net.save_pretrained(part, safe_serialization=True)
-            model.tokenizer.save_pretrained(part)
-        part.rename(out)
+        try:
+            if adapter:
+                save_adapter(model.net, part)
+            else:
+                model.net.save_pretrained(part, safe_serialization=True)
+                model.tokenizer.save_pretrained(part)
+            part.rename(out)
+        finally:
+            remove(part)
 
 
 def _trait(settings: MitigationSettings) -> Trait:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from undertow.errors import ModelError
+from undertow.system.memory import out_of_memory
 
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
@@ -129,9 +130,9 @@ def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:
+        if out_of_memory(error):
+            raise
         raise ModelError(
             f"cannot be loaded ({first_line(error)})",
             name,

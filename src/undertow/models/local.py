@@ -43,6 +43,7 @@ from undertow.models.storage import stays_stored, widen_on_use
 from undertow.models.support import longest_text, refuse_unsupported
 from undertow.models.template import PLAIN, Fields, fields_of, render_turns, whole_text
 from undertow.models.verify import checked, hold_against_transformers
+from undertow.system.memory import out_of_memory
 from undertow.system.names import is_folder
 from undertow.system.progress import Progress, Silent
 
@@ -207,9 +208,9 @@ def load_adapter(model: LocalModel, folder: Path, *, base_digest: str | None = N
     try:
         with quiet_peft():
             net = PeftModel.from_pretrained(model.net, str(folder.resolve()), is_trainable=True)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # of many kinds: whatever a config makes of itself
+        if out_of_memory(error):
+            raise
         raise ModelError(f"the adapter cannot be loaded ({first_line(error)})", str(folder), FITS) from error
     net.to(model.device).eval()
     account_adapter(net, folder)

@@ -30,6 +30,7 @@ from undertow.models.engine.setting import engine_wanted
 from undertow.models.forward import forward_packed
 from undertow.models.packing import pack
 from undertow.models.support import UnsupportedModelError, longest_text, unusual
+from undertow.system.memory import out_of_memory
 
 TOLERANCE: Final = 0.01
 """Nats: the largest difference of any token's log-probability that rounding may make."""
@@ -98,9 +99,9 @@ def _measured(net: Any, name: str) -> Checked:
         set_pass(net, each)
         try:
             nats = largest_difference(net)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:  # shapes that do not fit, parts that are not there
+            if out_of_memory(error):
+                raise
             notes.append(f"the {each} pass fails where transformers does not ({error})"[:200])
             continue
         if nats <= TOLERANCE:

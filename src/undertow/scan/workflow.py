@@ -20,6 +20,7 @@ from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
 from undertow.models.engine.setting import engine, engine_key
 from undertow.models.identity import identity_of
+from undertow.pipeline.shortage import within_memory
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.lineage import refuse_same_models
@@ -133,8 +134,21 @@ def scan(
     with (
         engine(settings.engine),
         RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder,
+        within_memory("scan", progress, foretold=lambda: _foretold(settings, panel, chosen), less=_LESS) as told,
     ):
-        return _carry_out(folder, path, split, settings, spec, panel, chosen, others, progress)
+        return _carry_out(folder, path, split, settings, spec, panel, chosen, others, told)
+
+
+_LESS = ("a recipe with an adapter (--recipe lora-sft)", "--quick", "fewer traits (--trait)")
+
+
+def _foretold(settings: ScanSettings, panel: Panel, chosen: Chosen) -> str:
+    from undertow.models.size import size_of
+    from undertow.pipeline.forecast import asked_by, forecast_scan, in_words, rows_of
+
+    count = len(chosen.rows)
+    rows = rows_of(chosen, count, usual_taught(chosen.read, count) if settings.virtual else 0)
+    return in_words(forecast_scan(size_of(settings.student), rows, asked_by(panel), settings.recipe))
 
 
 def choose(
