@@ -29,6 +29,7 @@ from undertow.models.engine.selection import FAST, Pass, choose, pass_of, set_pa
 from undertow.models.engine.setting import engine_wanted
 from undertow.models.forward import forward_packed
 from undertow.models.packing import pack
+from undertow.models.placement import device_wanted
 from undertow.models.support import UnsupportedModelError, longest_text, unusual
 from undertow.system.memory import out_of_memory
 
@@ -180,6 +181,6 @@ def pass_note(net: Any) -> str:
 
 def _file(digest: str) -> Path:
     versions = [_VERSION, _LENGTH, engine_wanted(), *map(version, ("torch", "transformers", "peft"))]
-    versions.append("cuda" if torch.cuda.is_available() else "cpu")
+    versions.append(device_wanted().type)
     key = hashlib.sha256(json.dumps([digest, *versions]).encode()).hexdigest()[:20]
     return cache_dir() / "checked" / f"{key}.json"

@@ -197,7 +197,7 @@ def _carry_out(
 ) -> ScanOutcome:
     from undertow.attribution.measure import Setup, base_answers, encode_dataset, encode_reference
     from undertow.attribution.stored import base_odds_of, directions_of, panel_digest
-    from undertow.models.local import load_model
+    from undertow.models.local import load_base
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.models.verify import pass_note
     from undertow.report import render_html
@@ -212,7 +212,7 @@ def _carry_out(
     threads = set_up_process()
     # Virtual teachers and students of all weights change them.
     changed = settings.recipe.adapter is None or bool(settings.baselines)
-    model = load_model(settings.student, dtype="float32" if changed else "frozen")
+    model = load_base(settings.student, dtype="float32" if changed else "frozen")
     directions = directions_of(
         model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", _DIRECTIONS * done)
     )

@@ -119,4 +119,5 @@ def _keeper(kept: dict[int, Tensor], index: int) -> Any:
 
 
 def _nodes(each_BLD: Tensor, packed: Packed) -> Tensor:
-    return each_BLD.reshape(-1, each_BLD.shape[-1])[packed.where_N]
+    # Of a model on several devices the layers' outputs are where the layers are.
+    return each_BLD.reshape(-1, each_BLD.shape[-1]).to(packed.where_N.device)[packed.where_N]
