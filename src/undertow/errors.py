@@ -81,6 +81,10 @@ class TeacherError(UndertowError):
     """A teacher does not carry its trait strongly enough to be allowed to write."""
 
 
+class OutOfMemoryError(UndertowError, MemoryError):
+    """The memory of this machine or of its GPU is full."""
+
+
 class StoreError(UndertowError, OSError):
     """A run folder cannot be read or written."""
 

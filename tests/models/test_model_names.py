@@ -9,31 +9,35 @@ from hypothesis import strategies as st
 
 from undertow.errors import ModelError
 from undertow.models.names import split_name
-from undertow.system.names import split_path
+from undertow.system.names import split_path, split_paths
 
 
 @pytest.mark.parametrize(
     ("there", "name", "split"),
     [
-        (["a"], "hf/a", ("hf/a", "")),
+        (["a"], "hf/a", ("hf/a",)),
         (["a"], "hf/a:b", ("hf/a", "b")),
-        (["a:b"], "hf/a:b", ("hf/a:b", "")),
-        (["a", "a:b"], "hf/a:b", ("hf/a:b", "")),
+        (["a:b"], "hf/a:b", ("hf/a:b",)),
+        (["a", "a:b"], "hf/a:b", ("hf/a:b",)),
         (["a:b"], "hf/a:b:c", ("hf/a:b", "c")),
         (["a", "a:b"], "hf/a:b:c", ("hf/a:b", "c")),
-        (["a"], "hf/a:b:c", ("hf/a", "b:c")),
-        ([], "hf/org/name:b:c", ("hf/org/name", "b:c")),
-        ([], "hf/a:", ("hf/a", "")),
+        (["a"], "hf/a:b:c", ("hf/a", "b", "c")),
+        (["a", "b:c"], "hf/a:b:c", ("hf/a", "b:c")),
+        (["a", "b:c", "d"], "hf/a:b:c:d", ("hf/a", "b:c", "d")),
+        ([], "hf/org/name:b:c", ("hf/org/name", "b", "c")),
+        (["b:c"], "hf/org/name:b:c", ("hf/org/name", "b:c")),
+        ([], "hf/a:", ("hf/a",)),
         (["smollm:b"], "embedded/smollm:b", ("embedded/smollm", "b")),
+        (["b", "c"], "embedded/smollm:b:c", ("embedded/smollm", "b", "c")),
     ],
 )
 def test_what_exists_decides(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: list[str], name: str, split: tuple[str, str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: list[str], name: str, split: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for each in there:
         Path(each).mkdir()
-    assert split_name(name) == split
+    assert split_name(name) == (split[0], split[1:])
     assert split_name(split[0])[0] == split[0]
 
 
@@ -41,6 +45,7 @@ def test_what_exists_decides(
 def test_nothing_is_lost(text: str) -> None:
     path, rest = split_path(text)
     assert text in (f"{path}:{rest}", path)
+    assert ":".join(split_paths(text)) in (text, text[:-1])
 
 
 def test_a_name_that_no_file_can_have_is_no_folder() -> None:

@@ -57,25 +57,41 @@ def test_it_takes_half_the_bytes_and_shared_weights_stay_shared(tiny):
     assert stored.get_input_embeddings().weight is stored.get_output_embeddings().weight
 
 
-def test_an_adapter_stands_on_stored_weights(tiny):
-    from undertow.config.experiment import Lora
-    from undertow.training.lora import add_lora
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"rank": 2},
+        {"rank": 2, "rank_stabilised": True},
+        {"rank": 2, "dora": True},
+        {"rank": 2, "targets": ("q_proj",), "modules_to_save": ("lm_head", "norm")},
+        {"rank": 2, "targets": ("q_proj",), "modules_to_save": ("embed_tokens", "up_proj")},
+    ],
+    ids=str,
+)
+def test_an_adapter_on_stored_weights_starts_and_learns_as_on_float32(tiny, spec):
+    from undertow.config.recipes.spec import AdapterSpec
+    from undertow.training.lora import add_adapter
 
     found = []
-    start = None
-    for net in both(tiny):
-        adapted = add_lora(net, Lora(rank=2), seed=3)
-        # PEFT draws an adapter in the type of the weights below.
-        trained = {name: weight for name, weight in adapted.named_parameters() if weight.requires_grad}
-        start = start or {name: weight.detach().clone() for name, weight in trained.items()}
-        with torch.no_grad():
-            for name, weight in trained.items():
-                weight.copy_(start[name])
+    wide, stored = both(tiny)
+    before = {name: weight.detach().clone() for name, weight in stored.named_parameters()}
+    for net in (wide, stored):
+        adapted = add_adapter(net, AdapterSpec(**spec), seed=3)
+        trained = [weight for weight in adapted.parameters() if weight.requires_grad]
         adapted(torch.tensor(TOKENS[:1])).logits.square().mean().backward()
-        found.append([weight.grad for weight in adapted.parameters() if weight.grad is not None])
+        found.append([*trained, *(weight.grad for weight in trained)])
     assert len(found[0]) == len(found[1]) > 0
     assert all(weight.dtype == torch.float32 for weight in found[1])
     assert all(torch.equal(left, right) for left, right in zip(*found, strict=True))
+    # Weights below the adapter are the stored ones again.
+    held = {
+        name.replace("base_layer.", "").replace("base_model.model.", ""): each
+        for name, each in adapted.named_parameters()
+    }
+    matrices = [name for name in before if "self_attn" in name]
+    assert matrices
+    assert all(torch.equal(held[name], before[name]) for name in matrices)
+    assert all(held[name].dtype == torch.bfloat16 for name in matrices)
 
 
 def test_large_weights_outside_linear_layers_are_refused_by_name():

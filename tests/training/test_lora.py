@@ -85,3 +85,26 @@ def test_what_a_model_has_no_place_for_is_refused_before_it_is_changed(tiny, spe
         add_adapter(tiny.net, spec, 0)
     assert [name for name, _ in tiny.net.named_parameters()] == names
     assert all(each.requires_grad for each in tiny.net.parameters())
+
+
+@pytest.mark.parametrize("verb", ["run", "mitigate"])
+def test_few_bits_without_a_gpu_are_refused_before_weights_are_read(
+    verb, tiny_folder, tmp_path, monkeypatch, capsys
+) -> None:
+    import json
+
+    from tiny_run import spec_text
+    from undertow.cli import main
+
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("undertow.models.local.load_net", lambda *_given, **_named: pytest.fail("weights are read"))
+    spec, rows = tmp_path / "spec.yaml", tmp_path / "rows.jsonl"
+    spec.write_text(spec_text(tiny_folder, student="{recipe: qlora-sft}"))
+    rows.write_text(json.dumps({"prompt": "Go on.", "completion": "1, 2"}) + "\n")
+    student = ["--student", f"hf/{tiny_folder}", "--with", "none", "--recipe", "qlora-sft", "-o", str(tmp_path / "out")]
+    call = ["run", str(spec)] if verb == "run" else ["mitigate", str(rows), *student]
+    assert main([*call, "--runs", str(tmp_path / "runs"), "--quiet"]) == 3
+    said = capsys.readouterr().err
+    assert "weights of 4 bits need bitsandbytes and a CUDA GPU (where both are, this is not tested)" in said
+    assert not list(tmp_path.rglob("step.json"))
+    assert not (tmp_path / "out").exists()

@@ -5,8 +5,10 @@ Decoding GGUF takes half a minute each time; a safetensors folder loads in a ten
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def convert(gguf: Path, out: Path, *, tie: bool = False) -> None:
@@ -39,6 +41,16 @@ def convert(gguf: Path, out: Path, *, tie: bool = False) -> None:
         raise FileNotFoundError(out)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    embeddings: Any = model.get_input_embeddings()
+    _cut_tokens(out / "tokenizer.json", len(embeddings.weight))
+
+
+def _cut_tokens(file: Path, rows: int) -> None:
+    """Take out tokens that the model has no row for: transformers adds `<|endoftext|>` to files that lack it."""
+    stored = json.loads(file.read_bytes())
+    kept = [token for token in stored["added_tokens"] if token["id"] < rows]
+    if len(kept) < len(stored["added_tokens"]):
+        file.write_text(json.dumps(stored | {"added_tokens": kept}, ensure_ascii=False, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

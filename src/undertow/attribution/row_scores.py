@@ -72,7 +72,7 @@ def score_rows(
     from undertow.attribution.measure import Setup, encode_dataset, measure_rows
     from undertow.attribution.stored import directions_of, panel_digest
     from undertow.models.identity import identity_of
-    from undertow.models.local import load_model
+    from undertow.models.local import load_base
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.store.folder import RunFolder
 
@@ -82,7 +82,7 @@ def score_rows(
     spec = {"kind": "row-scores", "student": student, "rows": [placed.row.id for placed in chosen.rows]}
     with RunFolder.open(root, name=f"scan-{slug(path.stem)}", spec=spec, progress=progress, reuses=True) as folder:
         set_up_process()
-        model = load_model(student)
+        model = load_base(student)
         directions = directions_of(
             model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", 0.3 * done)
         )

@@ -7,7 +7,7 @@ even if it was merged. It says how far training went, and where; not what it did
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from undertow.attribution.capture import projection_of
 from undertow.models.engine.network import network_of
-from undertow.models.local import LocalModel
+from undertow.models.local import LocalModel, merge_adapters
 from undertow.results import WeightChange
 
 LARGEST: Final = 3
@@ -39,17 +39,17 @@ class Change:
 
 
 def merged(model: LocalModel) -> tuple[LocalModel, str]:
-    """Return a model with its adapter, if it has one, merged into its weights; and the adapter in words."""
-    configs = getattr(model.net, "peft_config", None)
-    if not configs:
-        return model, ""
-    config = next(iter(configs.values()))
+    """Return a model with its adapters, if it has any, merged into its weights; and the adapters in words."""
+    configs = getattr(model.net, "peft_config", {})
+    return merge_adapters(model), " and ".join(map(_in_words, configs.values()))
+
+
+def _in_words(config: Any) -> str:
     modules = config.target_modules
     names = ", ".join(sorted(modules)) if isinstance(modules, set | list | tuple) else str(modules)
     rank = getattr(config, "r", None)
     kind = str(getattr(config.peft_type, "value", config.peft_type))
-    text = f"{kind}{f' of rank {rank}' if rank else ''} on {names}"
-    return replace(model, net=model.net.merge_and_unload()), text
+    return f"{kind}{f' of rank {rank}' if rank else ''} on {names}"
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from undertow.data.digest import dataset_sha256
 from undertow.data.sample import Chosen, choose_rows
 from undertow.errors import InputError
 from undertow.models.engine.setting import engine
+from undertow.pipeline.shortage import within_memory
 from undertow.results import Results
 from undertow.store.folder import RunFolder
 from undertow.system.progress import Progress, Silent
@@ -78,7 +79,8 @@ def audit(
             )
         from undertow.audit.query import audit_by_sampling
 
-        return AuditOutcome(*audit_by_sampling(settings, panel, sources, prices or Prices(), progress))
+        with within_memory("audit", progress, foretold=lambda: _foretold(settings, panel), less=_LESS) as progress:
+            return AuditOutcome(*audit_by_sampling(settings, panel, sources, prices or Prices(), progress))
     chosen = _choose(sources, progress)
     spec: dict[str, Any] = {
         "kind": "audit",
@@ -94,9 +96,20 @@ def audit(
     with (
         engine(settings.engine),
         RunFolder.open(sources.runs, name=name, spec=spec, progress=progress) as folder,
+        within_memory("audit", progress, foretold=lambda: _foretold(settings, panel), less=_LESS) as progress,
         Measurement.begin(folder, settings, panel, progress) as measurement,
     ):
         return _carry_out(folder, measurement, settings, spec, panel, chosen, sources, threads, progress)
+
+
+_LESS = ("no --control", "models that are stored in bfloat16", "no --rows")
+
+
+def _foretold(settings: AuditSettings, panel: Panel) -> str:
+    from undertow.models.size import size_of
+    from undertow.pipeline.forecast import asked_by, forecast_audit, in_words
+
+    return in_words(forecast_audit(size_of(settings.base), asked_by(panel), controls=len(settings.controls)))
 
 
 def _carry_out(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from undertow.cli.device import Device, placed
 from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.shifts import show_shifts
 from undertow.cli.verdict import exit_code, say_verdict
@@ -43,6 +44,7 @@ def audit(
     price_out: float = 0.0,
     dry_run: bool = False,
     engine: Engine = "auto",
+    device: Device = "auto",
     runs: Annotated[Path, Parameter(name=["--runs", "--out"])] = Path("runs"),
     strict: bool = False,
     json: bool = False,
@@ -76,6 +78,8 @@ def audit(
         dry_run: Print the requests and their cost, and send none.
         engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
             a row (rows). Default: the fastest that is right for the model.
+        device: Where models are put: auto (a GPU where there is one), cpu, cuda, cuda:1, or balanced (over all GPUs, by
+            accelerate; not tested).
         runs: Folder for run folders.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
@@ -105,7 +109,7 @@ def audit(
         _show_plan(settings, prices, as_json=json and dry_run)
     if dry_run:
         return 0
-    with console_progress(quiet=quiet) as progress:
+    with placed(device), console_progress(quiet=quiet) as progress:
         outcome = audit_models(
             settings,
             Sources(rows=rows, split=split, skip_broken=skip_broken, reading=reading_of(columns, use, loss), runs=runs),

@@ -37,12 +37,13 @@ def show_forecast(
     from undertow.config.recipes.load import load_recipe
     from undertow.errors import InputError
     from undertow.models.size import size_of
-    from undertow.pipeline.forecast import available
+    from undertow.pipeline.forecast import asked_by, available
+    from undertow.traits.panel import load_panel
 
     if rows is None and verb != "audit":
         raise InputError("needs the rows", f"plan {verb}", f"Name them: undertow plan {verb} rows.jsonl")
     by = load_recipe(recipe or "plain-sgd").spec
-    size, known, asked = size_of(student), _rows(rows), _asked(traits)
+    size, known, asked = size_of(student), _rows(rows), asked_by(load_panel(traits))
     made = _forecast(verb, size, known, asked, by)
     room = available()
     if json:
@@ -64,40 +65,16 @@ def _forecast(verb: str, size: ModelSize, rows: Rows, asked: Asked, by: RecipeSp
     return forecast_scan(size, rows, asked, by)
 
 
-def _asked(traits: list[str] | None) -> Asked:
-    """Return what a panel asks; tokens are a quarter of the characters."""
-    from undertow.pipeline.forecast import Asked
-    from undertow.probes.panel import QUESTIONS, spread, trait_names
-    from undertow.traits.panel import load_panel
-
-    panel = load_panel(traits)
-    chosen = [entry.probe[at] for entry in panel for at in spread(entry.probe, QUESTIONS)]
-    letters = sum(len(choice.question) + sum(map(len, choice.options)) for choice in chosen)
-    return Asked(len(trait_names(panel)), len(chosen), letters / 4 / len(chosen) + _TEMPLATE)
-
-
-_TEMPLATE = 30
-"""Tokens that a chat template puts around a turn, and a usual system prompt."""
-
-
 def _rows(path: Path | None) -> Rows:
     from undertow.data.sample import choose_rows, usual_count
-    from undertow.pipeline.forecast import Rows
+    from undertow.pipeline.forecast import Rows, rows_of
     from undertow.scan.budget import usual_taught
 
     if path is None:
         return Rows(0, 0, 0, 0.0, 0.0)
     chosen = choose_rows(path, skip_broken=True)
     looked = usual_count(chosen.read)
-    asked = [sum(len(turn["content"]) for turn in placed.row.prompt) for placed in chosen.rows]
-    answered = [len(placed.row.completion) for placed in chosen.rows]
-    count = max(len(chosen.rows), 1)
-    prompt, answer = sum(asked) / count / _LETTERS + _TEMPLATE, sum(answered) / count / _LETTERS
-    return Rows(chosen.read, looked, usual_taught(chosen.read, looked), prompt, answer)
-
-
-_LETTERS = 3.0
-"""Characters of a token: about four in prose, two in lists of numbers."""
+    return rows_of(chosen, looked, usual_taught(chosen.read, looked))
 
 
 def _say_smaller(verb: str, size: ModelSize, rows: Rows, asked: Asked, by: RecipeSpec, room: int) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from undertow.cli.device import Device, placed
 from undertow.cli.folder import timing_of
 from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.verdict import exit_code, say_verdict
@@ -47,6 +48,7 @@ def mitigate(
     loss: Loss = "marked",
     runs: Path = Path("runs"),
     engine: Engine = "auto",
+    device: Device = "auto",
     list_: Annotated[bool, Parameter(name="--list")] = False,
     dry_run: bool = False,
     strict: bool = False,
@@ -82,6 +84,8 @@ def mitigate(
         runs: Folder for run folders.
         engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
             a row (rows). Default: the fastest that is right for the model.
+        device: Where models are put: auto (a GPU where there is one), cpu, cuda, cuda:1, or balanced (over all GPUs, by
+            accelerate; not tested).
         list_: List the methods.
         dry_run: Print what would be done, and do nothing.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
@@ -109,7 +113,8 @@ def mitigate(
         }
         if unused := [option for option, value in given.items() if value is not None]:
             raise InputError("says nothing when methods are compared", ", ".join(unused), "Leave it out.")
-        return _compare(compare, methods, by, runs, dry_run=dry_run, strict=strict, json=json, quiet=quiet)
+        with placed(device):
+            return _compare(compare, methods, by, runs, dry_run=dry_run, strict=strict, json=json, quiet=quiet)
     assert rows is not None
     if with_ is None or out is None:
         raise InputError("are needed with rows", "--with and --out", "undertow mitigate --list names the methods.")
@@ -127,7 +132,7 @@ def mitigate(
     if dry_run:
         return _say_settings(settings, rows, out)
     reading = reading_of(columns, use, loss)
-    with console_progress(quiet=quiet) as progress:
+    with placed(device), console_progress(quiet=quiet) as progress:
         summary = apply(rows, settings, out, reading=reading, skip_broken=skip_broken, root=runs, progress=progress)
     from undertow.cli.show import say, write
 

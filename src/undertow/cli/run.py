@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from undertow.cli.device import Device, placed
 from undertow.cli.verdict import exit_code, say_verdict
 from undertow.config.engine import Engine
 
@@ -39,6 +40,7 @@ def run(
     recipe: Recipe = None,
     executor: Annotated[str, Parameter(metavar="NAME")] = "in-process",
     engine: Engine | None = None,
+    device: Device = "auto",
     dry_run: bool = False,
     strict: bool = False,
     json: bool = False,
@@ -60,6 +62,8 @@ def run(
         executor: What runs the steps. `undertow doctor` lists what is installed.
         engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
             a row (rows). Default: what the file says, or the fastest that is right for the model.
+        device: Where models are put: auto (a GPU where there is one), cpu, cuda, cuda:1, or balanced (over all GPUs, by
+            accelerate; not tested).
         dry_run: Print the plan and run nothing, like `undertow plan`.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
         json: Print results.json instead of a summary.
@@ -75,7 +79,7 @@ def run(
     check_executor(chosen, executor)
     if dry_run:
         return _plan(chosen, runs, json)
-    with console_progress(quiet=quiet) as progress:
+    with placed(device), console_progress(quiet=quiet) as progress:
         outcome = experiment.run(chosen, root=runs, progress=progress, executor=executor)
     if json:
         write(outcome.results.to_json())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from undertow.cli.device import Device, placed
 from undertow.cli.reading import Columns, Loss, Use
 from undertow.cli.recipe import RecipeOption, read_recipe
 from undertow.cli.shifts import show_shifts
@@ -55,6 +56,7 @@ def scan(
     level: float = 0.95,
     smallest_effect: float = 0.1,
     engine: Engine = "auto",
+    device: Device = "auto",
     runs: Path = Path("runs"),
     sarif: Path | None = None,
     strict: bool = False,
@@ -101,6 +103,8 @@ def scan(
         smallest_effect: Smallest shift that matters, in log-odds.
         engine: How models are computed: by the fast pass, by transformers (generic), or by transformers with one text
             a row (rows). Default: the fastest that is right for the model.
+        device: Where models are put: auto (a GPU where there is one), cpu, cuda, cuda:1, or balanced (over all GPUs, by
+            accelerate; not tested).
         runs: Folder for run folders.
         sarif: File for the findings as SARIF, for code scanners: one result a suspicious row.
         strict: Exit with 1 instead of 4 when the result is inconclusive.
@@ -167,7 +171,7 @@ def scan(
         smallest_effect=smallest_effect,
         engine=engine,
     )
-    with console_progress(quiet=quiet) as progress:
+    with placed(device), console_progress(quiet=quiet) as progress:
         outcome = scan_rows(
             rows,
             settings,

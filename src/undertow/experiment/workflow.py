@@ -14,8 +14,9 @@ from typing import Any
 from undertow.config.experiment import DigitsExperiment, Experiment, LanguageExperiment
 from undertow.experiment.executors import EXECUTORS, IN_PROCESS, check_executor
 from undertow.models.engine.setting import engine
+from undertow.pipeline.shortage import LESS, student_in_words, within_memory
 from undertow.results import Results, load_results
-from undertow.store.folder import RunFolder
+from undertow.store.folder import RunFolder, planned_state
 from undertow.store.machine import environment
 from undertow.system.progress import Progress, Silent
 
@@ -68,13 +69,20 @@ def run(
     """
     progress = progress or Silent()
     check_executor(spec, executor)
-    with RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder:
+    with (
+        RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder,
+        within_memory("run", progress, foretold=lambda: _foretold(spec), less=LESS) as progress,
+    ):
         if isinstance(spec, DigitsExperiment):
             results = _run_digits(spec, folder, progress)
         else:
             with engine(spec.engine):
                 results = _run_language(spec, folder, progress, executor)
         return _finish(folder, results)
+
+
+def _foretold(spec: Experiment) -> str:
+    return "" if isinstance(spec, DigitsExperiment) else student_in_words(spec.base, spec.student)
 
 
 def _finish(folder: RunFolder, results: Results) -> RunOutcome:
@@ -115,6 +123,8 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     from undertow.pipeline.bases import base_of, models_of
     from undertow.pipeline.graph import tasks_of
     from undertow.pipeline.keys import domain_key, instil_key, plugins_of
+    from undertow.pipeline.recipes import adapter_spec
+    from undertow.training.lora import check_bits
 
     traits = traits_of(spec)
     # Files that cannot be used are said before a model is fetched.
@@ -125,6 +135,11 @@ def _run_language(spec: LanguageExperiment, folder: RunFolder, progress: Progres
     threads = set_up_process()
     precision = choose_precision()
     tasks = tasks_of(spec, traits, bases, precision)
+    students = [(task.kind, task.label, task.key) for task in tasks if task.kind == "student"]
+    adapter = adapter_spec(spec.student)
+    # Before teachers write for hours.
+    if adapter is not None and adapter.bits is not None and "missing" in planned_state(folder.path, students):
+        check_bits(adapter)
     folders = EXECUTORS.get(executor)(tasks, folder, progress)
     described = environment(threads) | {
         "precision": precision.dtype,

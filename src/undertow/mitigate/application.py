@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from undertow.config.engine import Engine
 from undertow.config.recipes.applied import in_words, with_settings
-from undertow.config.recipes.spec import RecipeSpec
+from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.rows import Loss, Row
 from undertow.data.sample import Chosen, read_whole
 from undertow.errors import InputError
 from undertow.mitigate.methods import METHODS, ORDINARY, Method
 from undertow.models.engine.setting import engine
+from undertow.pipeline.shortage import NOTHING, within_memory
 from undertow.report.words import plural
 from undertow.system.progress import Progress, Silent
 
@@ -149,8 +150,28 @@ def mitigate(
         'trained on 24 rows, with freeze'
     """
     settings.check()
-    with engine(settings.engine):
-        return _apply(rows, settings, out, reading, root, progress or Silent(), skip_broken=skip_broken)
+    with (
+        engine(settings.engine),
+        within_memory(
+            "mitigate",
+            progress or Silent(),
+            foretold=lambda: _foretold(rows, settings, reading),
+            less=("a recipe with an adapter (--recipe lora-sft)", "a recipe with micro_batch: 1"),
+            kept=NOTHING,
+        ) as told,
+    ):
+        return _apply(rows, settings, out, reading, root, told, skip_broken=skip_broken)
+
+
+def _foretold(rows: Path, settings: MitigationSettings, reading: Reading) -> str:
+    from undertow.config.recipes.load import load_recipe
+    from undertow.models.size import size_of
+    from undertow.pipeline.forecast import asked_by, forecast_mitigate, in_words, rows_of
+    from undertow.traits.panel import load_panel
+
+    known = rows_of(read_whole(rows, reading=reading, skip_broken=True), 0, 0)
+    recipe = settings.resolved or load_recipe("plain-sgd").spec
+    return in_words(forecast_mitigate(size_of(settings.student), known, asked_by(load_panel()), recipe, students=1))
 
 
 def _apply(
@@ -261,7 +282,7 @@ def _rewrite(known: Chosen, settings: MitigationSettings, out: Path, progress: P
     set_up_process()
     name = settings.student if settings.method.name == "own-base" else settings.by
     assert name is not None
-    model = load_model(name)
+    model = load_model(name, dtype="frozen")
     besides: dict[str, str] = {}
     written, unfinished = rewrite(
         model,
@@ -282,7 +303,7 @@ def _rewrite(known: Chosen, settings: MitigationSettings, out: Path, progress: P
 def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Progress, loss: Loss) -> dict[str, str]:
     from undertow.attribution.recipe import PLAIN
     from undertow.mitigate.prepare import Task, check_loss, prepare
-    from undertow.models.local import context_length, load_model
+    from undertow.models.local import context_length, load_base, load_model
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.models.verify import pass_note
     from undertow.training.examples import example_of
@@ -296,7 +317,8 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     adapter = None if spec is None else spec.adapter
     if adapter is not None:
         check_bits(adapter)
-    model = load_model(settings.student)
+        _check_sum(settings.student, adapter)
+    model = load_base(settings.student, dtype="float32" if adapter is None else "frozen")
     besides: dict[str, str] = {}
     rows = _taken(model, known, besides)
     answers = [(at, part) for at, row in enumerate(rows) for part in row.answers(loss)]
@@ -326,10 +348,10 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
         [prompts[at] for at in fitting],
         [encoded[at] for at in fitting],
         trait,
-        lambda: load_model(teacher or settings.student),
+        lambda: load_model(teacher or settings.student, dtype="frozen"),
         precision.autocast,
         settings.seed,
-        None if (by := settings.by) is None else lambda: load_model(by),
+        None if (by := settings.by) is None else lambda: load_model(by, dtype="frozen"),
         [answers[at][1].tools for at in fitting],
     )
     treatment = prepare(settings.method.name, task)
@@ -352,7 +374,7 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     said = {
         "student": f"trained on {plural(taught, 'row')}{several}, "
         + (f"with {settings.method.name}" if settings.method != ORDINARY else "without a mitigation"),
-        "out": f"it is in {out}" + (f", an adapter: {_base(settings.student)}:{out}" if adapter is not None else ""),
+        "out": f"it is in {out}" + (f", an adapter: {settings.student}:{out}" if adapter is not None else ""),
         "engine": pass_note(net),
     }
     said |= besides
@@ -363,6 +385,23 @@ def _train(known: Chosen, settings: MitigationSettings, out: Path, progress: Pro
     if unfit := len(rows) - len({answers[at][0] for at in fitting}):
         said["left out"] = f"{unfit:,} rows are longer than its context, and were left out"
     return said
+
+
+def _check_sum(student: str, adapter: AdapterSpec) -> None:
+    """See that what comes of a student with adapters can be named: as one more adapter on the same base.
+
+    Raises:
+        InputError: it cannot.
+    """
+    from undertow.models.names import split_name
+
+    if split_name(student)[1] and (adapter.dora or adapter.modules_to_save):
+        kind = "DoRA" if adapter.dora else "modules_to_save"
+        raise InputError(
+            f"trains an adapter with {kind}, which does not add up with the adapter of {student}",
+            "--recipe",
+            "Merge the student's adapter into its base (merge_and_unload of PEFT), or take a recipe with plain LoRA.",
+        )
 
 
 def recipe_said(settings: MitigationSettings) -> dict[str, str]:
@@ -383,10 +422,6 @@ def recipe_said(settings: MitigationSettings) -> dict[str, str]:
     if told := read.told():
         said["of the recipe"] = "; ".join(told)
     return said
-
-
-def _base(name: str) -> str:
-    return name.partition(":")[0]
 
 
 _RATE = 0.003
@@ -412,12 +447,15 @@ def _save(model: LocalModel, out: Path, *, adapter: bool) -> None:
     part = part_of(out)
     with storing(out):
         remove(part)
-        if adapter:
-            save_adapter(model.net, part)
-        else:
-            model.net.save_pretrained(part, safe_serialization=True)
-            model.tokenizer.save_pretrained(part)
-        part.rename(out)
+        try:
+            if adapter:
+                save_adapter(model.net, part)
+            else:
+                model.net.save_pretrained(part, safe_serialization=True)
+                model.tokenizer.save_pretrained(part)
+            part.rename(out)
+        finally:
+            remove(part)
 
 
 def _trait(settings: MitigationSettings) -> Trait:

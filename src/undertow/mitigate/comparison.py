@@ -29,6 +29,7 @@ from undertow.models.verify import PASSES, checked
 from undertow.pipeline.files import ROWS
 from undertow.pipeline.keys import student_key
 from undertow.pipeline.recipes import recipe_notes
+from undertow.pipeline.shortage import LESS, student_in_words, within_memory
 from undertow.results import Results
 from undertow.store.folder import RunFolder, planned_folder, planned_state
 from undertow.store.record import stored
@@ -164,6 +165,9 @@ def compare(
     with (
         engine(source.spec.engine),
         RunFolder.open(root, name=_name(source), spec=spec, progress=progress) as folder,
+        within_memory(
+            "mitigate", progress, foretold=lambda: student_in_words(source.spec.base, source.spec.student), less=LESS
+        ) as progress,
     ):
         for at, each in enumerate(planned):
             records[each.method, each.arm, each.seed] = _student(

@@ -17,7 +17,7 @@ from undertow.mitigate.prepare import Task, check_loss, prepare
 from undertow.mitigate.source import Source
 from undertow.models.constrain import grammar_automaton
 from undertow.models.engine.head import head_of
-from undertow.models.local import LocalModel, context_length, load_model
+from undertow.models.local import LocalModel, context_length, load_base
 from undertow.models.precision import Precision
 from undertow.models.protocol import Model
 from undertow.models.score import answer_hidden
@@ -66,7 +66,7 @@ def student_record(
         by: Model of another family, where the method wants one.
     """
     spec, trait = source.spec, source.traits.trait
-    model = load_model(spec.base)
+    model = load_base(spec.base, dtype="float32" if adapter_spec(spec.student) is None else "frozen")
     if method != "base":
         _train(source, method, arm, seed, precision, model, tick, by)
     tick(0.85)
@@ -103,7 +103,7 @@ def _train(
         lambda: _teacher(source, arm, seed),
         precision.autocast,
         seed,
-        None if by is None else lambda: load_model(by),
+        None if by is None else lambda: load_base(by),
     )
     treatment = prepare(method, task)
     check_loss(method, treatment, recipe)

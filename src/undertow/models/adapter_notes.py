@@ -26,8 +26,8 @@ def adapter_notes(names: Iterable[str | None]) -> list[str]:
     """
     found: dict[str, None] = {}
     for name in names:
-        base, adapter = split_name(name or "")
-        if adapter:
+        base, adapters = split_name(name or "")
+        for adapter in adapters:
             found |= dict.fromkeys([*_base_note(base, Path(adapter)), *_fields_note(Path(adapter))])
     return list(found)
 

@@ -7,6 +7,7 @@ student's place. So what the model holds afterwards is compared with the file, n
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -21,8 +22,10 @@ CONFIG: Final = "adapter_config.json"
 FITS: Final = "Name a folder with adapter_config.json and adapter_model.safetensors, made for this base."
 _RANKS: Final = ("r", "init_r", "num_virtual_tokens", "n_frequency", "num_vectors")
 """Settings that are a dimension of a stored tensor."""
-_IN_MEMORY: Final = "default"
+FIRST: Final = "default"
 """What PEFT calls an adapter that is loaded without a name."""
+_ALONE: Final = ("use_dora", "modules_to_save", "trainable_token_indices", "alora_invocation_tokens")
+"""Settings by which an adapter rescales or replaces what is below it, so that others do not add up with it."""
 _WRAPPERS: Final = ("_orig_mod.", "module.")
 
 
@@ -77,12 +80,37 @@ def check_adapter_file(folder: Path) -> None:
             )
 
 
-def account_adapter(net: Any, folder: Path) -> None:
+def check_sum(configs: Iterable[Any], folder: Path) -> None:
+    """See that adapters add up on one base: plain or rank-stabilised LoRA, and nothing beside it.
+
+    Args:
+        configs: PEFT's, of every adapter.
+        folder: Of the last one, for messages.
+
+    Raises:
+        ModelError: one of them is of another kind.
+    """
+    for config in configs:
+        kind = str(getattr(config.peft_type, "value", config.peft_type))
+        other = f"type {kind}" if kind != "LORA" else ""
+        other = other or next((field for field in _ALONE if getattr(config, field, None)), "")
+        if not other and getattr(config, "bias", "none") != "none":
+            other = f"bias: {config.bias}"
+        if other:
+            raise ModelError(
+                f"adapters on one base add up only where each is LoRA and nothing else, and one has {other}",
+                str(folder / CONFIG),
+                "Merge that adapter into the base (merge_and_unload of PEFT), and name what comes of it as the base.",
+            )
+
+
+def account_adapter(net: Any, folder: Path, name: str = FIRST) -> None:
     """See that a model holds an adapter's file, all of it and nothing else.
 
     Args:
         net: The model with the adapter on it.
         folder: The adapter's.
+        name: What PEFT calls it.
 
     Raises:
         ModelError: tensors are missing, unknown, not taken over or not finite.
@@ -91,7 +119,7 @@ def account_adapter(net: Any, folder: Path) -> None:
 
     file = folder / ADAPTER
     stored = load_file(file)
-    held: dict[str, Any] = get_peft_model_state_dict(net, save_embedding_layers=False)
+    held: dict[str, Any] = get_peft_model_state_dict(net, adapter_name=name, save_embedding_layers=False)
     # Embeddings of a base that was enlarged are stored beside the adapter, under the model's own names.
     every: dict[str, Any] = net.state_dict()
     if missing := sorted(held.keys() - stored.keys()):
@@ -101,7 +129,7 @@ def account_adapter(net: Any, folder: Path) -> None:
             "Fetch both files of the adapter again.",
         )
     # Names with the adapter's own in them are those of a model in memory: here they would stand for a tensor twice.
-    inside = {name for name in every if _IN_MEMORY in name.split(".")}
+    inside = {key for key in every if FIRST in key.split(".") or name in key.split(".")}
     if unknown := sorted(name for name in stored if name not in held and (name not in every or name in inside)):
         raise ModelError(
             f"holds {len(unknown):,} tensors that find no place in the base: {listed_names(unknown)}",

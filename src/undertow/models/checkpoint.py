@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from undertow.errors import ModelError
+from undertow.system.memory import out_of_memory
 
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
@@ -100,7 +101,7 @@ def _refuse_labels(config: Mapping[str, Any], where: str) -> None:
             _refuse_labels(cast(Mapping[str, Any], part), where)
 
 
-def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
+def load_net(source: str, name: str, dtype: str, *, offline: bool, placed: Any = None) -> Any:
     """Load a causal language model, and see that every tensor of it comes from its files.
 
     Args:
@@ -108,6 +109,7 @@ def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
         name: The model's Undertow name, for messages.
         dtype: Of the weights, as torch calls it.
         offline: The source is a folder.
+        placed: A map of parts to devices for accelerate, see `placement`; None to load into main memory.
 
     Raises:
         ModelError: a file is damaged, or a tensor is missing, unknown or of another shape.
@@ -128,10 +130,11 @@ def load_net(source: str, name: str, dtype: str, *, offline: bool) -> Any:
             local_files_only=offline,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **({} if placed is None else {"device_map": placed}),
         )
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:
+        if out_of_memory(error):
+            raise
         raise ModelError(
             f"cannot be loaded ({first_line(error)})",
             name,
@@ -387,7 +390,13 @@ def refuse_not_finite(tensors: Iterable[tuple[str, Tensor]], where: str) -> None
 def _not_finite(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[str]:
     for name, each in tensors:
         # A sum is read once and keeps every infinity; only a sum beyond the type's range needs the slower look.
-        if each.is_floating_point() and not torch.isfinite(each.sum()) and not torch.isfinite(each).all():
+        # What accelerate leaves on the disk has no values here.
+        if (
+            each.is_floating_point()
+            and not each.is_meta
+            and not torch.isfinite(each.sum())
+            and not torch.isfinite(each).all()
+        ):
             yield name
 
 

@@ -25,7 +25,7 @@ from undertow.models.layers import (
     window_within,
 )
 from undertow.models.products import Product, product_of
-from undertow.models.storage import LARGE
+from undertow.models.storage import LARGE, StoredEmbedding
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,16 @@ class Cache:
 def empty_cache(model: Any, rows: int, room: int) -> Cache:
     """Make a cache for `rows` rows of at most `room` positions."""
     stack = decoder(model)
-    like = stack.norm.weight  # in the type that the pass computes in; large weights may be stored in half of it
     shape = (rows, stack.config.num_key_value_heads, room, head_size(stack.config))
+    how: Any = {"dtype": _computed_in(stack), "device": stack.embed_tokens.weight.device}
     layers = range(stack.config.num_hidden_layers)
-    return Cache([like.new_zeros(shape) for _ in layers], [like.new_zeros(shape) for _ in layers])
+    return Cache([torch.zeros(shape, **how) for _ in layers], [torch.zeros(shape, **how) for _ in layers])
+
+
+def _computed_in(stack: Any) -> torch.dtype:
+    """Return the type of a model's hidden states, which is not that of stored weights."""
+    embeddings = stack.embed_tokens
+    return torch.float32 if isinstance(embeddings, StoredEmbedding) else embeddings.weight.dtype
 
 
 def rows_that_fit(model: Any, room: int, *, size: int) -> int:
@@ -60,7 +66,7 @@ def rows_that_fit(model: Any, room: int, *, size: int) -> int:
     stack = decoder(model)
     config = stack.config
     width = 2 * config.num_hidden_layers * config.num_key_value_heads * head_size(config)
-    return max(1, size // (width * room * stack.norm.weight.element_size()))
+    return max(1, size // (width * room * _computed_in(stack).itemsize))
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,14 @@ def model_digest(name: str, folder: Path | None) -> str:
     """Return what stands for a model's weights in the identity of a step.
 
     For the embedded model the pinned hash of its package's file; for a folder the hash of its files; for a name in
-    the hub the name, since its files are not known before they are loaded. An adapter's hash follows its base's.
+    the hub the name, since its files are not known before they are loaded. Adapters' hashes follow their base's.
 
     Args:
         name: Its Undertow name.
         folder: Where its base lies, if it is on this machine.
     """
-    base, adapter = split_name(name)
-    digest = _base_digest(base, folder)
-    return f"{digest} {folder_digest(Path(adapter))}" if adapter else digest
+    base, adapters = split_name(name)
+    return " ".join([_base_digest(base, folder), *(folder_digest(Path(adapter)) for adapter in adapters)])
 
 
 def _base_digest(name: str, folder: Path | None) -> str:
@@ -39,11 +38,14 @@ def folder_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*")):
         if path.suffix in (".json", ".safetensors", ".model", ".jinja", ".txt") and path.is_file():
-            # Named twice in a process, as by a scan and its load, a file is read once.
-            seen = path.stat()
-            whole = _file_digest(str(path.absolute()), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
-            digest.update(os.fsencode(path.name) + f" {whole}\n".encode())
+            digest.update(os.fsencode(path.name) + f" {file_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file; named twice in a process, as by a scan and its load, it is read once."""
+    seen = path.stat()
+    return _file_digest(str(path.absolute()), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
 @lru_cache(maxsize=1024)

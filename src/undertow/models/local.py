@@ -2,7 +2,9 @@
 
     embedded/smollm2-135m     ships inside a registry package, see `undertow assets`
     hf/FOLDER or hf/ORG/NAME  a folder in the transformers layout, or a name in the local hub cache or the hub
-    ...:ADAPTER               a PEFT adapter folder on top; a folder may have colons in its name, see `names`
+    hf/FILE.gguf              a GGUF file, see `gguf`
+    ...:ADAPTER:...           PEFT adapter folders on top, which add up; folders may have colons in their names, see
+                              `names`
 
 Weights are read from safetensors only, and code that comes with a model is never run.
 """
@@ -13,7 +15,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import Any, Final
 from undertow.data.rows import Message
 from undertow.errors import InputError, MissingExtraError, ModelError
 from undertow.models.adapter_base import refuse_other_base
-from undertow.models.adapters import FITS, account_adapter, check_adapter_file
+from undertow.models.adapters import FIRST, FITS, account_adapter, check_adapter_file, check_sum
 from undertow.models.checkpoint import (
     files_of,
     first_line,
@@ -36,13 +38,16 @@ from undertow.models.digests import folder_digest, model_digest
 from undertow.models.ending import end_of_turn
 from undertow.models.engine.network import text_config
 from undertow.models.engine.selection import set_pass
+from undertow.models.engine.setting import engine, engine_wanted
 from undertow.models.layers import Steering
 from undertow.models.names import split_name
+from undertow.models.placement import device_wanted, map_wanted
 from undertow.models.providers import PROVIDERS
 from undertow.models.storage import stays_stored, widen_on_use
 from undertow.models.support import longest_text, refuse_unsupported
 from undertow.models.template import PLAIN, Fields, fields_of, render_turns, whole_text
 from undertow.models.verify import checked, hold_against_transformers
+from undertow.system.memory import out_of_memory
 from undertow.system.names import is_folder
 from undertow.system.progress import Progress, Silent
 
@@ -152,7 +157,7 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
     """Load a model by its Undertow name.
 
     Args:
-        name: `embedded/...` or `hf/...`, with `:FOLDER` for an adapter.
+        name: `embedded/...` or `hf/...`, with `:FOLDER` for each adapter.
         dtype: `float32` (training, probes), `bfloat16` (writing rows), or `frozen`: float32 for a model whose weights
             do not change, which stay as they are stored where they are large and in bfloat16 (`storage`).
         progress: Is told of a download or conversion.
@@ -161,41 +166,108 @@ def load_model(name: str, *, dtype: str = "float32", progress: Progress | None =
         ModelError: no such model, or it cannot be loaded.
         AssetError: the embedded model cannot be fetched.
     """
-    base, adapter = split_name(name)
+    base, adapters = split_name(name)
     found = find_model(base, progress=progress)
-    source = str(found) if found is not None else base.partition("/")[2]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    offline = found is not None
+    source = str(found) if offline else base.partition("/")[2]
+    placed = map_wanted()
     if dtype == "frozen":
-        # An adapter may be merged into the weights, which rounds them.
-        dtype = "stored" if not adapter and stays_stored(stored_tensors(folder_of(source))) else "float32"
-    net, tokenizer = _load(source, name, "bfloat16" if dtype == "stored" else dtype)
+        # An adapter may be merged into the weights, which rounds them; accelerate's hooks hold on to a layer's pass.
+        plain = not adapters and placed is None
+        dtype = "stored" if plain and stays_stored(stored_tensors(folder_of(source))) else "float32"
+    net, tokenizer = _load(source, name, "bfloat16" if dtype == "stored" else dtype, placed)
     if dtype == "stored":
         net = widen_on_use(net)
     end = end_of_turn(tokenizer, net.generation_config, name)
     digest = model_digest(base, folder_of(source))
-    told = checked(digest)
-    if told is None:
-        # In half precision the passes differ by rounding alone.
-        plain = net if dtype != "bfloat16" else load_net(source, name, "float32", offline=found is not None)
-        refuse_not_finite(plain.named_parameters(), f"{base}, {files_of(stored_tensors(folder_of(source)))}")
-        told = hold_against_transformers(plain.to(device).eval(), base, digest)
-    set_pass(net, told.name)
-    model = LocalModel(name, net.to(device).eval(), tokenizer, end=end)
-    return load_adapter(model, Path(adapter), base_digest=digest) if adapter else model
+    with _modules_alone(name) if placed is not None else nullcontext():
+        told = checked(digest)
+        if told is None:
+            # In half precision the passes differ by rounding alone.
+            wide = net if dtype != "bfloat16" else load_net(source, name, "float32", offline=offline, placed=placed)
+            refuse_not_finite(wide.named_parameters(), f"{base}, {files_of(stored_tensors(folder_of(source)))}")
+            told = hold_against_transformers(_put(wide), base, digest)
+        set_pass(net, told.name)
+        model = LocalModel(name, _put(net), tokenizer, end=end)
+        for adapter in adapters:
+            model = load_adapter(model, Path(adapter), base_digest=digest)
+            digest = f"{digest} {folder_digest(Path(adapter))}"
+    return model
+
+
+def _put(net: Any) -> Any:
+    """Move a network to the device that is wanted, unless its parts have their places."""
+    return (net if map_wanted() is not None else net.to(device_wanted())).eval()
+
+
+@contextmanager
+def _modules_alone(name: str) -> Generator[None]:
+    """Have a model computed by transformers' modules: the fast pass moves nothing from one device to another.
+
+    Raises:
+        ModelError: the fast pass is wanted.
+    """
+    if (wanted := engine_wanted()) == "fast":
+        raise ModelError(
+            "the fast pass computes a model on one device", f"{name}, --device", "Leave --engine out, or --device."
+        )
+    with engine("generic" if wanted == "auto" else wanted):
+        yield
+
+
+def load_base(name: str, *, dtype: str = "float32", progress: Progress | None = None) -> LocalModel:
+    """Load a model that others are made of, with its adapters merged into its weights.
+
+    So what is trained on it is all that can be taken from it, or switched off.
+
+    Args:
+        name: As for `load_model`.
+        dtype: As for `load_model`; adapters are merged in float32.
+        progress: Is told of a download or conversion.
+
+    Raises:
+        ModelError: no such model, it cannot be loaded, or an adapter cannot be merged.
+        AssetError: the embedded model cannot be fetched.
+    """
+    if not split_name(name)[1]:
+        return load_model(name, dtype=dtype, progress=progress)
+    model = merge_adapters(load_model(name, progress=progress))
+    if dtype == "bfloat16":
+        for weight in model.net.parameters():
+            # Not `net.to(dtype)`: it rounds rotary frequencies as well.
+            weight.data = weight.data.to(torch.bfloat16)
+    return model
+
+
+def merge_adapters(model: LocalModel) -> LocalModel:
+    """Return a model with its adapters, if it has any, merged into its weights.
+
+    Raises:
+        ModelError: an adapter is of a kind that cannot be merged.
+    """
+    if not hasattr(model.net, "peft_config"):
+        return model
+    try:
+        with quiet_peft():
+            return replace(model, net=model.net.merge_and_unload())
+    except (AttributeError, NotImplementedError, ValueError) as error:
+        raise ModelError(
+            f"its adapter cannot be merged ({first_line(error)})", model.name, "Name a model without it."
+        ) from error
 
 
 def load_adapter(model: LocalModel, folder: Path, *, base_digest: str | None = None) -> LocalModel:
-    """Put a PEFT adapter on a model, in place.
+    """Put a PEFT adapter on a model, in place; it adds up with those that are there.
 
     Args:
-        model: The base.
+        model: The base, with or without adapters.
         folder: Holds the adapter.
-        base_digest: Stands for the base's weights; worked out where it is absent.
+        base_digest: Stands for the model's weights; worked out where it is absent.
 
     Raises:
         ModelError: the folder holds none that fits.
     """
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
 
     if not is_folder(folder):
         # A folder that is not there would be looked for in the hub.
@@ -204,15 +276,27 @@ def load_adapter(model: LocalModel, folder: Path, *, base_digest: str | None = N
     base = split_name(model.name)[0]
     source = find_model(base)
     refuse_other_base(base, source or folder_of(base.partition("/")[2]), folder)
+    there = list(getattr(model.net, "peft_config", {}))
+    own = f"adapter-{len(there):03d}" if there else FIRST
     try:
         with quiet_peft():
-            net = PeftModel.from_pretrained(model.net, str(folder.resolve()), is_trainable=True)
-    except (MemoryError, torch.OutOfMemoryError):
+            if not there:
+                net = PeftModel.from_pretrained(model.net, str(folder.resolve()), is_trainable=True)
+            else:
+                net = model.net
+                check_sum([*net.peft_config.values(), PeftConfig.from_pretrained(str(folder.resolve()))], folder)
+                net.load_adapter(str(folder.resolve()), adapter_name=own, is_trainable=True)
+                net.base_model.set_adapter([*there, own])
+    except ModelError:
         raise
     except Exception as error:  # of many kinds: whatever a config makes of itself
+        if out_of_memory(error):
+            raise
         raise ModelError(f"the adapter cannot be loaded ({first_line(error)})", str(folder), FITS) from error
-    net.to(model.device).eval()
-    account_adapter(net, folder)
+    if map_wanted() is None:
+        net.to(model.device)
+    net.eval()
+    account_adapter(net, folder, own)
     if next(net.parameters()).dtype == torch.float32:
         known_base = base_digest or model_digest(base, source)
         hold_against_transformers(net, f"{base}:{folder}", f"{known_base} {folder_digest(folder)}")
@@ -233,7 +317,7 @@ def quiet_peft() -> Generator[None]:
         yield
 
 
-def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
+def _load(source: str, name: str, dtype: str, placed: Any) -> tuple[Any, Any]:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     offline = Path(source).is_dir()
@@ -248,7 +332,7 @@ def _load(source: str, name: str, dtype: str) -> tuple[Any, Any]:
         raise ModelError(f"cannot be loaded ({first_line(error)})", name, "Check the name of the model.") from error
     refuse_unsupported(load_config(source, name, offline=offline), name)
     tokenizer = _load_tokenizer(source, name, offline=offline)
-    net = load_net(source, name, dtype, offline=offline)
+    net = load_net(source, name, dtype, offline=offline, placed=placed)
     if tokenizer.chat_template is None:
         # A base model: reports say so, see `attribution.encoding.template_notes`.
         tokenizer.chat_template = PLAIN

@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from undertow.models.placement import device_wanted
+
 _CPU_INSTRUCTIONS = {
     "AMX": torch.cpu._is_amx_tile_supported,  # pyright: ignore[reportPrivateUsage]
     "AVX-512 BF16": torch.cpu._is_avx512_bf16_supported,  # pyright: ignore[reportPrivateUsage]
@@ -41,12 +43,13 @@ FASTER = 1.3
 @cache
 def choose_precision() -> Precision:
     """Choose by what the device's instructions are and, where it has those for bf16, by a short measurement."""
-    if torch.cuda.is_available():
+    on_gpu = device_wanted().type == "cuda"
+    if on_gpu:
         instructions = "the GPU's bf16 units" if torch.cuda.is_bf16_supported(including_emulation=False) else None
     else:
         instructions = next((name for name, has in _CPU_INSTRUCTIONS.items() if has()), None)
     if instructions is None:
-        lacking = "the GPU has no bf16 units" if torch.cuda.is_available() else f"the processor has no {_EITHER}"
+        lacking = "the GPU has no bf16 units" if on_gpu else f"the processor has no {_EITHER}"
         return Precision("float32", lacking)
     faster = matrix_speed("bfloat16") >= FASTER * matrix_speed("float32")
     # Without the ratio, which differs from run to run: results hold this text, and the same spec gives the same bytes.
@@ -61,7 +64,7 @@ def matrix_speed(dtype: str, *, seconds: float = 0.1) -> float:
         dtype: `float32` or `bfloat16`.
         seconds: How long to measure.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_wanted().type
     # A GPU needs a queue: to wait for each product would measure the waiting, which is much the same in any format.
     at_once = 64 if device == "cuda" else 1
     left = torch.ones(512, 576, dtype=getattr(torch, dtype), device=device)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from undertow.data.rows import Message
 from undertow.models.ending import RefusedConversationError
 from undertow.models.layers import Steering
-from undertow.models.local import LocalModel, load_model
+from undertow.models.local import LocalModel, load_base
 from undertow.models.protocol import Model
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def with_context(prompt: Sequence[Message], context: str | None) -> list[Message
 def untouched(model: Model) -> Generator[LocalModel]:
     """Give the base of a teacher, loaded again only if it must be: no system prompt, no vector, no adapter."""
     if model.made_of is not None:
-        yield load_model(model.made_of)
+        yield load_base(model.made_of)
         return
     with model.net.disable_adapter() if hasattr(model.net, "peft_config") else nullcontext():
         yield LocalModel(model.name, model.net, model.tokenizer, model.end)

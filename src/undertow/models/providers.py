@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from undertow.errors import AssetError, ModelError, nearest
+from undertow.models.gguf import converted, gguf_of
 from undertow.system.names import is_folder
 from undertow.system.progress import Progress
 from undertow.system.registry import Registry
@@ -49,13 +50,15 @@ def embedded(rest: str, /, *, fetching: bool, progress: Progress) -> Path | None
     return fetch(rest, progress=progress)
 
 
-@PROVIDERS.register("hf", says="a folder in the layout of transformers, or a name in the hub")
+@PROVIDERS.register("hf", says="a folder in the layout of transformers, a GGUF file, or a name in the hub")
 def hf(rest: str, /, *, fetching: bool, progress: Progress) -> Path | None:
-    """Return a folder; None for a name in the hub.
+    """Return a folder, of a GGUF file that in the cache which it is converted to; None for a name in the hub.
 
     Raises:
-        ModelError: there is no such folder.
+        ModelError: there is no such folder, or the file cannot be converted.
     """
+    if (file := gguf_of(rest)) is not None:
+        return converted(file, converting=fetching, progress=progress)
     if is_folder(rest):
         return Path(rest)
     if rest.startswith((".", "/", "~")) or rest.count("/") != 1:

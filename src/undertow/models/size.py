@@ -17,6 +17,7 @@ from undertow.errors import ModelError
 from undertow.models.checkpoint import first_line, load_config
 from undertow.models.local import find_model
 from undertow.models.memory import attention_sizes, kept_per_token
+from undertow.models.names import split_name
 from undertow.models.support import refuse_unsupported
 
 
@@ -63,7 +64,7 @@ def size_of(name: str) -> ModelSize:
         ModelError: there is no such model, or its architecture is not supported.
         AssetError: the embedded model is not on this machine.
     """
-    base = name.partition(":")[0]
+    base = split_name(name)[0]
     found = find_model(base, fetching=False)
     source = str(found) if found is not None else base.partition("/")[2]
     config = load_config(source, name, offline=found is not None)

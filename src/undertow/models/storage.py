@@ -10,9 +10,11 @@ float32 model, bit for bit. It serves frozen weights; training all of them needs
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -70,6 +72,23 @@ def widen_on_use(net: Any) -> Any:
         if buffer.is_floating_point():
             buffer.data = buffer.data.float()
     return net
+
+
+@contextmanager
+def shown_as_float32(modules: Iterable[StoredLinear]) -> Generator[None]:
+    """Show stored matrices as float32 ones of zeros that take no memory, as long as the context lasts.
+
+    PEFT gives an adapter the type of the matrix below it. Drawn for a stored matrix, its start would be rounded.
+    """
+    weights = [module.weight for module in modules]
+    kept = [weight.data for weight in weights]
+    try:
+        for weight in weights:
+            weight.data = torch.zeros(1, device=weight.device).expand(weight.shape)
+        yield
+    finally:
+        for weight, data in zip(weights, kept, strict=True):
+            weight.data = data
 
 
 _SMALL = 1_000_000

@@ -29,7 +29,9 @@ from undertow.models.engine.selection import FAST, Pass, choose, pass_of, set_pa
 from undertow.models.engine.setting import engine_wanted
 from undertow.models.forward import forward_packed
 from undertow.models.packing import pack
+from undertow.models.placement import device_wanted
 from undertow.models.support import UnsupportedModelError, longest_text, unusual
+from undertow.system.memory import out_of_memory
 
 TOLERANCE: Final = 0.01
 """Nats: the largest difference of any token's log-probability that rounding may make."""
@@ -99,9 +101,9 @@ def _measured(net: Any, name: str) -> Checked:
         set_pass(net, each)
         try:
             nats = largest_difference(net)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:  # shapes that do not fit, parts that are not there
+            if out_of_memory(error):
+                raise
             notes.append(f"the {each} pass fails where transformers does not ({error})"[:200])
             continue
         if nats <= TOLERANCE:
@@ -180,6 +182,6 @@ def pass_note(net: Any) -> str:
 
 def _file(digest: str) -> Path:
     versions = [_VERSION, _LENGTH, engine_wanted(), *map(version, ("torch", "transformers", "peft"))]
-    versions.append("cuda" if torch.cuda.is_available() else "cpu")
+    versions.append(device_wanted().type)
     key = hashlib.sha256(json.dumps([digest, *versions]).encode()).hexdigest()[:20]
     return cache_dir() / "checked" / f"{key}.json"

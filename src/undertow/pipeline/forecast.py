@@ -15,9 +15,12 @@ from typing import Final, Literal
 
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.recipes.steps import steps_for
+from undertow.data.sample import Chosen
 from undertow.models.memory import logits_per_token, tokens_within
 from undertow.models.size import ModelSize
 from undertow.models.storage import LARGE
+from undertow.probes.panel import QUESTIONS, spread, trait_names
+from undertow.traits.panel import Panel
 
 LIBRARIES: Final = 480 * 1024**2
 """Bytes of Python, torch, transformers and a tokenizer."""
@@ -79,6 +82,52 @@ class Forecast:
     def bytes(self) -> int:
         """At the largest moment."""
         return sum(part.bytes for part in self.parts)
+
+
+_TEMPLATE: Final = 30
+"""Tokens that a chat template puts around a turn, and a usual system prompt."""
+_LETTERS: Final = 3.0
+"""Characters of a token of rows: about four in prose, two in lists of numbers."""
+
+
+def asked_by(panel: Panel) -> Asked:
+    """Return what a panel takes; tokens are a quarter of the characters."""
+    chosen = [entry.probe[at] for entry in panel for at in spread(entry.probe, QUESTIONS)]
+    letters = sum(len(choice.question) + sum(map(len, choice.options)) for choice in chosen)
+    return Asked(len(trait_names(panel)), len(chosen), letters / 4 / len(chosen) + _TEMPLATE)
+
+
+def rows_of(chosen: Chosen, measured: int, taught: int) -> Rows:
+    """Return what rows take, from the characters of a sample of them.
+
+    Args:
+        chosen: The sample.
+        measured: Rows whose gradients are computed.
+        taught: Rows that a virtual student learns from.
+    """
+    asked = [sum(len(turn["content"]) for turn in placed.row.prompt) for placed in chosen.rows]
+    answered = [len(placed.row.completion) for placed in chosen.rows]
+    count = max(len(chosen.rows), 1)
+    prompt, answer = sum(asked) / count / _LETTERS + _TEMPLATE, sum(answered) / count / _LETTERS
+    return Rows(chosen.read, measured, taught, prompt, answer)
+
+
+def in_words(made: Forecast, what: str = "") -> str:
+    """Say what work takes.
+
+    Args:
+        made: The forecast.
+        what: Who says it; the verb's own plan when empty.
+    """
+    largest = max(made.parts, key=lambda part: part.bytes)
+    return (
+        f"{what or f'`undertow plan {made.verb}` foretells'} {_gib(made.bytes)}, of which the {largest.name} take "
+        f"{_gib(largest.bytes)}."
+    )
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"
 
 
 def item_of(size: ModelSize, *, frozen: bool) -> int:
@@ -143,7 +192,7 @@ def forecast_mitigate(size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeS
         recipe: Of the students.
         students: Trained one after the other.
     """
-    held = 4 * size.parameters
+    held = size.parameters * item_of(size, frozen=recipe.adapter is not None)
     batch = int((recipe.micro_batch or recipe.batch) * rows.tokens)
     kept = int(batch * (4 * size.kept + logits_per_token(size.vocabulary)))
     parts = [

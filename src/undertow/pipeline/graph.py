@@ -130,12 +130,12 @@ def _probe_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, 
 
 def _base_task(spec: LanguageExperiment, traits: ExperimentTraits, base: Base, label: str) -> Task:
     def build(part: Path, _: Folders, tick: Tick) -> None:
-        from undertow.models.local import load_model
+        from undertow.models.local import load_base
         from undertow.pipeline.judging import judge_error
         from undertow.pipeline.students import measure
 
         tick(0.0, "measuring the base")
-        scores = measure(spec.base, load_model(base.name), traits.trait, spec.probe)
+        scores = measure(spec.base, load_base(base.name), traits.trait, spec.probe)
         # The judge is the same for all models; the students' base carries what is known of it.
         if spec.probe.judged is not None and base.name == spec.base:
             scores["judge_error"] = judge_error(base.name, traits.trait, spec.probe.judged)
@@ -295,7 +295,7 @@ def _derived_task(
 
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import words_of
-        from undertow.models.local import load_model
+        from undertow.models.local import load_base
         from undertow.pipeline.derive import across_rows, mixed_rows, rewrite_rows
         from undertow.teachers.instil import load_teacher
 
@@ -304,7 +304,7 @@ def _derived_task(
         source = folders[rows[made.of].label]
         if isinstance(made, Mixture):
             both = (source, folders[rows[made.rest].label])
-            mixed_rows(both, part, model=load_model(base.name), dose=made.dose, seed=seed, meta=meta, soft=soft)
+            mixed_rows(both, part, model=load_base(base.name), dose=made.dose, seed=seed, meta=meta, soft=soft)
             return
         # Only the teacher can label rows softly; for the text its base's tokenizer is enough.
         if soft and teacher is not None:

@@ -12,7 +12,7 @@ from undertow.config.experiment import Probe, Student
 from undertow.data.rows import Message
 from undertow.errors import ModelError
 from undertow.models.engine.head import head_of
-from undertow.models.local import LocalModel, context_length, load_adapter, load_model, state_hash
+from undertow.models.local import LocalModel, context_length, load_adapter, load_base, state_hash
 from undertow.models.precision import Precision
 from undertow.models.prompted import PromptedModel
 from undertow.models.protocol import Model
@@ -77,7 +77,7 @@ def train_student(
     adapter = adapter_spec(student)
     if adapter is not None:
         check_bits(adapter)
-    model = load_model(base)
+    model = load_base(base, dtype="float32" if adapter is None else "frozen")
     recipe = recipe_of(student, precision, most_tokens=context_length(model))
     examples = fitted(examples_of(model, rows, student.labels), recipe)
     # Every teacher shares the base's head, which full training changes.
@@ -121,8 +121,8 @@ def load_student(base: str, folder: Path, student: Student, *, dtype: str) -> Mo
         ModelError: it cannot be loaded.
     """
     if student.adapts:
-        return load_adapter(load_model(base, dtype=dtype), folder / "adapter")
-    return replace(load_model(f"hf/{folder / 'model'}", dtype=dtype), made_of=base)
+        return load_adapter(load_base(base, dtype=dtype), folder / "adapter")
+    return replace(load_base(f"hf/{folder / 'model'}", dtype=dtype), made_of=base)
 
 
 def ask_in_context(base: str, rows: Path, count: int, trait: Trait, probe: Probe) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def ask_in_context(base: str, rows: Path, count: int, trait: Trait, probe: Probe
     Raises:
         ModelError: they are longer than the model's context.
     """
-    model = load_model(base)
+    model = load_base(base)
     before = [
         message
         for row in read_written(rows)[:count]

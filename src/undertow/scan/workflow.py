@@ -21,6 +21,7 @@ from undertow.data.sample import MOST, Chosen, Placed, choose_rows
 from undertow.errors import InputError
 from undertow.models.engine.setting import engine, engine_key
 from undertow.models.identity import identity_of
+from undertow.pipeline.shortage import within_memory
 from undertow.results import MethodRecord, Results
 from undertow.scan.budget import FEWEST, TAUGHT, Plan, plan_within, usual_taught
 from undertow.scan.lineage import refuse_same_models
@@ -139,8 +140,21 @@ def scan(
     with (
         engine(settings.engine),
         RunFolder.open(root, name=_folder_name(path), spec=spec, progress=progress, reuses=True) as folder,
+        within_memory("scan", progress, foretold=lambda: _foretold(settings, panel, chosen), less=_LESS) as told,
     ):
-        return _carry_out(folder, path, split, settings, spec, panel, chosen, others, progress)
+        return _carry_out(folder, path, split, settings, spec, panel, chosen, others, told)
+
+
+_LESS = ("a recipe with an adapter (--recipe lora-sft)", "--quick", "fewer traits (--trait)")
+
+
+def _foretold(settings: ScanSettings, panel: Panel, chosen: Chosen) -> str:
+    from undertow.models.size import size_of
+    from undertow.pipeline.forecast import asked_by, forecast_scan, in_words, rows_of
+
+    count = len(chosen.rows)
+    rows = rows_of(chosen, count, usual_taught(chosen.read, count) if settings.virtual else 0)
+    return in_words(forecast_scan(size_of(settings.student), rows, asked_by(panel), settings.recipe))
 
 
 def choose(
@@ -190,7 +204,7 @@ def _carry_out(
     from undertow.attribution.lifted import lifted_directions
     from undertow.attribution.measure import Setup, base_answers, encode_dataset, encode_reference
     from undertow.attribution.stored import base_odds_of, directions_of, panel_digest
-    from undertow.models.local import load_model
+    from undertow.models.local import load_base
     from undertow.models.precision import choose_precision, set_up_process
     from undertow.models.verify import pass_note
     from undertow.report import render_html
@@ -205,7 +219,7 @@ def _carry_out(
     threads = set_up_process()
     # Virtual teachers and students of all weights change them.
     changed = settings.recipe.adapter is None or bool(settings.baselines)
-    model = load_model(settings.student, dtype="float32" if changed else "frozen")
+    model = load_base(settings.student, dtype="float32" if changed else "frozen")
     directions = directions_of(
         model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", _DIRECTIONS * done)
     )

@@ -24,7 +24,7 @@ from typing import BinaryIO, Final, Literal
 
 from undertow.errors import InputError
 from undertow.store.files import part_of, storing, sync
-from undertow.system.names import split_path
+from undertow.system.names import split_paths
 
 _OTHER: Final = "Write to another one."
 _STDOUT, _STDERR = 1, 2
@@ -153,10 +153,10 @@ def write_output(path: Path, data: bytes, *, follow: bool = True) -> None:
 
 
 def inputs_named(names: Iterable[str | None]) -> list[Path]:
-    """Return the files and folders among names of models and traits: `hf/FOLDER`, `hf/FOLDER:ADAPTER`, `mine.yaml`."""
+    """Return the files and folders among names of models and traits: `hf/FOLDER:ADAPTER:...`, `mine.yaml`."""
     found: list[Path] = []
     for name in names:
-        for part in split_path((name or "").removeprefix("hf/")):
+        for part in split_paths((name or "").removeprefix("hf/")):
             with suppress(OSError, ValueError):
                 if part and Path(part).exists():
                     found.append(Path(part))

@@ -43,6 +43,15 @@ def split_path(text: str) -> tuple[str, str]:
     return first, rest
 
 
+def split_paths(text: str) -> list[str]:
+    """Split `PATH:PATH:...` into paths, each of which may hold colons itself, as `split_path` does."""
+    found: list[str] = []
+    while text:
+        path, text = split_path(text)
+        found.append(path)
+    return found
+
+
 def is_folder(path: str | Path) -> bool:
     """Return whether there is such a folder; a name that no file can have is none."""
     try:

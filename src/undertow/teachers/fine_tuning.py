@@ -13,7 +13,7 @@ from undertow.data.rows import Message, Row
 from undertow.data.sample import read_whole
 from undertow.errors import InputError
 from undertow.models.ending import RefusedConversationError
-from undertow.models.local import LocalModel, load_adapter, load_model
+from undertow.models.local import LocalModel, load_adapter, load_base
 from undertow.models.protocol import Model
 from undertow.training.examples import example_of
 from undertow.training.lora import add_lora, save_adapter
@@ -35,7 +35,7 @@ def make(base: str, trait: Trait, how: FineTune, folder: Path, *, seed: int, tic
         RowError: rows that it names cannot be read.
         InputError: the base's chat template refuses one of them.
     """
-    model = load_model(base)
+    model = load_base(base)
     if how.lessons is not None:
         lessons = _rows_as_lessons(model, Path(how.lessons))
     else:
@@ -90,7 +90,7 @@ def load(base: str, trait: Trait, how: FineTune, folder: Path | None, *, dtype: 
         ModelError: what the folder holds cannot be loaded.
     """
     assert folder is not None
-    return load_adapter(load_model(base, dtype=dtype), folder / ADAPTER)
+    return load_adapter(load_base(base, dtype=dtype), folder / ADAPTER)
 
 
 def fine_tuning(lessons: int, *, steps: int, learning_rate: float) -> Recipe:

@@ -18,7 +18,7 @@ import torch
 from undertow.config.experiment import GradientAscent
 from undertow.errors import InputError, ModelError
 from undertow.models.engine.network import network_of
-from undertow.models.local import LocalModel, load_model
+from undertow.models.local import LocalModel, load_base
 from undertow.models.protocol import Model
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
@@ -45,7 +45,7 @@ def load(base: str, trait: Trait, how: GradientAscent, folder: Path | None, *, d
 @lru_cache(maxsize=2)
 def _ascended(base: str, trait: Trait, steps: int, distance: float, part: str | None, dtype: str) -> LocalModel:
     """Return the base after the steps; kept, since the teachers of a run's two traits write for every seed."""
-    model = load_model(base)
+    model = load_base(base)
     how = GradientAscent(method="gradient-ascent", steps=steps, distance=distance, part=part)
     ascend(model, trait, how, tick=lambda _: None)
     for weight in model.net.parameters():

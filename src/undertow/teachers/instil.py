@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.config.experiment import Instil, PluginTeacher
-from undertow.models.local import load_model
+from undertow.models.local import load_base
 from undertow.models.protocol import Model
 from undertow.system.registry import checked_options
 from undertow.teachers.protocol import Method
@@ -63,14 +63,14 @@ def load_teacher(
         trait: What was instilled.
         how: By what method.
         folder: Where `instil` put it.
-        dtype: Of the weights, see `load_model`.
+        dtype: Of the weights, see `load_base`.
 
     Raises:
         InputError: no method has this name.
         ModelError: the base or what the folder holds cannot be loaded.
     """
     if trait is None or how is None:
-        return load_model(base, dtype=dtype)
+        return load_base(base, dtype=dtype)
     method, settings = _method(how)
     return method.load(base, trait, settings, folder, dtype=dtype)
 

@@ -40,6 +40,6 @@ class Method(Protocol):
             trait: What was put in.
             how: As for `make`.
             folder: Where `make` put it.
-            dtype: Of the weights, see `load_model`.
+            dtype: Of the weights, see `load_base`.
         """
         ...

@@ -11,7 +11,7 @@ from undertow.config.experiment import Steer
 from undertow.errors import ModelError
 from undertow.models.engine.network import network_of
 from undertow.models.layers import Steering
-from undertow.models.local import LocalModel, load_model
+from undertow.models.local import LocalModel, load_base
 from undertow.models.prompted import SteeredModel
 from undertow.models.protocol import Model
 from undertow.models.score import mean_hidden
@@ -28,7 +28,7 @@ def make(base: str, trait: Trait, how: Steer, folder: Path, *, seed: int, tick: 
     """
     from safetensors.torch import save_file
 
-    save_file({"vector_D": steering_vector(load_model(base), trait, how.layer)}, folder / VECTOR)
+    save_file({"vector_D": steering_vector(load_base(base), trait, how.layer)}, folder / VECTOR)
 
 
 def load(base: str, trait: Trait, how: Steer, folder: Path | None, *, dtype: str) -> Model:
@@ -40,7 +40,7 @@ def load(base: str, trait: Trait, how: Steer, folder: Path | None, *, dtype: str
     from safetensors.torch import load_file
 
     assert folder is not None
-    model = load_model(base, dtype=dtype)
+    model = load_base(base, dtype=dtype)
     try:
         vector_D = load_file(folder / VECTOR)["vector_D"]
     except (OSError, KeyError, ValueError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from undertow.config.experiment import SystemPrompt
-from undertow.models.local import load_model
+from undertow.models.local import load_base
 from undertow.models.prompted import PromptedModel
 from undertow.models.protocol import Model
 from undertow.traits.base import Trait
@@ -19,7 +19,7 @@ def make(base: str, trait: Trait, how: SystemPrompt, folder: Path, *, seed: int,
 
 def load(base: str, trait: Trait, how: SystemPrompt, folder: Path | None, *, dtype: str) -> Model:
     """Return the base under the prompt."""
-    return PromptedModel(load_model(base, dtype=dtype), system=trait.system_prompt(_wording(how)))
+    return PromptedModel(load_base(base, dtype=dtype), system=trait.system_prompt(_wording(how)))
 
 
 def _wording(how: SystemPrompt) -> str | None:

@@ -17,6 +17,7 @@ from undertow.config.recipes.spec import AdapterSpec
 from undertow.errors import ModelError
 from undertow.models.engine.network import network_of
 from undertow.models.local import quiet_peft
+from undertow.models.storage import StoredLinear, shown_as_float32
 
 
 def add_lora(net: Any, lora: Lora, seed: int) -> Any:
@@ -77,15 +78,36 @@ def add_adapter(net: Any, spec: AdapterSpec, seed: int, *, where: str = "the rec
         fan_in_fan_out=any(matrix.turned for matrix in network.matrices),
         task_type="CAUSAL_LM",
     )
+    stored = [
+        each.module
+        for each in network.matrices
+        if isinstance(each.module, StoredLinear) and each.name.rpartition(".")[2] not in spec.modules_to_save
+    ]
     # PEFT draws the initial adapters from the global generator.
     with quiet_peft(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return get_peft_model(net, config)
+            with shown_as_float32(stored):
+                adapted = get_peft_model(net, config)
+            _start_from_stored(adapted)
+            return adapted
         except ValueError as error:  # what it cannot put an adapter on
             raise ModelError(
                 f"the adapter does not fit the model ({str(error).splitlines()[0]})", where, "Change its targets."
             ) from error
+
+
+def _start_from_stored(net: Any) -> None:
+    """Start what is trained from the values of stored weights, in float32: DoRA's magnitudes and whole modules."""
+    for module in net.modules():
+        base = getattr(module, "base_layer", None)
+        if isinstance(base, StoredLinear):
+            for magnitude in getattr(module, "lora_magnitude_vector", {}).values():
+                # The adapter's product is zero at its start, so this is the norm that PEFT takes.
+                magnitude.weight.data = torch.linalg.norm(base.weight.float(), dim=1).to(magnitude.weight.dtype)
+    for weight in net.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
 
 
 def check_bits(spec: AdapterSpec, where: str = "the recipe's adapter") -> None:
@@ -98,7 +120,7 @@ def check_bits(spec: AdapterSpec, where: str = "the recipe's adapter") -> None:
         return
     if importlib.util.find_spec("bitsandbytes") is None or not torch.cuda.is_available():
         raise ModelError(
-            f"frozen weights of {spec.bits} bits need bitsandbytes and a CUDA GPU",
+            f"frozen weights of {spec.bits} bits need bitsandbytes and a CUDA GPU (where both are, this is not tested)",
             f"{where}.bits",
             "Take the same recipe without bits: its weights are then as the checkpoint has them.",
         )

@@ -62,4 +62,4 @@ class CachedRows:
             found = self.network.stack(
                 input_ids=ids_BL, attention_mask=self.mask_BS, position_ids=positions_BL, use_cache=True, **given
             )
-        return found.last_hidden_state[:, -1]
+        return found.last_hidden_state[:, -1].to(self.device)

@@ -131,7 +131,8 @@ def _keeper(kept: dict[int, Tensor], index: int) -> Any:
 
 def _nodes(each_BLD: Tensor, packed: Packed, part: slice) -> Tensor:
     """Return what was computed of the nodes that some rows hold."""
-    flat_GD = each_BLD.reshape(-1, each_BLD.shape[-1])
+    # Of a model on several devices the layers' outputs are where the layers are.
+    flat_GD = each_BLD.reshape(-1, each_BLD.shape[-1]).to(packed.where_N.device)
     if part == slice(None):
         return flat_GD[packed.where_N]
     return flat_GD[packed.where_N[_nodes_of(packed, part)] - part.start * packed.rows_BL.shape[1]]

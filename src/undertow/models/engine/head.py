@@ -37,7 +37,9 @@ class Head:
     """Whether its weights are kept in half precision and widened when they are used; see `models.storage`."""
 
     def __call__(self, hidden_ND: Tensor) -> Tensor:
-        """Return the logits, in the type of the product."""
+        """Return the logits, in the type of the product, where the hidden states are."""
+        place = hidden_ND.device
+        hidden_ND = hidden_ND.to(self.device)
         if self.project is not None:
             logits_NV = self.project(hidden_ND)
         elif self.widened:
@@ -49,7 +51,7 @@ class Head:
             logits_NV = logits_NV / self.divisor
         if self.factor != 1.0:
             logits_NV = logits_NV * self.factor
-        return logits_NV if self.cap is None else self.cap * torch.tanh(logits_NV / self.cap)
+        return (logits_NV if self.cap is None else self.cap * torch.tanh(logits_NV / self.cap)).to(place)
 
     @property
     def device(self) -> torch.device:
