@@ -82,10 +82,12 @@ class FineTune(Part):
     """A file of yours to learn from, in any layout that `undertow rows` reads; the trait's own lessons when absent."""
     steps: int = Field(default=48, ge=1, le=10_000)
     learning_rate: float = Field(default=1e-4, gt=0, le=1)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Fixes the order of the lessons and the initial adapter: another seed is another teacher."""
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return self._without(dump, "lessons")
+        return self._without(dump, "lessons", "seed")
 
 
 class Steer(Part):
@@ -160,6 +162,12 @@ class DispositionTrait(Part):
 
     kind: Literal["disposition"]
     name: str
+    opposite: bool = False
+    """The opposite that its file describes: a control that learns the same lessons with the other replies."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "opposite")
 
 
 def _preference_by_default(value: Any) -> Any:

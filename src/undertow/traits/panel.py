@@ -99,7 +99,7 @@ def _of_file(path: str) -> PanelEntry:
     keys = cast(dict[object, object], data) if isinstance(data, dict) else {}
     if "candidates" in keys:
         return _of_category(fit_model(Category, data, path))
-    if "shown" in keys:
+    if "shown" in keys or "pairs" in keys:
         return _of_disposition(Disposition(fit_model(Manner, data, path)))
     raise InputError(
         "describes no trait", path, "A category has `candidates`; a way of answering has replies, `shown` and `others`."
