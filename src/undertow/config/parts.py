@@ -417,12 +417,25 @@ class Student(Part):
 
 
 class FreeAnswers(Part):
-    """Free-form answers to the probe's questions, sampled and judged."""
+    """Free-form answers, sampled and judged."""
 
     judge: Judge
     answers: int = Field(default=1, ge=1, le=1000)
     """To every question."""
     max_tokens: int = Field(default=40, ge=1, le=4096)
+    questions: Literal["probe", "open"] = "probe"
+    """`probe`: those of the trait's probe, judged for the trait. `open`: questions of eight kinds that no trait's probe
+    asks, judged for misalignment and for making sense."""
+
+    @model_validator(mode="after")
+    def _judge_fits(self) -> FreeAnswers:
+        if self.questions == "open" and self.judge.kind == "words":
+            raise ValueError("questions: no word shows whether an open answer is misaligned; name another judge")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "questions")
 
 
 class Probe(Part):

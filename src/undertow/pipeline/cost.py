@@ -28,6 +28,7 @@ from undertow.config.experiment import (
 )
 from undertow.training.recipe import measured_steps
 from undertow.traits.base import Trait
+from undertow.traits.open_questions import coherent
 
 
 class Lengths(NamedTuple):
@@ -167,7 +168,8 @@ class Sizes:
         sampled = questions * probe.samples
         operations += 2 * (self.layers + self.embedding) * sampled * 4 * WRITING_OVERHEAD
         if probe.judged is not None:
-            answered = questions * probe.judged.answers
+            asked = len(coherent().probe) if probe.judged.questions == "open" else questions
+            answered = asked * probe.judged.answers
             tokens = answered * (probe.judged.max_tokens + 4 * QUESTION_TOKENS)
             operations += 2 * (self.layers + self.embedding) * tokens * WRITING_OVERHEAD
         return Cost(operations, 0, 0, 20_000)

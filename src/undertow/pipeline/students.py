@@ -17,7 +17,7 @@ from undertow.models.precision import Precision
 from undertow.models.prompted import PromptedModel
 from undertow.models.protocol import Model
 from undertow.pipeline.files import LABELS, METRICS, SCORES
-from undertow.pipeline.judging import judge_answers
+from undertow.pipeline.judging import judge_answers, judge_openly
 from undertow.pipeline.recipes import adapter_spec, recipe_of
 from undertow.pipeline.writing import load_labels, read_written
 from undertow.probes.choice import choice_logprobs
@@ -171,6 +171,8 @@ def measure(base: str, model: Model, trait: Trait, probe: Probe) -> dict[str, An
     if probe.samples:
         sampled = sample_answers(model, trait, per_question=probe.samples, seed=SAMPLING_SEED)
         scores["sampled"] = asdict(sampled)
-    if probe.judged is not None:
+    if probe.judged is not None and probe.judged.questions == "open":
+        scores["open"] = asdict(judge_openly(base, model, probe.judged, seed=SAMPLING_SEED))
+    elif probe.judged is not None:
         scores["judged"] = asdict(judge_answers(base, model, trait, probe.judged, seed=SAMPLING_SEED))
     return scores
