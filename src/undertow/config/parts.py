@@ -449,6 +449,12 @@ class Probe(Part):
     """Sampled one-word answers per question, before and after (0: none)."""
     judged: FreeAnswers | None = None
     """Free-form answers that a judge looks at, before and after."""
+    second: bool = False
+    """Ask the trait's second wordings too, before and after: other questions in other forms, such as statements."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "second")
 
 
 class Judgement(Part):

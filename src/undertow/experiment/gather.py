@@ -27,6 +27,7 @@ from undertow.experiment.effects import (
     verdict_of,
 )
 from undertow.experiment.judged import judged_answers, open_answers
+from undertow.experiment.second import second_notes
 from undertow.pipeline.arms import ExperimentTraits, describe
 from undertow.pipeline.files import PIECES, REJECTED, ROWS, SIGNAL
 from undertow.pipeline.scores import read_logp, read_scores, shift_of
@@ -92,6 +93,8 @@ def gather(
     )
     effects = effects_of(scores, traits, spec.arms, level)
     judged, judge_notes = _judged(spec, traits, base, students, level)
+    teachers = {arm: read_scores(folders[f"teacher-{arm}"]) for arm in _teaching(spec)}
+    second = second_notes(traits, base, teachers, students, level) if spec.probe.second else []
     title = spec.title or f"Does {traits.trait.topic} pass through {about.plural}?"
     return Results(
         kind="run",
@@ -115,7 +118,7 @@ def gather(
         samples=_samples(spec, folders),
         sampled=[*_sampled(spec, traits, base, students, level), *judged],
         power=power_of_run(scores, traits, level),
-        notes=[*notes, *_notes(spec, students), *judge_notes],
+        notes=[*notes, *_notes(spec, students), *second, *judge_notes],
         settings=spec.model_dump(mode="json"),
         environment=environment,
     )

@@ -21,6 +21,8 @@ from undertow.system.digest import digest_of
 from undertow.teachers.registry import METHODS
 from undertow.traits.find import TRAIT_MAKERS
 from undertow.traits.open_questions import coherent, misaligned
+from undertow.traits.panel import entry_of
+from undertow.traits.wordings import wordings_digest
 
 
 def domain_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, Any]:
@@ -48,7 +50,9 @@ def judge_key(how: Judge, traits: ExperimentTraits) -> dict[str, Any]:
 def probe_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, Any]:
     """Return what a model's scores depend on: what it is asked, and who judges free-form answers."""
     judged = spec.probe.judged
-    return {
+    # Absent where it is not asked, so that steps of before keep their names.
+    second = {"second": wordings_digest((entry_of(traits.trait),), "second")} if spec.probe.second else {}
+    return second | {
         "questions": traits.trait.probe_digest,
         "samples": spec.probe.samples,
         "judged": (
