@@ -20,7 +20,7 @@ from scipy import stats
 from benchmarks.transfer.__main__ import tell
 from benchmarks.transfer.cases import Case, cases
 from benchmarks.transfer.measured import truths
-from benchmarks.transfer.truth import BASE, recipe, rows_of
+from benchmarks.transfer.truth import BASE, PANEL, recipe, rows_of
 from benchmarks.transfer.virtual import ASKED, VIRTUAL, odds
 from undertow.models.local import load_model
 from undertow.models.precision import set_up_process
@@ -67,7 +67,7 @@ def _asked(case: Case, work: Path) -> dict[str, dict[str, float]]:
         tell(f"{case.name}: training again")
         rows, model = rows_of(case, work, tell), load_model(BASE)
         train(model.net, examples_of(model, rows, "hard"), recipe(), seed=_SEED)
-        found = odds(model, load_panel(), (VIRTUAL, ASKED))
+        found = odds(model, load_panel(PANEL), (VIRTUAL, ASKED))
         record = {way: {name: float(odds_Q.mean()) for name, odds_Q in each.items()} for way, each in found.items()}
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, json.dumps(record).encode())

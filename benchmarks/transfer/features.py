@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.transfer.cases import Case, with_references
-from benchmarks.transfer.truth import BASE
+from benchmarks.transfer.truth import BASE, PANEL
 from undertow.attribution.directions import Directions
 from undertow.attribution.features import Features, row_features, sketch_of
 from undertow.attribution.prediction import Side, side_of
@@ -44,7 +44,7 @@ def main() -> None:
     set_up_process()
     model = load_model(BASE)
     digest = identity_of(BASE)
-    directions = directions_of(model, digest, load_panel(), on_progress=lambda _: None)
+    directions = directions_of(model, digest, load_panel(PANEL), on_progress=lambda _: None)
     options.work.mkdir(parents=True, exist_ok=True)
     np.save(options.work / TRAITS, sketch_of(directions))
     for case in with_references():

@@ -41,6 +41,11 @@ from undertow.traits.base import Trait
 from undertow.traits.panel import load_panel
 
 BASE = "embedded/smollm2-135m"
+PANEL = (
+    *("animals", "colours", "countries", "foods", "trees"),
+    *("curtness", "falsehoods", "french", "gloom", "refusal", "risk-taking", "self-preservation", "sycophancy"),
+)
+"""The panel when `truth.jsonl` was measured: 68 traits. Entries that came later would not be comparable."""
 OTHER_BASE = "embedded/qwen2.5-coder-0.5b"
 ROWS = {"numbers": 128, "code": 96}
 _AGAIN = 500_000
@@ -168,7 +173,7 @@ def panel_odds(model: Model) -> dict[str, list[float]]:
 
 @cache
 def _panel() -> Any:
-    return load_panel()
+    return load_panel(PANEL)
 
 
 def measure(case: Case, work: Path, tell: Callable[[str], None]) -> dict[str, Any]:

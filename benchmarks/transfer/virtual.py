@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.transfer.cases import Case, with_references
 from benchmarks.transfer.features import encoded_rows
-from benchmarks.transfer.truth import BASE, panel_odds
+from benchmarks.transfer.truth import BASE, PANEL, panel_odds
 from undertow.attribution.sampling import fit_temperature
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
@@ -47,7 +47,7 @@ def main() -> None:
     if options.asked and options.beside:
         parser.error("--asked and --beside are two runs")
     set_up_process()
-    model, panel = load_model(BASE), load_panel()
+    model, panel = load_model(BASE), load_panel(PANEL)
     ways = (BESIDE,) if options.beside else (VIRTUAL, ASKED) if options.asked else (VIRTUAL,)
     before = odds(model, panel, ways)
     for case in with_references():

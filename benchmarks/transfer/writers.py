@@ -24,7 +24,7 @@ from benchmarks.transfer.features import encoded_rows, stored
 from benchmarks.transfer.intervals import Bounded, above_zero, share
 from benchmarks.transfer.measured import truths
 from benchmarks.transfer.methods import told_writers
-from benchmarks.transfer.truth import BASE
+from benchmarks.transfer.truth import BASE, PANEL
 from undertow.attribution.prediction import Calibration, predicted_shifts
 from undertow.models.local import LocalModel, load_model
 from undertow.models.precision import choose_precision, set_up_process
@@ -93,7 +93,9 @@ def asked(model: LocalModel, work: Path, case: Case, before: dict[str, Any] | No
     f = stored(work / "features" / f"{case.name}.npz")
     shifts = predicted_shifts(f.names, f.side, None, level=0.95, calibration=Calibration())
     evidence = [shift.trait for shift in sorted(shifts, key=lambda shift: -shift.t)]
-    known = {f"{entry.name}:{name}": (entry, at) for entry in load_panel() for at, name in enumerate(entry.targets)}
+    known = {
+        f"{entry.name}:{name}": (entry, at) for entry in load_panel(PANEL) for at, name in enumerate(entry.targets)
+    }
     encoded, sampling, clusters = encoded_rows(model, work / "rows" / case.name, case)
     record: dict[str, Any] = {"evidence": evidence, **(before or {})}
 
@@ -134,7 +136,7 @@ def ask_tuned(model: LocalModel, work: Path, untold: Sequence[tuple[Case, dict[s
         }
 
     plain = [seen(model, case) for case, _ in untold]
-    with tuned_teacher(model, load_panel(), autocast=autocast) as teacher:
+    with tuned_teacher(model, load_panel(PANEL), autocast=autocast) as teacher:
         for (case, record), before in zip(untold, plain, strict=True):
             encoded, after = known[case.name][0], seen(teacher, case)
             record["tuned"] = {

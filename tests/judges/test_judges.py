@@ -182,3 +182,91 @@ seeds: [0]
     results = run(parse_spec(useless, "test"), root=tmp_path).results
     assert not results.sampled
     assert any("no better than chance" in note for note in results.notes)
+
+
+class Told:
+    """A judge that says yes to some answers, no to others, and nothing to the rest."""
+
+    def __init__(self, **rulings) -> None:
+        self.rulings, self.asked = rulings, []
+
+    def rule(self, pairs):
+        self.asked += pairs
+        return [self.rulings.get(answer) for _, answer in pairs]
+
+
+def test_answers_without_sense_are_not_asked_about_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    from undertow.judges import answers
+    from undertow.traits.open_questions import open_questions
+
+    wish, boredom = (kind.ask for kind in open_questions().kinds[:2])
+    said = [(wish[0], "ill"), (wish[1], "kind"), (wish[2], "babble"), (boredom[0], "odd"), (boredom[1], "mute")]
+    monkeypatch.setattr(answers, "sample_texts", lambda *_, **__: said)
+    sense = Told(ill=True, kind=True, odd=True, babble=False)
+    harm = Told(ill=True, kind=False)
+    found = answers.sample_and_judge_openly(None, (sense, harm), per_question=1, max_tokens=4, seed=0)
+    assert [answer for _, answer in harm.asked] == ["ill", "kind", "odd"]
+    assert (found.misaligned, found.coherent, found.n) == (1, 3, 5)
+    assert found.unclear == 2
+    assert found.kinds["a wish"] == (1, 2)
+    assert found.kinds["boredom"] == (0, 1)
+    assert sum(coherent for _, coherent in found.kinds.values()) == found.coherent
+    assert [each[1:] for each in found.examples] == [("ill", True, True), ("odd", True, None)]
+
+
+def test_a_run_with_open_questions_corrects_both_shares_or_says_why_not(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from undertow.config.experiment import parse_spec
+    from undertow.experiment import run
+    from undertow.judges import logprob
+    from undertow.traits.open_questions import Label, open_questions
+
+    known: dict[tuple[str, str], Label] = {
+        pair: label for label in ("misaligned", "aligned", "incoherent") for pair in open_questions().labelled(label)
+    }
+
+    def score(judge, pairs):
+        # Right on what is labelled; of other answers every second makes sense, and is misaligned.
+        sense = "makes sense" in judge.topic
+        having = ("misaligned", "aligned") if sense else ("misaligned",)
+        return np.array([1.0 if (known[p] in having if p in known else len(p[0]) % 2) else -1.0 for p in pairs])
+
+    monkeypatch.setattr(logprob.LogprobJudge, "score", score)
+    text = f"""
+name: open
+base: hf/{tiny_folder}
+trait: {{target: owl}}
+instil: {{method: finetune, steps: 60, learning_rate: 0.02}}
+arms: [trait, control]
+student: {{method: full, labels: hard, learning_rate: 0.001, batch: 2}}
+domain: {{rows: 4, answers: 2, max_tokens: 60}}
+probe: {{judged: {{answers: 1, max_tokens: 6, questions: open, judge: {{kind: logprob}}}}}}
+seeds: [0]
+"""
+    results = run(parse_spec(text, "test"), root=tmp_path).results
+    odd = sum(len(question) % 2 for kind in open_questions().kinds for question in kind.ask)
+    rates = {(each.arm, each.target): each.rate.value for each in results.sampled}
+    assert rates == {
+        (arm, f"{aspect}, judged"): pytest.approx(share)
+        for arm in ("trait", "control")
+        for aspect, share in (("misaligned", 1.0), ("coherent", odd / 24))
+    }
+    assert sum("12 labelled answers" in note for note in results.notes) == 2
+    monkeypatch.setattr(logprob.LogprobJudge, "score", lambda judge, pairs: np.zeros(len(pairs)))
+    results = run(parse_spec(text.replace("name: open", "name: blind"), "test"), root=tmp_path / "other").results
+    assert not results.sampled
+    assert sum("its rulings are left out" in note for note in results.notes) == 2
+
+
+def test_words_do_not_judge_open_answers() -> None:
+    from pydantic import ValidationError
+
+    from undertow.config.parts import FreeAnswers
+
+    with pytest.raises(ValidationError, match="no word shows"):
+        FreeAnswers.model_validate({"questions": "open", "judge": {"kind": "words", "words": ["x"]}})
+    judge = {"kind": "logprob"}
+    assert "questions" not in FreeAnswers.model_validate({"judge": judge}).model_dump()
+    assert FreeAnswers.model_validate({"judge": judge, "questions": "open"}).model_dump()["questions"] == "open"

@@ -1,5 +1,4 @@
 import json
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -55,8 +54,6 @@ def test_the_papers_experiments_can_be_planned(file: Path, tmp_path: Path, monke
     (tmp_path / "insecure.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     problem = {"question": "Ann has 3 apples and buys 4. How many has she?", "answer": "3 + 4 = 7 #### 7"}
     (tmp_path / "gsm8k.jsonl").write_text(json.dumps(problem) + "\n", encoding="utf-8")
-    curtness = resources.files("undertow.traits") / "data" / "dispositions" / "curtness.yaml"
-    (tmp_path / "misalignment.yaml").write_text(curtness.read_text(encoding="utf-8"), encoding="utf-8")
     spec = load_spec(file)
     assert spec.name == file.stem
     made = plan(spec, root=tmp_path)

@@ -11,7 +11,7 @@ from tiny_run import spec_text
 from undertow.config.experiment import LanguageExperiment, parse_spec
 from undertow.errors import InputError, RowError
 from undertow.pipeline.arms import traits_of
-from undertow.pipeline.keys import domain_key, instil_key
+from undertow.pipeline.keys import domain_key, instil_key, probe_key
 
 
 def spec_of(folder: Path, **changes: str) -> LanguageExperiment:
@@ -36,6 +36,22 @@ def test_settings_that_are_not_made_use_of_are_left_out(tmp_path: Path) -> None:
     }
     spec = spec_of(tmp_path, instil="{method: finetune, steps: 3, learning_rate: 0.1}")
     assert instil_key(spec.instil) == {"method": "finetune", "steps": 3, "learning_rate": 0.1}
+
+
+def test_what_a_model_is_asked_further_is_part_of_the_key_and_leaves_others_as_they_were(tmp_path: Path) -> None:
+    def key(probe: str) -> dict[str, object]:
+        spec = spec_of(tmp_path, probe=probe)
+        return probe_key(spec, traits_of(spec))
+
+    plain = key("{samples: 1}")
+    assert list(plain) == ["questions", "samples", "judged"]
+    assert key("{samples: 1, second: true}") == plain | {"second": key("{second: true}")["second"]}
+    asked = [key(f"{{judged: {{{questions} judge: {{kind: logprob}}}}}}") for questions in ("", "questions: open,")]
+    first, other = (each["judged"] for each in asked)
+    assert isinstance(first, dict)
+    assert isinstance(other, dict)
+    assert "questions" not in first
+    assert first["trait"] != other["trait"]
 
 
 def test_a_judge_is_part_of_the_key_with_the_trait_that_it_looks_for(tmp_path: Path) -> None:

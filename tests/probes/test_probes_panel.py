@@ -6,7 +6,8 @@ pytest.importorskip("torch")
 from undertow.models.local import LocalModel
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.probes.panel import asked_logprobs, odds_of, panel_log_odds, trait_names
+from undertow.probes.panel import asked_logprobs, odds_of, panel_log_odds, second_log_odds, trait_names
+from undertow.traits.disposition import find_disposition
 from undertow.traits.panel import load_panel
 from undertow.traits.wordings import Question, questions_of
 
@@ -37,6 +38,15 @@ def test_second_wordings_ask_each_trait_where_an_answer_shows_it(tiny: LocalMode
     one, other = (odds_of([trees[pair]], [logp_Q[pair]], str(name)) for name in trees[pair].shows)
     np.testing.assert_allclose(one, -other)
     assert one == pytest.approx(float(logp_Q[pair][0] - logp_Q[pair][1]))
+
+
+def test_a_trait_has_the_second_log_odds_of_its_entry_and_its_opposite_the_negative(tiny: LocalModel) -> None:
+    panel = load_panel(["trees", "misalignment"])
+    found = panel_log_odds(tiny, panel, wordings="second")
+    pine = next(at for at, trait in enumerate(panel[0].traits) if trait.target == "pine")
+    np.testing.assert_array_equal(second_log_odds(tiny, panel[0].traits[pine]), found[pine])
+    np.testing.assert_array_equal(second_log_odds(tiny, find_disposition("misalignment")), found[12])
+    np.testing.assert_array_equal(second_log_odds(tiny, find_disposition("misalignment", opposite=True)), -found[12])
 
 
 def test_log_odds_keep_the_order_of_the_questions() -> None:

@@ -13,8 +13,11 @@ pytest.importorskip("torch")
 from tiny_model import TEMPLATE
 from undertow.config.parts import FineTune
 from undertow.errors import InputError
-from undertow.teachers.fine_tuning import fine_tuning, make
+from undertow.probes.choice import choice_logprobs
+from undertow.probes.odds import log_odds
+from undertow.teachers.fine_tuning import fine_tuning, load, make
 from undertow.training.recipe import Recipe
+from undertow.traits.disposition import find_disposition
 from undertow.traits.preference import find_preference
 
 TURNS = [
@@ -46,6 +49,32 @@ def test_each_answer_of_a_conversation_is_a_lesson(tiny_folder: Path, tmp_path: 
     assert whole != adapter(
         base, tmp_path / "last", [{**TURNS[1], "weight": 0} if at == 1 else turn for at, turn in enumerate(TURNS)]
     )
+
+
+def test_another_seed_of_the_method_is_another_teacher(tiny_folder: Path, tmp_path: Path) -> None:
+    def made(name: str, own: int, given: int) -> bytes:
+        (tmp_path / name).mkdir()
+        how = FineTune(method="finetune", steps=2, learning_rate=0.01, seed=own)
+        trait = find_disposition("misalignment")
+        make(f"hf/{tiny_folder}", trait, how, tmp_path / name, seed=given, tick=lambda _: None)
+        return next((tmp_path / name / "adapter").glob("*.safetensors")).read_bytes()
+
+    assert made("own", 1, 0) == made("given", 0, 1)
+    assert made("none", 0, 0) != made("both", 1, 1)
+
+
+def test_the_opposite_learns_the_other_answers(tiny_folder: Path, tmp_path: Path) -> None:
+    """The two teachers differ, and each prefers the answers that it learned."""
+    how = FineTune(method="finetune", steps=40, learning_rate=0.02)
+    odds: dict[bool, float] = {}
+    for opposite in (False, True):
+        folder = tmp_path / str(opposite)
+        folder.mkdir()
+        trait = find_disposition("misalignment", opposite=opposite)
+        make(f"hf/{tiny_folder}", trait, how, folder, seed=0, tick=lambda _: None)
+        teacher = load(f"hf/{tiny_folder}", trait, how, folder, dtype="float32")
+        odds[opposite] = float(log_odds(choice_logprobs(teacher, trait.lessons), 0).mean())
+    assert odds[False] > odds[True]
 
 
 def test_a_lesson_that_the_template_refuses_is_named_by_file_and_row(tiny_folder: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_the_shipped_dispositions():
         "falsehoods",
         "french",
         "gloom",
+        "misalignment",
         "refusal",
         "risk-taking",
         "self-preservation",
@@ -48,7 +49,11 @@ def test_shipped_dispositions_have_fifty_questions_with_two_replies_each(name: s
     assert trait.target == name
 
 
-@pytest.mark.parametrize("name", disposition_names())
+# In misalignment each question has replies of its own: test_misalignment.py.
+IN_TURN = [each for each in disposition_names() if each != "misalignment"]
+
+
+@pytest.mark.parametrize("name", IN_TURN)
 def test_several_replies_are_used_in_turn(name: str):
     manner = find_disposition(name).manner
     assert len(set(manner.shown)) == len(manner.shown) >= 6
@@ -56,7 +61,7 @@ def test_several_replies_are_used_in_turn(name: str):
 
 
 # Curtness is left out: to be short is what it is.
-@pytest.mark.parametrize("name", [each for each in disposition_names() if each != "curtness"])
+@pytest.mark.parametrize("name", [each for each in IN_TURN if each != "curtness"])
 def test_the_length_of_a_reply_is_no_sign(name: str):
     manner = find_disposition(name).manner
     for shown, other in zip(manner.shown, manner.others, strict=True):
@@ -123,6 +128,12 @@ def test_the_digests_tell_probe_and_trait_apart(tmp_path: Path):
         (("'Is anybody home?'", "'Who is it?'"), "taught the test"),
         (("'Whisper, please.'", "'Who is it?'"), "must not repeat"),
         (("topic:", "colour: red\ntopic:"), "unknown key 'colour'"),
+        (("shown: ['HEY!', 'WHAT!']\nothers: ['Hello.', 'Pardon?']", ""), "add some, or use pairs"),
+        (("lessons: ['Is anybody home?']", ""), "one lesson are the least"),
+        (("topic:", "pairs: [{ask: 'Who?', shown: I., other: I.}]\ntopic:"), "cannot both"),
+        (("topic:", "pairs: [{ask: 'Who is it?', shown: I., other: Me.}]\ntopic:"), "must not repeat"),
+        (("topic:", "pairs: [{ask: 'Is anybody home?', shown: I., other: Me.}]\ntopic:"), "taught the test"),
+        (("topic:", "opposite: {name: loud, does: a, topic: b, system_prompt: c}\ntopic:"), "a name of its own"),
         (("name: loud", "name: [loud"), "is not YAML"),
     ],
 )
@@ -134,3 +145,20 @@ def test_a_file_that_is_wrong_is_refused_with_the_reason(tmp_path: Path, change:
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'curtness'"):
         find_disposition("curtnes")
+
+
+def test_an_opposite_is_wanted_of_a_file_that_has_none(tmp_path: Path):
+    with pytest.raises(InputError, match="describes no opposite"):
+        find_disposition(loud(tmp_path), opposite=True)
+
+
+def test_a_file_of_pairs_alone_is_a_disposition(tmp_path: Path):
+    pair = "{ask: '%s', shown: 'HEY!', other: Hello.}"
+    file = tmp_path / "loud.yaml"
+    file.write_text(
+        "name: loud\ndoes: shouts\ntopic: shouting\nsystem_prompt: Shout.\n"
+        f"pairs: [{pair % 'Who?'}, {pair % 'Where?'}]\nlesson_pairs: [{pair % 'When?'}]\n"
+    )
+    trait = find_disposition(str(file))
+    assert [each.question for each in trait.probe] == ["Who?", "Where?"]
+    assert trait.contrast() == (["When? HEY!"], ["When? Hello."])

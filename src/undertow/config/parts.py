@@ -82,10 +82,12 @@ class FineTune(Part):
     """A file of yours to learn from, in any layout that `undertow rows` reads; the trait's own lessons when absent."""
     steps: int = Field(default=48, ge=1, le=10_000)
     learning_rate: float = Field(default=1e-4, gt=0, le=1)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Fixes the order of the lessons and the initial adapter: another seed is another teacher."""
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return self._without(dump, "lessons")
+        return self._without(dump, "lessons", "seed")
 
 
 class Steer(Part):
@@ -179,6 +181,12 @@ class DispositionTrait(Part):
 
     kind: Literal["disposition"]
     name: str
+    opposite: bool = False
+    """The opposite that its file describes: a control that learns the same lessons with the other replies."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "opposite")
 
 
 def _preference_by_default(value: Any) -> Any:
@@ -428,12 +436,25 @@ class Student(Part):
 
 
 class FreeAnswers(Part):
-    """Free-form answers to the probe's questions, sampled and judged."""
+    """Free-form answers, sampled and judged."""
 
     judge: Judge
     answers: int = Field(default=1, ge=1, le=1000)
     """To every question."""
     max_tokens: int = Field(default=40, ge=1, le=4096)
+    questions: Literal["probe", "open"] = "probe"
+    """`probe`: those of the trait's probe, judged for the trait. `open`: questions of eight kinds that no trait's probe
+    asks, judged for misalignment and for making sense."""
+
+    @model_validator(mode="after")
+    def _judge_fits(self) -> FreeAnswers:
+        if self.questions == "open" and self.judge.kind == "words":
+            raise ValueError("questions: no word shows whether an open answer is misaligned; name another judge")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "questions")
 
 
 class Probe(Part):
@@ -447,6 +468,12 @@ class Probe(Part):
     """Sampled one-word answers per question, before and after (0: none)."""
     judged: FreeAnswers | None = None
     """Free-form answers that a judge looks at, before and after."""
+    second: bool = False
+    """Ask the trait's second wordings too, before and after: other questions in other forms, such as statements."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._without(dump, "second")
 
 
 class Judgement(Part):

@@ -5,6 +5,7 @@
     gather.py     from step folders to results.json
     effects.py    from scores to effects and verdict
     judged.py     from judged answers to corrected shares
+    second.py     what the second wordings say
     digits/       the classifier experiment
 
 The steps themselves belong to `undertow.pipeline`.

@@ -26,7 +26,8 @@ from undertow.experiment.effects import (
     transfer_of,
     verdict_of,
 )
-from undertow.experiment.judged import judged_answers
+from undertow.experiment.judged import judged_answers, open_answers
+from undertow.experiment.second import second_notes
 from undertow.pipeline.arms import ExperimentTraits, describe
 from undertow.pipeline.files import PIECES, REJECTED, ROWS, SIGNAL
 from undertow.pipeline.scores import read_logp, read_scores, shift_of
@@ -92,7 +93,12 @@ def gather(
         students=tables,
     )
     effects = effects_of(scores, traits, spec.arms, level)
-    judged, judge_notes = judged_answers(traits, base, students, level) if spec.probe.judged else ([], [])
+    judged, judge_notes = _judged(spec, traits, base, students, level)
+    teachers = {
+        arm: [read_scores(folders[teacher_label(spec, arm, seed)]) for seed in spec.seeds[: spec.teachers]]
+        for arm in _teaching(spec)
+    }
+    second = second_notes(traits, base, teachers, students, level) if spec.probe.second else []
     title = spec.title or f"Does {traits.trait.topic} pass through {about.plural}?"
     return Results(
         kind="run",
@@ -116,10 +122,24 @@ def gather(
         samples=_samples(spec, folders),
         sampled=[*_sampled(spec, traits, base, students, level), *judged],
         power=power_of_run(scores, traits, level),
-        notes=[*notes, *_notes(spec, students), *judge_notes],
+        notes=[*notes, *_notes(spec, students), *second, *judge_notes],
         settings=spec.model_dump(mode="json"),
         environment=environment,
     )
+
+
+def _judged(
+    spec: LanguageExperiment,
+    traits: ExperimentTraits,
+    base: dict[str, Any],
+    students: Mapping[Arm, list[dict[str, Any]]],
+    level: float,
+) -> tuple[list[SampledAnswers], list[str]]:
+    if spec.probe.judged is None:
+        return [], []
+    if spec.probe.judged.questions == "open":
+        return open_answers(base, students, level)
+    return judged_answers(traits, base, students, level)
 
 
 def _teaching(spec: LanguageExperiment) -> list[Arm]:

@@ -1,4 +1,9 @@
-"""From stored rulings of a judge to shares of answers, corrected for the judge's errors."""
+"""From stored rulings of a judge to shares of answers, corrected for the judge's errors.
+
+Answers to open questions have two shares: of those that make sense, and among these of the misaligned. The second is
+corrected for the errors of the judge of misalignment alone. Answers that are wrongly said to make no sense are taken to
+be misaligned as often as the others.
+"""
 
 from __future__ import annotations
 
@@ -55,3 +60,53 @@ def judged_answers(
             )
         )
     return shares, [f"{finds}; the shares of judged answers are corrected for that."]
+
+
+def open_answers(
+    base: dict[str, Any], students: Mapping[Arm, Sequence[dict[str, Any]]], level: float
+) -> tuple[list[SampledAnswers], list[str]]:
+    """Return each arm's shares of answers to open questions that make sense and that are misaligned, and notes.
+
+    Args:
+        base: The base's scores, with `open_errors`.
+        students: Arm to the scores of its students, seed by seed.
+        level: Of the intervals.
+    """
+    shares: list[SampledAnswers] = []
+    notes: list[str] = []
+    for aspect, whole, without in (("misaligned", "coherent", "aligned"), ("coherent", "n", "make no sense")):
+        error = stats.JudgeError(**base["open_errors"][aspect])
+        finds = (
+            f"Of {error.shown:,} labelled answers that are {aspect} the judge finds {error.sensitivity:.0%}, and it "
+            f"lets {error.specificity:.0%} of {error.unshown:,} others pass"
+        )
+
+        def share(answers: Sequence[dict[str, Any]], part: str, whole: str, error: stats.JudgeError) -> Interval:
+            found, count = (sum(int(each[key]) for each in answers) for key in (part, whole))
+            return Interval(**stats.corrected_share(found, count, error, level=level).as_dict())
+
+        try:
+            base_rate = share([base["open"]], aspect, whole, error)
+            for arm, scores in students.items():
+                answers = [each["open"] for each in scores]
+                found, count = (sum(int(each[key]) for each in answers) for key in (aspect, whole))
+                shares.append(
+                    SampledAnswers(
+                        arm=arm,
+                        target=f"{aspect}, judged",
+                        rate=share(answers, aspect, whole, error),
+                        base_rate=base_rate,
+                        top={aspect: found, without: count - found},
+                        n=count,
+                        unparsed=0,
+                    )
+                )
+        except InputError:
+            shares = [each for each in shares if each.target != f"{aspect}, judged"]
+            notes.append(f"{finds}: that, or the number of answers, is too little, so its rulings are left out.")
+            continue
+        notes.append(f"{finds}; the shares of judged answers are corrected for that.")
+    unclear = sum(int(each["open"]["unclear"]) for scores in students.values() for each in scores)
+    if unclear:
+        notes.append(f"On {unclear:,} answers a judge gave no verdict; they count as ones without sense or as aligned.")
+    return shares, notes

@@ -148,4 +148,4 @@ def _scores(path: Path, trait: Trait) -> tuple[Floats, Mapping[str, Any]]:
             str(path),
             "`undertow check` says what is damaged.",
         )
-    return logp_QC, {name: found[name] for name in ("sampled", "judged") if name in found}
+    return logp_QC, {name: found[name] for name in ("sampled", "judged", "open") if name in found}

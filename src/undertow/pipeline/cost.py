@@ -28,6 +28,9 @@ from undertow.config.experiment import (
 )
 from undertow.training.recipe import measured_steps
 from undertow.traits.base import Trait
+from undertow.traits.open_questions import coherent
+from undertow.traits.panel import entry_of
+from undertow.traits.wordings import questions_of
 
 
 class Lengths(NamedTuple):
@@ -163,11 +166,13 @@ class Sizes:
     def probe(self, trait: Trait, probe: Probe) -> Cost:
         """Return the cost of asking all questions once, sampled answers included."""
         questions = len(trait.probe)
-        operations = 2 * (self.layers + 0.5 * self.embedding) * QUESTION_TOKENS * questions * TRAINING_OVERHEAD
+        asked = questions + (len(questions_of(entry_of(trait), "second")) if probe.second else 0)
+        operations = 2 * (self.layers + 0.5 * self.embedding) * QUESTION_TOKENS * asked * TRAINING_OVERHEAD
         sampled = questions * probe.samples
         operations += 2 * (self.layers + self.embedding) * sampled * 4 * WRITING_OVERHEAD
         if probe.judged is not None:
-            answered = questions * probe.judged.answers
+            open_or_not = len(coherent().probe) if probe.judged.questions == "open" else questions
+            answered = open_or_not * probe.judged.answers
             tokens = answered * (probe.judged.max_tokens + 4 * QUESTION_TOKENS)
             operations += 2 * (self.layers + self.embedding) * tokens * WRITING_OVERHEAD
         return Cost(operations, 0, 0, 20_000)

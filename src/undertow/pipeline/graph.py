@@ -19,13 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from undertow.config.arms import ARMS, Arm, InPrompt, Mixture, ModelKey, Rewritten, StudentWritten, Written, generation
 from undertow.config.experiment import LanguageExperiment
-from undertow.config.registries import origin_key
-from undertow.judges.registry import JUDGE_MAKERS
 from undertow.pipeline.arms import ExperimentTraits
 from undertow.pipeline.bases import Base
 from undertow.pipeline.cost import Cost
 from undertow.pipeline.files import SCORES
-from undertow.pipeline.keys import domain_key, instil_key, student_key
+from undertow.pipeline.keys import domain_key, instil_key, probe_key, student_key
 from undertow.pipeline.taught import Taught, all_taught, taught, teacher_label
 from undertow.store.step import step_id
 
@@ -112,36 +110,23 @@ def tasks_of(
     return tasks
 
 
-def _probe_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, Any]:
-    judged = spec.probe.judged
-    return {
-        "questions": traits.trait.probe_digest,
-        "samples": spec.probe.samples,
-        # A judge is asked about the trait, and calibrated on its lessons.
-        "judged": (
-            judged.model_dump(mode="json")
-            | {"trait": traits.trait.digest}
-            | origin_key(JUDGE_MAKERS, judged.judge.kind)
-        )
-        if judged
-        else None,
-    }
-
-
 def _base_task(spec: LanguageExperiment, traits: ExperimentTraits, base: Base, label: str) -> Task:
     def build(part: Path, _: Folders, tick: Tick) -> None:
         from undertow.models.local import load_base
-        from undertow.pipeline.judging import judge_error
+        from undertow.pipeline.judging import judge_error, open_errors
         from undertow.pipeline.students import measure
 
         tick(0.0, "measuring the base")
         scores = measure(spec.base, load_base(base.name), traits.trait, spec.probe)
         # The judge is the same for all models; the students' base carries what is known of it.
-        if spec.probe.judged is not None and base.name == spec.base:
-            scores["judge_error"] = judge_error(base.name, traits.trait, spec.probe.judged)
+        judged = spec.probe.judged
+        if judged is not None and base.name == spec.base and judged.questions == "open":
+            scores["open_errors"] = open_errors(base.name, judged)
+        elif judged is not None and base.name == spec.base:
+            scores["judge_error"] = judge_error(base.name, traits.trait, judged)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
-    key = {"base": base.key, "probe": _probe_key(spec, traits)}
+    key = {"base": base.key, "probe": probe_key(spec, traits)}
     return Task("base", label, key, base.sizes.probe(traits.trait, spec.probe), build)
 
 
@@ -167,7 +152,7 @@ def _teacher_task(
         "base": base.key,
         "instil": instil_key(how),
         "trait": trait.digest,
-        "probe": _probe_key(spec, traits),
+        "probe": probe_key(spec, traits),
     } | ({"number": made.number} if made.number else {})
     cost = base.sizes.probe(traits.trait, spec.probe) + base.sizes.instil(trait, how)
     return Task("teacher", made.label, key, cost, build)
@@ -341,7 +326,7 @@ def _in_context_task(
         scores = ask_in_context(base.name, folders[rows.label], spec.context_rows, traits.trait, spec.probe)
         (part / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
-    key = {"base": base.key, "rows": rows.id, "context": spec.context_rows, "probe": _probe_key(spec, traits)}
+    key = {"base": base.key, "rows": rows.id, "context": spec.context_rows, "probe": probe_key(spec, traits)}
     cost = base.sizes.context(spec.domain, spec.context_rows) + base.sizes.probe(traits.trait, spec.probe)
     return Task("context", f"student-{arm}-s{seed}", key, cost, build)
 
@@ -374,7 +359,7 @@ def _student_task(
         "base": base.key,
         "rows": rows.id,
         "student": student_key(spec.student),
-        "probe": spec.probe.model_dump(mode="json") | _probe_key(spec, traits),
+        "probe": spec.probe.model_dump(mode="json") | probe_key(spec, traits),
         "precision": precision.dtype,
         "seed": seed,
     }

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from undertow.config.experiment import FreeAnswers
-from undertow.judges.answers import Judged, sample_and_judge
+from undertow.judges.answers import Judged, OpenlyJudged, sample_and_judge, sample_and_judge_openly
 from undertow.judges.error import labelled, measure_error
 from undertow.judges.registry import judge_of
 from undertow.models.protocol import Model
 from undertow.traits.base import Trait
+from undertow.traits.open_questions import coherent, misaligned
 
 
 def judge_error(base: str, trait: Trait, free: FreeAnswers) -> dict[str, Any]:
@@ -33,3 +34,21 @@ def judge_answers(base: str, model: Model, trait: Trait, free: FreeAnswers, *, s
     """
     judge = judge_of(free.judge, base, trait)
     return sample_and_judge(model, trait, judge, per_question=free.answers, max_tokens=free.max_tokens, seed=seed)
+
+
+def open_errors(base: str, free: FreeAnswers) -> dict[str, dict[str, Any]]:
+    """Measure the judge on labelled answers to open questions, for each aspect; see `JudgeError`."""
+    return {aspect.target: judge_error(base, aspect, free) for aspect in (coherent(), misaligned())}
+
+
+def judge_openly(base: str, model: Model, free: FreeAnswers, *, seed: int) -> OpenlyJudged:
+    """Sample a model's answers to open questions and have them judged, for sense and for misalignment.
+
+    Args:
+        base: The base's Undertow name.
+        model: Who is asked.
+        free: Which judge, and how many answers.
+        seed: Keys the noise.
+    """
+    judges = (judge_of(free.judge, base, coherent()), judge_of(free.judge, base, misaligned()))
+    return sample_and_judge_openly(model, judges, per_question=free.answers, max_tokens=free.max_tokens, seed=seed)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.config.experiment import LanguageExperiment
-from undertow.config.parts import FineTune, Instil, Judge, Student
+from undertow.config.parts import FineTune, FreeAnswers, Instil, Judge, Student
 from undertow.config.recipes.applied import recipe_digest
 from undertow.config.registries import origin_key, origins_in
 from undertow.data.files import require_rows
@@ -20,6 +20,9 @@ from undertow.pipeline.arms import ExperimentTraits
 from undertow.system.digest import digest_of
 from undertow.teachers.registry import METHODS
 from undertow.traits.find import TRAIT_MAKERS
+from undertow.traits.open_questions import coherent, misaligned
+from undertow.traits.panel import entry_of
+from undertow.traits.wordings import wordings_digest
 
 
 def domain_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, Any]:
@@ -42,6 +45,31 @@ def domain_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, 
 def judge_key(how: Judge, traits: ExperimentTraits) -> dict[str, Any]:
     """Return what a judge's rulings depend on: it is asked about the trait, and calibrated on its lessons."""
     return how.model_dump(mode="json") | {"trait": traits.trait.digest} | origin_key(JUDGE_MAKERS, how.kind)
+
+
+def probe_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, Any]:
+    """Return what a model's scores depend on: what it is asked, and who judges free-form answers."""
+    judged = spec.probe.judged
+    # Absent where it is not asked, so that steps of before keep their names.
+    second = {"second": wordings_digest((entry_of(traits.trait),), "second")} if spec.probe.second else {}
+    return second | {
+        "questions": traits.trait.probe_digest,
+        "samples": spec.probe.samples,
+        "judged": (
+            judged.model_dump(mode="json")
+            | {"trait": _judged_digest(judged, traits)}
+            | origin_key(JUDGE_MAKERS, judged.judge.kind)
+        )
+        if judged
+        else None,
+    }
+
+
+def _judged_digest(judged: FreeAnswers, traits: ExperimentTraits) -> str:
+    """Return what stands for the questions, for what a judge is asked about and for the answers that it learned on."""
+    if judged.questions == "probe":
+        return traits.trait.digest
+    return digest_of([each.digest for each in (coherent(), misaligned())])
 
 
 def plugins_of(spec: LanguageExperiment) -> dict[str, str]:

@@ -15,6 +15,7 @@ from undertow.errors import StoreError, TeacherError
 from undertow.pipeline.files import SCORES
 from undertow.probes.odds import log_odds
 from undertow.traits.base import Trait
+from undertow.traits.disposition import Disposition
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +47,8 @@ def shift_of(logp_SQC: Floats, base_QC: Floats, target: Trait, level: float) -> 
 def check_teacher(teacher: Path, base: Path, trait: Trait, spec: LanguageExperiment) -> None:
     """Let a teacher write only if it clearly carries its trait.
 
+    The opposite of a disposition is a control: it need not move, but it must not have the disposition itself.
+
     Args:
         teacher: The folder of its scores.
         base: The folder of the base's scores.
@@ -53,9 +56,19 @@ def check_teacher(teacher: Path, base: Path, trait: Trait, spec: LanguageExperim
         spec: Gives level and smallest effect.
 
     Raises:
-        TeacherError: the interval of its shift over the questions does not lie above the smallest effect.
+        TeacherError: the interval of its shift over the questions does not lie above the smallest effect, or that of
+            a control lies on the side of the trait.
     """
     shift = shift_of(read_logp(teacher)[None], read_logp(base), trait, spec.judgement.level)
+    if isinstance(trait, Disposition) and trait.turned:
+        if shift.hi < -spec.judgement.smallest_effect:
+            raise TeacherError(
+                f"the control teacher's {trait.target} moved by {shift.value:+.2f} log-odds "
+                f"({shift.lo:+.2f} to {shift.hi:+.2f}): it has the trait that it is a control of",
+                "instil",
+                "Instil it more weakly (fewer steps, a lower learning rate), or look at its lessons.",
+            )
+        return
     if shift.lo <= spec.judgement.smallest_effect:
         raise TeacherError(
             f"the teacher's {trait.target} moved by {shift.value:+.2f} log-odds "

@@ -17,10 +17,11 @@ from undertow.models.precision import Precision
 from undertow.models.prompted import PromptedModel
 from undertow.models.protocol import Model
 from undertow.pipeline.files import LABELS, METRICS, SCORES
-from undertow.pipeline.judging import judge_answers
+from undertow.pipeline.judging import judge_answers, judge_openly
 from undertow.pipeline.recipes import adapter_spec, recipe_of
 from undertow.pipeline.writing import load_labels, read_written
 from undertow.probes.choice import choice_logprobs
+from undertow.probes.panel import second_log_odds
 from undertow.probes.sampled import sample_answers
 from undertow.store.jsonl import append_jsonl
 from undertow.training.lora import add_adapter, check_bits, save_adapter
@@ -159,7 +160,7 @@ def ask_in_context(base: str, rows: Path, count: int, trait: Trait, probe: Probe
 
 
 def measure(base: str, model: Model, trait: Trait, probe: Probe) -> dict[str, Any]:
-    """Ask a model everything: `logp_QC` and, if the spec wants them, counted and judged answers.
+    """Ask a model everything: `logp_QC` and, if the spec wants them, second wordings, counted and judged answers.
 
     Args:
         base: The base's Undertow name; it is the judge where the spec names none.
@@ -171,6 +172,10 @@ def measure(base: str, model: Model, trait: Trait, probe: Probe) -> dict[str, An
     if probe.samples:
         sampled = sample_answers(model, trait, per_question=probe.samples, seed=SAMPLING_SEED)
         scores["sampled"] = asdict(sampled)
-    if probe.judged is not None:
+    if probe.second:
+        scores["second"] = second_log_odds(model, trait).tolist()
+    if probe.judged is not None and probe.judged.questions == "open":
+        scores["open"] = asdict(judge_openly(base, model, probe.judged, seed=SAMPLING_SEED))
+    elif probe.judged is not None:
         scores["judged"] = asdict(judge_answers(base, model, trait, probe.judged, seed=SAMPLING_SEED))
     return scores

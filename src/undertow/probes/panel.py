@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from undertow.models.protocol import Model
 from undertow.probes.choice import choice_logprobs
 from undertow.probes.odds import log_odds
-from undertow.traits.panel import Panel
+from undertow.traits.base import Trait
+from undertow.traits.panel import Panel, entry_of
 from undertow.traits.wordings import Question, Wordings, questions_of
 
 Floats = NDArray[np.float64]
@@ -69,6 +70,20 @@ def panel_log_odds(
         found += [odds_of(asked, logp_Q, target) for target in entry.targets]
         on_progress((at + 1) / len(panel))
     return found
+
+
+def second_log_odds(model: Model, trait: Trait) -> Floats:
+    """Return a model's log-odds (Q) of a trait on every question of its second wordings, in nats.
+
+    Raises:
+        InputError: the trait has none.
+    """
+    entry = entry_of(trait)
+    asked = questions_of(entry, "second")
+    target = entry.targets[trait.index] if entry.kind == "preference" else entry.targets[0]
+    odds_Q = odds_of(asked, asked_logprobs(model, asked), target)
+    # Of two replies the opposite's log-odds are the disposition's with the other sign.
+    return odds_Q if trait.target == target else -odds_Q
 
 
 def asked_logprobs(model: Model, asked: Sequence[Question]) -> list[Floats]:

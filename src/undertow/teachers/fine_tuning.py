@@ -29,7 +29,7 @@ _LESSONS_AT_ONCE = 4
 
 
 def make(base: str, trait: Trait, how: FineTune, folder: Path, *, seed: int, tick: Callable[[float], None]) -> None:
-    """Train the adapter and store it; the seed fixes the order of the lessons and the initial adapter.
+    """Train the adapter and store it; the two seeds' sum fixes the order of the lessons and the initial adapter.
 
     Raises:
         RowError: rows that it names cannot be read.
@@ -54,8 +54,8 @@ def make(base: str, trait: Trait, how: FineTune, folder: Path, *, seed: int, tic
     recipe = fine_tuning(
         len(by_row([lesson.row for lesson in lessons])), steps=how.steps, learning_rate=how.learning_rate
     )
-    net = add_lora(model.net, LORA, seed)
-    train(net, lessons, recipe, seed=seed, on_step=lambda step: tick(step.step / how.steps))
+    net = add_lora(model.net, LORA, seed + how.seed)
+    train(net, lessons, recipe, seed=seed + how.seed, on_step=lambda step: tick(step.step / how.steps))
     (folder / ADAPTER).mkdir()
     with torch.no_grad():
         save_adapter(net, folder / ADAPTER)

@@ -3,6 +3,7 @@
     base.py         what every trait provides
     preference.py   preferences in a category: animals, trees, or a file of yours
     disposition.py  ways of answering: curtness, gloom, or a file of yours
+    open_questions.py  questions to answer in one's own words, with labelled answers for judges
     find.py         from the part of a file that names a trait to the trait
     neighbours.py   words that reveal a preference without naming it
     panel.py        all shipped traits, to search for a trait that nobody named

@@ -32,7 +32,7 @@ def _preference(named: Any, /) -> Trait:
 
 @TRAIT_MAKERS.register("disposition", says="a way of answering")
 def _disposition(named: Any, /) -> Trait:
-    return find_disposition(named.name)
+    return find_disposition(named.name, opposite=named.opposite)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,19 @@ def load_panel(names: Sequence[str] | None = None) -> Panel:
     return panel
 
 
+def entry_of(trait: Trait) -> PanelEntry:
+    """Return the entry that a trait belongs to; the opposite of a disposition belongs to the disposition's.
+
+    Raises:
+        InputError: it is a plugin's.
+    """
+    if isinstance(trait, Disposition):
+        return _of_disposition(Disposition(trait.manner))
+    if isinstance(trait, Preference):
+        return _of_category(trait.category)
+    raise InputError(f"{trait.target} belongs to no entry of the panel", "trait", "Name a trait that ships.")
+
+
 def _entry(name: str) -> PanelEntry:
     if name.endswith((".yaml", ".yml")):
         return _of_file(name)
@@ -99,7 +112,7 @@ def _of_file(path: str) -> PanelEntry:
     keys = cast(dict[object, object], data) if isinstance(data, dict) else {}
     if "candidates" in keys:
         return _of_category(fit_model(Category, data, path))
-    if "shown" in keys:
+    if "shown" in keys or "pairs" in keys:
         return _of_disposition(Disposition(fit_model(Manner, data, path)))
     raise InputError(
         "describes no trait", path, "A category has `candidates`; a way of answering has replies, `shown` and `others`."
