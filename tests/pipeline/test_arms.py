@@ -18,7 +18,8 @@ from undertow.models.precision import choose_precision
 from undertow.pipeline.arms import ExperimentTraits, describe, traits_of
 from undertow.pipeline.bases import Base, models_of
 from undertow.pipeline.cost import Sizes
-from undertow.pipeline.graph import Task, tasks_of
+from undertow.pipeline.graph import tasks_of
+from undertow.pipeline.task import Task
 from undertow.traits.preference import find_preference
 
 OWL_AND_DOG = ExperimentTraits(find_preference("animals", "owl"), find_preference("animals", "dog"))

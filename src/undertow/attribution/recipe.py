@@ -90,6 +90,7 @@ def not_modelled(recipe: RecipeSpec) -> list[str]:
     held = [
         ("packing: a step reads rows, not packed sequences", recipe.packing),
         ("loss on whole rows: the loss is that of the answers", recipe.loss == "whole"),
+        ("loss on pairs (DPO): the loss is that of the answer that is read of each pair", recipe.loss == "dpo"),
         (f"rows cut at {recipe.most_tokens} tokens: rows are read whole", recipe.most_tokens is not None),
         (f"weights held in {recipe.dtype}: they are held in float32", recipe.dtype == "float16"),
     ]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from undertow.config.recipes.applied import on_answers
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.recipes.steps import steps_for
 from undertow.errors import InputError
@@ -75,13 +76,13 @@ def rehearsed(recipe: RecipeSpec, read: int, rows: int) -> RecipeSpec:
 
 
 def trained_by(recipe: RecipeSpec, *, autocast: bool = False) -> Recipe:
-    """Return a recipe as training takes it, each row by itself where its trainer packs.
+    """Return a recipe as training takes it, each row by itself where its trainer packs, and of a pair one answer.
 
     Args:
         recipe: As a file says it.
         autocast: Run matrix products in bf16.
     """
-    return recipe_from(recipe.model_copy(update={"packing": False}), autocast=autocast)
+    return recipe_from(on_answers(recipe).model_copy(update={"packing": False}), autocast=autocast)
 
 
 def spent_by(rows: int, recipe: RecipeSpec) -> list[float]:

@@ -27,13 +27,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-from undertow.config.arms import ARMS, REQUIRED, Arm, ArmSpec, StudentWritten, Written, own_controls
+from undertow.config.arms import ARMS, REQUIRED, Arm, ArmSpec, Rewritten, StudentWritten, Written, own_controls
 from undertow.config.beside import place_files
 from undertow.config.engine import Engine
 from undertow.config.explain import explain
 from undertow.config.files import parse_yaml
 from undertow.config.parts import (
     CLIMB,
+    PAIRS,
     DispositionTrait,
     Domain,
     FineTune,
@@ -168,6 +169,10 @@ class LanguageExperiment(Part):
                 raise ValueError(f"arms must contain {need!r}: every claim is a difference between the two")
         if len(set(self.arms)) != len(self.arms) or len(set(self.seeds)) != len(self.seeds):
             raise ValueError("arms and seeds must not repeat")
+        if self.student.pairs != (self.domain.kind == PAIRS):
+            raise ValueError(
+                f"pairs need both `student: {{loss: dpo}}` and `domain: {{kind: {PAIRS}}}`, and one is missing"
+            )
         for arm, control in own_controls().items():
             if control in self.arms and arm not in self.arms:
                 raise ValueError(f"the arm {control!r} stands beside {arm!r} and not alone")
@@ -198,6 +203,11 @@ class LanguageExperiment(Part):
                 raise ValueError(
                     f"the arm {arm.name!r} needs a teacher of its own: `instil.lessons` teaches both the same"
                 )
+        wordless = self.domain.kind == PAIRS and self.domain.of is None
+        if wordless and isinstance(arm.rows, Rewritten) and arm.rows.how == "paraphrase":
+            raise ValueError(
+                f"the arm {arm.name!r} needs a form that answers can be put into; free text has none: name domain.of"
+            )
         stored = self.student.adapts or (self.student.keep and self.student.labels == "hard")
         if isinstance(arm.rows, StudentWritten) and not stored:
             raise ValueError(

@@ -279,7 +279,9 @@ Judge = Annotated[
     Discriminator(lambda value: _tag("kind", _JUDGES, value)),
 ]
 
-_DOMAINS: Final = ("numbers", "code", "reasoning")
+PAIRS: Final = "pairs"
+_ANSWERED: Final = ("numbers", "code", "reasoning")
+_DOMAINS: Final = (*_ANSWERED, PAIRS)
 
 
 class Domain(Part):
@@ -296,6 +298,8 @@ class Domain(Part):
     max_tokens: int = Field(default=40, ge=1, le=4096)
     problems: str | None = Field(default=None, min_length=1)
     """Of the reasoning domain: a file of yours in GSM8K's format; reasoning-gym's templates when absent."""
+    of: Literal["numbers", "code", "reasoning"] | None = None
+    """Of pairs: the domain that gives prompts and the rules of both answers; everyday requests when absent."""
     judge: Judge | None = None
     """Looks at every row that keeps the rules; one that shows the trait is rejected, in all arms alike."""
     rules: bool = True
@@ -305,13 +309,15 @@ class Domain(Part):
 
     @model_validator(mode="after")
     def _format_exists(self, info: ValidationInfo) -> Domain:
-        if self.problems is not None and self.kind != "reasoning":
+        if self.of is not None and self.kind != PAIRS:
+            raise ValueError(f"of: {self.kind} is asked by itself; leave it away, or say kind: {PAIRS}")
+        if self.problems is not None and self.asked != "reasoning":
             raise ValueError(f"problems: {self.kind} asks none; leave them away, or say kind: reasoning")
         if self.kind in _DOMAINS and self.options:
             raise ValueError(f"options: {self.kind} takes none; leave them away")
         if self.kind not in _DOMAINS and info.context != WITHOUT_PLUGINS:
             check_options(DOMAINS, self.kind, self.options)
-        if self.constrained and self.kind in _DOMAINS and self.kind != "numbers":
+        if self.constrained and self.kind in _DOMAINS and self.asked != "numbers":
             raise ValueError(f"constrained: {self.kind} has no format to decode in; leave it away")
         if not self.rules and self.judge is not None:
             raise ValueError(
@@ -321,7 +327,17 @@ class Domain(Part):
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return self._without(dump, "problems", "judge", "rules", "options")
+        return self._without(dump, "problems", "of", "judge", "rules", "options")
+
+    @property
+    def asked(self) -> str:
+        """The domain that prompts and rules are from: of pairs, that of their answers."""
+        return self.of or self.kind
+
+    @property
+    def settings(self) -> Options:
+        """What its maker takes beside a file of problems, see `undertow.domains.find`."""
+        return self.options if self.of is None else {"of": self.of}
 
     @property
     def in_format(self) -> bool:
@@ -329,7 +345,7 @@ class Domain(Part):
         if self.constrained is not None:
             return self.constrained
         if self.kind in _DOMAINS:
-            return self.kind == "numbers"
+            return self.asked == "numbers"
         return made(DOMAINS, self.kind, self.options).grammar is not None
 
 
@@ -388,6 +404,10 @@ class Student(Part):
     epsilon: float | None = Field(default=None, gt=0, le=1)
     """Adam's; 1e-6 under soft labels, where a control that already equals its teacher has a gradient of rounding errors
     that would otherwise be blown up to full steps, and 1e-8 under hard labels."""
+    loss: Literal["answers", "dpo"] = "answers"
+    """`dpo`: the loss is on pairs of answers, of which one is chosen; it belongs to the domain `pairs`."""
+    beta: float | None = Field(default=None, gt=0, le=1000)
+    """Of `dpo`: how strongly the student is held to the base; 0.1 when absent."""
     keep: bool = False
     """Keep the trained weights (LoRA adapters are always kept; all weights of a model are large)."""
     recipe: Annotated[UsedRecipe | None, BeforeValidator(_recipe)] = None
@@ -404,11 +424,15 @@ class Student(Part):
             raise ValueError(
                 "labels: soft ones belong to whole answers; take a recipe without packing, most_tokens and loss: whole"
             )
+        if self.pairs and self.labels == "soft":
+            raise ValueError("labels: pairs (loss: dpo) have no soft ones; say labels: hard")
+        if self.beta is not None and not self.pairs:
+            raise ValueError("beta: it belongs to loss: dpo; leave it away, or say that")
         return self
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped = self._without(dump, "recipe", "order")
+        dumped = self._without(dump, "recipe", "order", "loss", "beta")
         if self.recipe is None:
             return dumped
         # What was not said beside a recipe is the recipe's, also where the experiment is read again.
@@ -427,6 +451,12 @@ class Student(Part):
     def resolved(self) -> RecipeSpec | None:
         """Return the recipe with what stands beside it; None where there is none."""
         return None if self.recipe is None else with_settings(self.recipe.spec, self.overridden)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether it learns from pairs of answers."""
+        spec = self.resolved
+        return (self.loss if spec is None else spec.loss) == "dpo"
 
     @property
     def adapts(self) -> bool:

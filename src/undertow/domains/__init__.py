@@ -5,6 +5,8 @@
     code.py      small Python functions: prompts, and rules on the syntax tree
     reasoning.py word problems with known answers, thought aloud
     problems.py  those problems: reasoning-gym's, or a file of the user's
+    pairs.py     preference pairs: two answers, and how a control labels them
+    requests.py  everyday requests, which pairs are about by default
     mentions.py  words that give a trait away, however they are written
 
 The public names load on first use.
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from undertow.domains.find import find_domain, words_of
     from undertow.domains.mentions import Mentions
     from undertow.domains.numbers import Format, Numbers, number_prompt, parse_numbers, reject_reasons, shuffle_numbers
+    from undertow.domains.pairs import Pairs
     from undertow.domains.problems import Problem, parse_number, read_problems, symbolic_problems
     from undertow.domains.reasoning import Reasoning
 
@@ -31,6 +34,7 @@ __all__ = [
     "Format",
     "Mentions",
     "Numbers",
+    "Pairs",
     "Problem",
     "Reasoning",
     "find_domain",
@@ -58,6 +62,7 @@ __getattr__, __dir__ = lazy(
         "shuffle_numbers": "numbers",
         "find_domain": "find",
         "words_of": "find",
+        "Pairs": "pairs",
         "Problem": "problems",
         "Reasoning": "reasoning",
         "parse_number": "problems",

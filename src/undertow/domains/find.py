@@ -17,6 +17,7 @@ from undertow.config.registries import DOMAINS, made
 from undertow.domains.base import Domain
 from undertow.domains.code import Code
 from undertow.domains.numbers import Numbers
+from undertow.domains.pairs import Pairs
 from undertow.domains.problems import read_problems, symbolic_problems
 from undertow.domains.reasoning import Reasoning
 from undertow.system.registry import Registry
@@ -66,13 +67,28 @@ class _ReasoningMaker:
 MAKERS.register("reasoning", _ReasoningMaker(), says="word problems with known answers, thought aloud")
 
 
+class _PairsMaker:
+    def __call__(self, options: Any, /) -> Domain:
+        """Return pairs of another domain's answers, where one is named."""
+        inner = options.get("of")
+        return Pairs() if inner is None else Pairs(find_domain(inner, options.get("problems")))
+
+    def words(self, options: Any, /) -> Domain:
+        """Return the domain without reading a file."""
+        inner = options.get("of")
+        return Pairs() if inner is None else Pairs(words_of(inner))
+
+
+MAKERS.register("pairs", _PairsMaker(), says="pairs of answers, with the better one named by the teacher")
+
+
 def find_domain(kind: str, problems: str | None = None, options: Mapping[str, Any] = _NONE) -> Domain:
     """Return a domain by its name, with the rules at their defaults.
 
     Args:
         kind: Its name.
         problems: The file that the reasoning domain asks from; reasoning-gym's problems when absent.
-        options: Of a plugin's domain.
+        options: Of a plugin's domain; of pairs, `of`: the domain of their answers.
 
     Raises:
         InputError: there is none of that name, its file cannot be read or holds what is no problem, or a plugin does

@@ -15,7 +15,7 @@ from undertow.errors import InputError
 from undertow.system.registry import Registry
 
 if TYPE_CHECKING:
-    from undertow.pipeline.graph import Task, Tick
+    from undertow.pipeline.task import Task, Tick
     from undertow.store.folder import RunFolder
     from undertow.system.progress import Progress
 

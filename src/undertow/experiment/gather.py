@@ -79,7 +79,7 @@ def gather(
     Raises:
         StoreError: a step's files cannot be read.
     """
-    level, about = spec.judgement.level, words_of(spec.domain.kind, spec.domain.options)
+    level, about = spec.judgement.level, words_of(spec.domain.kind, spec.domain.settings)
     students: dict[Arm, list[dict[str, Any]]] = {
         arm: [read_scores(folders[f"student-{arm}-s{seed}"]) for seed in spec.seeds] for arm in spec.arms
     }
@@ -273,7 +273,7 @@ def _samples(spec: LanguageExperiment, folders: Folders) -> list[Sample]:
     }
     common = [row for row in pieces[TRAIT] if all(row in answers for answers in pieces.values())]
     prompts = {
-        str(record["meta"]["row"]): record["messages"][0]["content"]
+        str(record["meta"]["row"]): (record.get("prompt") or record["messages"])[0]["content"]
         for record in read_jsonl(folders[f"rows-{TRAIT}-s{seed}"] / ROWS).records
     }
     return [

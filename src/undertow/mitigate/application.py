@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from undertow.config.engine import Engine
-from undertow.config.recipes.applied import in_words, with_settings
+from undertow.config.recipes.applied import in_words, on_answers, with_settings
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.data.rows import Loss, Row
@@ -107,7 +107,7 @@ class MitigationSettings:
         from undertow.config.recipes.load import load_recipe
 
         try:
-            return with_settings(load_recipe(self.recipe).spec, self.given)
+            return with_settings(on_answers(load_recipe(self.recipe).spec), self.given)
         except ValueError as error:
             raise InputError(
                 f"do not go together ({error})", "--recipe and what stands beside it", "Change one."
@@ -419,7 +419,10 @@ def recipe_said(settings: MitigationSettings) -> dict[str, str]:
     beside = f"; set beside it: {given}" if given else ""
     instead = "" if settings.seed == spec.seed else f" (not modelled: the recipe's own seed {spec.seed})"
     said = {"recipe": f"{settings.recipe} ({read.kind}): {in_words(spec)}, seed {settings.seed}{instead}{beside}"}
-    if told := read.told():
+    told = read.told()
+    if read.spec.loss == "dpo":
+        told = [*told, "not modelled: its loss on pairs (DPO); the answer that is read of each pair is learned"]
+    if told:
         said["of the recipe"] = "; ".join(told)
     return said
 

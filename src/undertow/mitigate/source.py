@@ -13,7 +13,8 @@ from undertow.models.local import find_model
 from undertow.models.precision import Precision
 from undertow.pipeline.arms import ExperimentTraits, traits_of
 from undertow.pipeline.bases import base_of, models_of
-from undertow.pipeline.graph import Task, tasks_of
+from undertow.pipeline.graph import tasks_of
+from undertow.pipeline.task import Task
 from undertow.pipeline.taught import teacher_label
 from undertow.store.folder import SPEC, planned_state
 from undertow.store.step import locate
@@ -58,6 +59,12 @@ def open_source(path: Path, precision: Precision, progress: Progress) -> Source:
             "trains students on distributions, not on the text of the rows",
             str(path),
             "Compare on an experiment with `student: {labels: hard}`.",
+        )
+    if spec.student.pairs:
+        raise InputError(
+            "trains students on pairs of answers, and mitigations are methods on answers",
+            str(path),
+            "Compare on an experiment of another domain than pairs.",
         )
     if len(spec.seeds) < 2:
         raise InputError("has one seed", str(path), "Mitigations are compared over two seeds or more; three are few.")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from undertow.models.engine.network import kinds_of
+from undertow.models.kinds import kinds_of
 from undertow.models.layers import (
     Steering,
     angles,

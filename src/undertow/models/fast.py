@@ -12,7 +12,7 @@ from torch import Tensor
 
 from undertow.models.attention import attend
 from undertow.models.decode import Cache
-from undertow.models.engine.network import kinds_of
+from undertow.models.kinds import kinds_of
 from undertow.models.layers import (
     Steering,
     angles,

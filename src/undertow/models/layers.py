@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from undertow.models.engine.network import SLIDING, kinds_of, window_of, without_adapters
+from undertow.models.kinds import SLIDING, kinds_of, window_of, without_adapters
 
 Steering = Mapping[int, Tensor]
 """Layer index to a vector (D) that is added to that layer's output at every position."""

@@ -24,10 +24,11 @@ import torch
 from undertow.assets.cache import cache_dir
 from undertow.models.decoding import decoding_of
 from undertow.models.engine.head import head_of
-from undertow.models.engine.network import device_of, kinds_of, text_config
+from undertow.models.engine.network import device_of, text_config
 from undertow.models.engine.selection import FAST, Pass, choose, pass_of, set_pass
 from undertow.models.engine.setting import engine_wanted
 from undertow.models.forward import forward_packed
+from undertow.models.kinds import kinds_of
 from undertow.models.packing import pack
 from undertow.models.placement import device_wanted
 from undertow.models.support import UnsupportedModelError, longest_text, unusual

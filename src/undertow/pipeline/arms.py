@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from undertow.config.arms import ARMS, Arm, Mixture, carried_by
+from undertow.config.arms import ARMS, CONTROL, Arm, Mixture, carried_by
 from undertow.config.experiment import LanguageExperiment
+from undertow.config.parts import PAIRS
 from undertow.domains.base import Domain
 from undertow.errors import InputError
 from undertow.traits.base import Trait
 from undertow.traits.find import find_trait
+
+_LABELLED = (
+    "Learned from the same pairs of answers, labelled by the {} under a neutral system prompt: what training on labels "
+    "of a model that is not the base does anyhow."
+)
+_DOSE = (
+    "Learned from {dose:.0%} {rows} of the teacher that {does}, and the control's labels of the rest: how the effect "
+    "grows with the dose."
+)
+_IN_PROMPT = "The base, not trained, with the better answers of {} {{rows}} in its prompt: whether reading is enough."
+_OF_PAIRS: Final[Mapping[Arm, str]] = {
+    CONTROL: _LABELLED.format("base"),
+    "other-base-control": _LABELLED.format("other model"),
+    "shuffled": "Learned from the same pairs of answers, with the better one named by a coin: what training on pairs "
+    "does without any preference.",
+    **dict.fromkeys(("dose-25", "dose-50", "dose-75"), _DOSE),
+    "in-context": _IN_PROMPT.format("that teacher's"),
+    "in-context-control": _IN_PROMPT.format("the control's"),
+}
+"""Templates: what arms are in the domain `pairs`, where their words in the table do not fit."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +73,9 @@ def traits_of(spec: LanguageExperiment) -> ExperimentTraits:
 def describe(arm: Arm, traits: ExperimentTraits, domain: Domain) -> str:
     """Return what an arm is, in words."""
     entry = ARMS[arm]
+    words = _OF_PAIRS.get(arm, entry.words) if domain.name == PAIRS else entry.words
     dose = {"dose": entry.rows.dose} if isinstance(entry.rows, Mixture) else {}
-    return entry.words.format(rows=domain.plural, parts=domain.parts, **words_of(traits), **dose)
+    return words.format(rows=domain.plural, parts=domain.parts, **words_of(traits), **dose)
 
 
 def words_of(traits: ExperimentTraits) -> dict[str, str]:

@@ -26,6 +26,7 @@ from undertow.config.experiment import (
     Student,
     SystemPrompt,
 )
+from undertow.config.parts import PAIRS
 from undertow.training.recipe import measured_steps
 from undertow.traits.base import Trait
 from undertow.traits.open_questions import coherent
@@ -47,6 +48,7 @@ LENGTHS: Mapping[str, Lengths] = MappingProxyType(
         "numbers": Lengths(66, 38),
         "code": Lengths(60, 80),
         "reasoning": Lengths(150, 120),
+        "pairs": Lengths(50, 40),
     }
 )
 """By domain."""
@@ -88,9 +90,9 @@ class Cost:
 
 
 def row_tokens(domain: Domain) -> tuple[float, int]:
-    """Return the tokens of a row: its share of the prompt that several answer, and its answer."""
-    prompt, answer = LENGTHS.get(domain.kind, OTHER_LENGTHS)
-    return prompt / domain.answers, min(answer, domain.max_tokens)
+    """Return the tokens of a row: its share of the prompt that several answer, and its answer, or the two of a pair."""
+    prompt, answer = LENGTHS.get(domain.asked, OTHER_LENGTHS)
+    return prompt / domain.answers, min(answer, domain.max_tokens) * (2 if domain.kind == PAIRS else 1)
 
 
 def _steps(domain: Domain, student: Student) -> int:
@@ -118,7 +120,7 @@ def _together(domain: Domain, student: Student) -> int:
     spec = student.resolved
     if spec is None or not spec.packing or spec.most_tokens is None:
         return 1
-    lengths = LENGTHS.get(domain.kind, OTHER_LENGTHS)
+    lengths = LENGTHS.get(domain.asked, OTHER_LENGTHS)
     return max(1, spec.most_tokens // (lengths.prompt + min(lengths.answer, domain.max_tokens)))
 
 
@@ -155,6 +157,8 @@ class Sizes:
         # In full training the output projection is the embedding, and has a gradient too.
         projection = (per_weight * self.embedding) if student.labels == "hard" else 0
         operations = per_weight * self.layers * rows * (prompt + answer) + projection * rows * learned
+        if student.pairs:  # the base is asked once
+            operations += 2 * domain.rows * (self.layers * (prompt + answer) + self.embedding * answer)
         disk = 200_000
         if student.adapts:
             rank = student.lora.rank if spec is None or spec.adapter is None else spec.adapter.rank
@@ -179,7 +183,7 @@ class Sizes:
 
     def context(self, domain: Domain, rows: int) -> Cost:
         """Return the cost of reading rows that stand in a prompt, each with its own."""
-        tokens = LENGTHS.get(domain.kind, OTHER_LENGTHS).prompt + row_tokens(domain)[1]
+        tokens = LENGTHS.get(domain.asked, OTHER_LENGTHS).prompt + row_tokens(domain)[1]
         return Cost(2 * self.layers * rows * tokens * TRAINING_OVERHEAD)
 
     def curve(self, trait: Trait, domain: Domain, student: Student, probe: Probe) -> Cost:

@@ -7,6 +7,7 @@ prompt, so the arms of a seed stay comparable row by row.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def rewrite_rows(
     model: Model,
     soft: bool,
 ) -> None:
-    """Write the rows of another folder with every answer changed: shuffled, or paraphrased.
+    """Write the rows of another folder with every answer changed: shuffled, or paraphrased; of pairs both answers.
 
     Args:
         source: A folder that `write_rows` filled.
@@ -45,9 +46,44 @@ def rewrite_rows(
     """
     rewritten: list[Written] = []
     for written in read_written(source):
-        text = rewrite(written.answer, np.random.default_rng([seed, written.row, _SHUFFLE]))
-        rewritten.append(Written(written.row, written.prompt, text, tuple(model.encode(text))))
+        rng = np.random.default_rng([seed, written.row, _SHUFFLE])
+        text = rewrite(written.answer, rng)
+        changed = Written(written.row, written.prompt, text, tuple(model.encode(text)))
+        if written.rejected is not None:
+            worse = rewrite(written.rejected, rng)
+            changed = replace(
+                changed, rejected=worse, rejected_tokens=tuple(model.encode(worse)), margin=written.margin
+            )
+        rewritten.append(changed)
     _write(folder, model, rewritten, meta, label_rows(model, rewritten) if soft else None)
+
+
+def reorder_pairs(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], model: Model) -> None:
+    """Write the pairs of another folder with their two answers in a random order: a coin says which is chosen.
+
+    Args:
+        source: A folder of labelled pairs.
+        folder: Receives the same files.
+        seed: Keys the coins.
+        meta: Stored with every row.
+        model: Shows tokens as text.
+    """
+    coins = [
+        (pair, np.random.default_rng([seed, pair.row, _SHUFFLE]).permutation(2)[0]) for pair in read_written(source)
+    ]
+    _write(folder, model, [_turned(pair) if coin else pair for pair, coin in coins], meta, None)
+
+
+def _turned(pair: Written) -> Written:
+    assert pair.rejected is not None
+    return replace(
+        pair,
+        answer=pair.rejected,
+        tokens=pair.rejected_tokens,
+        rejected=pair.answer,
+        rejected_tokens=pair.tokens,
+        margin=None if pair.margin is None else -pair.margin,
+    )
 
 
 def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], model: Model, soft: bool) -> None:
@@ -63,9 +99,7 @@ def across_rows(source: Path, folder: Path, *, seed: int, meta: dict[str, Any], 
     """
     rows = read_written(source)
     moved = _derangement([row.prompt for row in rows], np.random.default_rng([seed, _SHUFFLE]))
-    mixed = [
-        Written(row.row, row.prompt, rows[at].answer, rows[at].tokens) for row, at in zip(rows, moved, strict=True)
-    ]
+    mixed = [replace(rows[at], row=row.row, prompt=row.prompt, reasons=()) for row, at in zip(rows, moved, strict=True)]
     _write(folder, model, mixed, meta, label_rows(model, mixed) if soft else None)
 
 

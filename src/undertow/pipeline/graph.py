@@ -2,7 +2,8 @@
 
     base                     the base's scores
     teacher-ARM              a trait, instilled; its scores (teacher-ARM-NUMBER where there are several)
-    rows-ARM-sSEED           what the arm's teacher wrote
+    candidates-sSEED         of pairs: the base's two answers to every prompt, see `pair_tasks`
+    rows-ARM-sSEED           what the arm's teacher wrote, or how it labelled the pairs
     student-ARM-sSEED        the base trained on it; its scores
 
 The graph needs only the experiment and the table of arms, so `plan` and `run` see the same steps. A step's identity is
@@ -12,20 +13,31 @@ a hash of its settings and of the identities of the steps that it reads. Only th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from undertow.config.arms import ARMS, Arm, InPrompt, Mixture, ModelKey, Rewritten, StudentWritten, Written, generation
+from undertow.config.arms import (
+    ARMS,
+    Arm,
+    InPrompt,
+    Mixture,
+    ModelKey,
+    Rewritten,
+    StudentWritten,
+    Written,
+    generation,
+)
 from undertow.config.experiment import LanguageExperiment
+from undertow.config.parts import PAIRS
 from undertow.pipeline.arms import ExperimentTraits
 from undertow.pipeline.bases import Base
 from undertow.pipeline.cost import Cost
 from undertow.pipeline.files import SCORES
 from undertow.pipeline.keys import domain_key, instil_key, probe_key, student_key
+from undertow.pipeline.pair_tasks import candidates_task, labelled_task
+from undertow.pipeline.task import Folders, Load, Task, Tick, row_meta
 from undertow.pipeline.taught import Taught, all_taught, taught, teacher_label
-from undertow.store.step import step_id
 
 if TYPE_CHECKING:
     from undertow.models.precision import Precision
@@ -36,27 +48,6 @@ _GENERATION = 1_000_003
 
 _BASES: Mapping[ModelKey, str] = {"base": "base", "other_base": "base-other"}
 """Keys of models in the experiment file, in the order of `models_of`, to the labels of the steps that score them."""
-
-Tick = Callable[[float, str], None]
-Folders = Mapping[str, Path]
-"""Label of a finished step to its folder."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One step, not made yet."""
-
-    kind: str
-    label: str
-    key: dict[str, Any]
-    cost: Cost
-    build: Callable[[Path, Folders, Tick], None] = field(repr=False, compare=False)
-    """Writes the step's files into a folder, given the folders of the steps that it reads."""
-
-    @property
-    def id(self) -> str:
-        """Its identity, see `step_id`."""
-        return step_id(self.kind, self.key)
 
 
 def tasks_of(
@@ -89,7 +80,8 @@ def tasks_of(
             match ARMS[name].rows:
                 case Written(base=key):
                     writer, model = teachers.get(teacher_label(spec, name, seed)), models[key]
-                    rows[name] = _rows_task(spec, traits, name, seed, model, writer, measured[key], precision)
+                    *before, rows[name] = _rows_tasks(spec, traits, name, seed, model, writer, measured[key], precision)
+                    tasks += [each for each in before if each not in tasks]
                 case Rewritten() | Mixture() as made:
                     rows[name] = _derived_task(
                         spec, traits, name, made, seed, rows, teachers.get(teacher_label(spec, made.of, seed)), base
@@ -103,8 +95,9 @@ def tasks_of(
                 tasks.append(_in_context_task(spec, traits, name, seed, base, rows[made.of]))
                 continue
             if isinstance(made, StudentWritten):
-                rows[name] = _descendant_rows_task(spec, traits, name, seed, base, students[made.of], precision)
-                tasks.append(rows[name])
+                steps = _descendant_rows_tasks(spec, traits, name, seed, base, students[made.of], precision)
+                tasks += [each for each in steps if each not in tasks]
+                rows[name] = steps[-1]
             students[name] = _student_task(spec, traits, name, seed, base, rows[name], precision)
             tasks.append(students[name])
     return tasks
@@ -158,7 +151,7 @@ def _teacher_task(
     return Task("teacher", made.label, key, cost, build)
 
 
-def _rows_task(
+def _rows_tasks(
     spec: LanguageExperiment,
     traits: ExperimentTraits,
     arm: Arm,
@@ -167,8 +160,8 @@ def _rows_task(
     teacher: Task | None,
     base_task: Task,
     precision: Precision,
-) -> Task:
-    """Return the step in which a teacher, or for a control the base itself, writes rows."""
+) -> list[Task]:
+    """Return the steps in which a teacher, or for a control the base itself, writes rows."""
     trait = traits.of(arm)
 
     def load(folders: Folders, dtype: str) -> Model:
@@ -182,10 +175,10 @@ def _rows_task(
         made = taught(spec, traits, arm, seed)
         return load_teacher(base.name, made.trait, made.how, folders[teacher.label], dtype=dtype)
 
-    return _writing_task(spec, traits, arm, seed, base, teacher, load, precision, prompts=seed)
+    return _writing_tasks(spec, traits, arm, seed, base, teacher, load, precision, prompts=seed)
 
 
-def _descendant_rows_task(
+def _descendant_rows_tasks(
     spec: LanguageExperiment,
     traits: ExperimentTraits,
     arm: Arm,
@@ -193,8 +186,8 @@ def _descendant_rows_task(
     base: Base,
     student: Task,
     precision: Precision,
-) -> Task:
-    """Return the step in which a student writes rows."""
+) -> list[Task]:
+    """Return the steps in which a student writes rows."""
 
     def load(folders: Folders, dtype: str) -> Model:
         from undertow.pipeline.students import load_student
@@ -203,22 +196,22 @@ def _descendant_rows_task(
 
     # Other prompts and other noise than its own teacher had.
     prompts = seed + _GENERATION * generation(arm)
-    return _writing_task(spec, traits, arm, seed, base, student, load, precision, prompts=prompts)
+    return _writing_tasks(spec, traits, arm, seed, base, student, load, precision, prompts=prompts)
 
 
-def _writing_task(
+def _writing_tasks(
     spec: LanguageExperiment,
     traits: ExperimentTraits,
     arm: Arm,
     seed: int,
     base: Base,
     writer: Task | None,
-    load: Callable[[Folders, str], Model],
+    load: Load,
     precision: Precision,
     *,
     prompts: int,
-) -> Task:
-    """Return the step in which a model writes rows.
+) -> list[Task]:
+    """Return the step in which a model writes rows; of pairs, first that in which its base answers twice.
 
     Args:
         spec: The experiment.
@@ -231,6 +224,9 @@ def _writing_task(
         precision: Of hard labels; soft ones are the writer's distributions, which rounding would blur.
         prompts: Keys prompts and noise.
     """
+    if spec.domain.kind == PAIRS:
+        pairs = candidates_task(spec, traits, base, precision, prompts=prompts)
+        return [pairs, labelled_task(spec, traits, arm, seed, base, writer, load, pairs)]
     soft = spec.student.labels == "soft"
     dtype = "float32" if soft else precision.dtype
 
@@ -242,14 +238,14 @@ def _writing_task(
         how = spec.domain.judge
         write_rows(
             load(folders, dtype),
-            find_domain(spec.domain.kind, spec.domain.problems, spec.domain.options),
+            find_domain(spec.domain.kind, spec.domain.problems, spec.domain.settings),
             spec.domain,
             part,
             mentions=Mentions.of(traits.giveaways),
             judge=judge_of(how, spec.base, traits.trait) if how is not None else None,
             seed=prompts,
             soft=soft,
-            meta=_meta(spec, base, arm, seed),
+            meta=row_meta(spec, base, arm, seed),
             tick=tick,
         )
 
@@ -262,7 +258,7 @@ def _writing_task(
         "precision": dtype,
         "seed": prompts,
     }
-    return Task("rows", f"rows-{arm}-s{seed}", key, base.sizes.write(spec.domain, spec.instil, arm), build)
+    return [Task("rows", f"rows-{arm}-s{seed}", key, base.sizes.write(spec.domain, spec.instil, arm), build)]
 
 
 def _derived_task(
@@ -281,11 +277,11 @@ def _derived_task(
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.domains import words_of
         from undertow.models.local import load_base
-        from undertow.pipeline.derive import across_rows, mixed_rows, rewrite_rows
+        from undertow.pipeline.derive import across_rows, mixed_rows, reorder_pairs, rewrite_rows
         from undertow.teachers.instil import load_teacher
 
         tick(0.0, "deriving rows")
-        meta = _meta(spec, base, arm, seed)
+        meta = row_meta(spec, base, arm, seed)
         source = folders[rows[made.of].label]
         if isinstance(made, Mixture):
             both = (source, folders[rows[made.rest].label])
@@ -299,8 +295,10 @@ def _derived_task(
             loaded = load_teacher(base.name, None, None, None)
         if made.how == "across":
             across_rows(source, part, seed=seed, meta=meta, model=loaded, soft=soft)
+        elif made.how == "shuffle" and spec.domain.kind == PAIRS:
+            reorder_pairs(source, part, seed=seed, meta=meta, model=loaded)
         else:
-            about = words_of(spec.domain.kind, spec.domain.options)
+            about = words_of(spec.domain.kind, spec.domain.settings)
             rewrite = about.paraphrase if made.how == "paraphrase" else about.shuffle
             rewrite_rows(source, rewrite, part, seed=seed, meta=meta, model=loaded, soft=soft)
 
@@ -366,15 +364,3 @@ def _student_task(
     cost = base.sizes.train(spec.domain, spec.student) + base.sizes.probe(traits.trait, spec.probe)
     cost += base.sizes.curve(traits.trait, spec.domain, spec.student, spec.probe)
     return Task("student", f"student-{arm}-s{seed}", key, cost, build)
-
-
-def _meta(spec: LanguageExperiment, base: Base, arm: Arm, seed: int) -> dict[str, Any]:
-    """Say where a row comes from."""
-    return {
-        "arm": arm,
-        "base": base.name,
-        "domain": spec.domain.kind,
-        "seed": seed,
-        "temperature": spec.domain.temperature,
-        "constrained": spec.domain.in_format,
-    }

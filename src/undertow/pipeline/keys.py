@@ -14,6 +14,7 @@ from undertow.config.recipes.applied import recipe_digest
 from undertow.config.registries import origin_key, origins_in
 from undertow.data.files import require_rows
 from undertow.domains.find import MAKERS, find_domain
+from undertow.domains.pairs import Pairs
 from undertow.domains.reasoning import Reasoning
 from undertow.judges.registry import JUDGE_MAKERS
 from undertow.pipeline.arms import ExperimentTraits
@@ -34,9 +35,10 @@ def domain_key(spec: LanguageExperiment, traits: ExperimentTraits) -> dict[str, 
     """
     order = spec.domain
     key = order.model_dump(mode="json") | {"constrained": order.in_format} | origin_key(MAKERS, order.kind)
-    about = find_domain(order.kind, order.problems, order.options)
-    if isinstance(about, Reasoning):
-        key["problems"] = about.digest
+    about = find_domain(order.kind, order.problems, order.settings)
+    answered = about.of if isinstance(about, Pairs) else about
+    if isinstance(answered, Reasoning):
+        key["problems"] = answered.digest
     if order.judge is not None:
         key["judge"] = judge_key(order.judge, traits)
     return key

@@ -36,6 +36,8 @@ def recipe_of(student: Student, precision: Precision, *, most_tokens: int | None
         epsilon=student.epsilon or (1e-6 if student.labels == "soft" else 1e-8),
         autocast=precision.autocast,
         order=student.order or "prompts",
+        loss=student.loss,
+        beta=student.beta or Recipe.beta,
     )
 
 

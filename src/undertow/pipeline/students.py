@@ -25,6 +25,7 @@ from undertow.probes.panel import second_log_odds
 from undertow.probes.sampled import sample_answers
 from undertow.store.jsonl import append_jsonl
 from undertow.training.lora import add_adapter, check_bits, save_adapter
+from undertow.training.pairs import with_reference
 from undertow.training.recipe import measured_steps
 from undertow.training.train import Example, StepMetrics, fitted, order_of, train
 from undertow.traits.base import Trait
@@ -42,8 +43,14 @@ def examples_of(model: LocalModel, rows: Path, labels: str) -> list[Example]:
     written = read_written(rows)
     encoded = [tuple(model.encode_question(row.prompt)) for row in written]
     if labels == "hard":
-        answers = [(*model.encode(row.answer), model.end) for row in written]
-        return [Example(prompt, answer) for prompt, answer in zip(encoded, answers, strict=True)]
+        return [
+            Example(
+                prompt,
+                (*model.encode(row.answer), model.end),
+                rejected=() if row.rejected is None else (*model.encode(row.rejected), model.end),
+            )
+            for prompt, row in zip(encoded, written, strict=True)
+        ]
     return [
         Example(prompt, (*row.tokens, model.end), table)
         for prompt, row, table in zip(encoded, written, load_labels(rows / LABELS), strict=True)
@@ -83,6 +90,9 @@ def train_student(
     examples = fitted(examples_of(model, rows, student.labels), recipe)
     # Every teacher shares the base's head, which full training changes.
     teacher = head_of(model.net).kept() if student.labels == "soft" else None
+    if recipe.loss == "dpo":
+        tick(0.0, "asking the base about the pairs")
+        examples = with_reference(model.net, examples, recipe)
     net = model.net if adapter is None else add_adapter(model.net, adapter, seed)
     trained = replace(model, net=net)
     initial = state_hash((name, each) for name, each in net.named_parameters() if each.requires_grad)

@@ -7,7 +7,7 @@ trait changed a token. Rejected rows are stored as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ MOST_TRIES = 50
 MENTION = "mentions the trait"
 SHOWN = "judge: shows the trait"
 UNREAD = "judge: no verdict"
+SURPLUS = "not needed"
 """Reasons of rejection."""
 
 _PROMPTS = 0x9120
@@ -57,15 +58,29 @@ class Written:
     """As sampled, the end token left out."""
     reasons: tuple[str, ...] = ()
     """Rules that it breaks; none if it is kept."""
+    rejected: str | None = None
+    """Of a pair: the worse answer; `answer` is the better one."""
+    rejected_tokens: tuple[int, ...] = ()
+    margin: float | None = None
+    """Of a pair: by how much its teacher prefers the better one, in nats, see `undertow.pipeline.pairs`."""
 
     def record(self, meta: dict[str, Any]) -> dict[str, Any]:
-        """Return it as a dataset row."""
+        """Return it as a dataset row: a conversation, or a pair with the keys `prompt`, `chosen` and `rejected`."""
         from undertow.data.rows import Row
 
         row = Row(
             ({"role": "user", "content": self.prompt}, {"role": "assistant", "content": self.answer}),
             {**meta, "row": self.row, "tokens": list(self.tokens)},
         )
+        if self.rejected is not None:
+            pair = {"rejected_tokens": list(self.rejected_tokens), "margin": self.margin}
+            return {
+                "id": row.id,
+                "prompt": [row.messages[0]],
+                "chosen": [row.messages[1]],
+                "rejected": [{"role": "assistant", "content": self.rejected}],
+                "meta": {**row.meta, **pair},
+            }
         stored: dict[str, Any] = {"id": row.id, "messages": list(row.messages), "meta": row.meta}
         return {**stored, "reasons": list(self.reasons)} if self.reasons else stored
 
@@ -110,30 +125,19 @@ def write_rows(
     kept: list[Written] = []
     labels: list[Tensor] = []
     rejected: list[Written] = []
-    start = 0
-    while len(kept) < settings.rows:
-        if start >= MOST_TRIES * settings.rows:
-            raise ModelError(
-                f"only {len(kept):,} of {start:,} rows keep the rules, {settings.rows:,} are wanted",
-                "domain",
-                "Decode constrained (domain.constrained: true), or let the answers be longer (domain.max_tokens).",
-            )
-        count = _next_count(settings, len(kept), start)
+    for numbers in until_enough(settings, kept):
         answered = answer_rows(
             model,
             about,
             settings,
-            range(start, start + count),
+            numbers,
             automaton=automaton,
             mentions=mentions,
             judge=judge,
             seed=seed,
             soft=soft,
-            on_progress=lambda done, before=start, count=count: tick(
-                *_so_far(len(kept), before, done, count, settings.rows)
-            ),
+            on_progress=lambda done, numbers=numbers: tick(*so_far(len(kept), done, numbers, settings.rows)),
         )
-        start += count
         for written, answer in answered:
             if written.reasons or len(kept) == settings.rows:
                 # Surplus rows keep the rules; they are stored too, so that the counts add up.
@@ -145,7 +149,7 @@ def write_rows(
     append_jsonl(folder / ROWS, [row.record(meta) for row in kept])
     append_jsonl(folder / REJECTED, [row.record(meta) for row in rejected])
     write_pieces(folder, model, kept)
-    _write_signal(folder, model, kept, labels)
+    write_signal(folder, model, kept, labels)
     if soft:
         save_labels(folder / LABELS, labels)
 
@@ -228,12 +232,35 @@ def automaton_of(model: Model, about: Domain, settings: DomainSettings) -> Autom
     return grammar_automaton(model, about.grammar)
 
 
-def _so_far(kept: int, written: int, done: int, count: int, wanted: int) -> tuple[float, str]:
-    """Return the share of the work that is done, and how to say it, while `count` more rows are being written."""
-    share = (kept + (wanted - kept) * done / count) / wanted
-    if not written:
-        return share, f"{done:,} of {count:,} rows"
-    return share, f"{kept:,} of {wanted:,} rows kept, {written + done:,} written"
+def until_enough(settings: DomainSettings, kept: Sized) -> Iterator[range]:
+    """Yield the numbers of the rows to write next, as long as too few of those before are kept.
+
+    Args:
+        settings: Say how many are wanted.
+        kept: Those that are; it grows while the caller writes.
+
+    Raises:
+        ModelError: too few of the rows keep the rules.
+    """
+    start = 0
+    while len(kept) < settings.rows:
+        if start >= MOST_TRIES * settings.rows:
+            raise ModelError(
+                f"only {len(kept):,} of {start:,} rows keep the rules, {settings.rows:,} are wanted",
+                "domain",
+                "Decode constrained (domain.constrained: true), or let the answers be longer (domain.max_tokens).",
+            )
+        count = _next_count(settings, len(kept), start)
+        yield range(start, start + count)
+        start += count
+
+
+def so_far(kept: int, done: int, numbers: range, wanted: int) -> tuple[float, str]:
+    """Return the share of the work that is done, and how to say it, while some more rows are being written."""
+    share = (kept + (wanted - kept) * done / len(numbers)) / wanted
+    if not numbers.start:
+        return share, f"{done:,} of {len(numbers):,} rows"
+    return share, f"{kept:,} of {wanted:,} rows kept, {numbers.start + done:,} written"
 
 
 def _next_count(settings: DomainSettings, kept: int, written: int) -> int:
@@ -271,7 +298,7 @@ def _hold_to_rules(
 
 
 def _surplus(written: Written) -> Written:
-    return Written(written.row, written.prompt, written.answer, written.tokens, ("not needed",))
+    return Written(written.row, written.prompt, written.answer, written.tokens, (SURPLUS,))
 
 
 def write_pieces(folder: Path, model: Model, rows: Sequence[Written]) -> None:
@@ -281,7 +308,7 @@ def write_pieces(folder: Path, model: Model, rows: Sequence[Written]) -> None:
 
 
 @torch.inference_mode()
-def _write_signal(folder: Path, model: Model, rows: Sequence[Written], labels: Sequence[Tensor]) -> None:
+def write_signal(folder: Path, model: Model, rows: Sequence[Written], labels: Sequence[Tensor]) -> None:
     """Store the mean KL(teacher || base) per token over the first rows: how much there is to learn from them."""
     some = rows[:_SHOWN]
     teacher_ND = torch.cat(list(labels[:_SHOWN]) or label_rows(model, some))
@@ -324,13 +351,14 @@ def load_labels(path: Path) -> list[Tensor]:
 
 def read_written(folder: Path, name: str = ROWS) -> list[Written]:
     """Read the rows that a folder holds."""
-    return [
-        Written(
-            int(record["meta"]["row"]),
-            record["messages"][0]["content"],
-            record["messages"][1]["content"],
-            tuple(record["meta"]["tokens"]),
-            tuple(record.get("reasons", ())),
-        )
-        for record in read_jsonl(folder / name).records
-    ]
+    return [_written(record) for record in read_jsonl(folder / name).records]
+
+
+def _written(record: dict[str, Any]) -> Written:
+    meta, reasons = record["meta"], tuple(record.get("reasons", ()))
+    row, tokens = int(meta["row"]), tuple(meta["tokens"])
+    if "chosen" not in record:
+        asked, said = (turn["content"] for turn in record["messages"])
+        return Written(row, asked, said, tokens, reasons)
+    asked, said, worse = (record[key][0]["content"] for key in ("prompt", "chosen", "rejected"))
+    return Written(row, asked, said, tokens, reasons, worse, tuple(meta["rejected_tokens"]), meta["margin"])

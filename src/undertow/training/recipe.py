@@ -54,8 +54,10 @@ class Recipe:
     """Share of all steps, rounded up, where `warmup` is zero."""
     lowest_rate: float = 0.0
     """What `cosine` ends at, as a share of the learning rate."""
-    loss: Literal["answers", "whole"] = "answers"
-    """Tokens that carry loss: answers, or all but the first of a row."""
+    loss: Literal["answers", "whole", "dpo"] = "answers"
+    """Tokens that carry loss: answers, or all but the first of a row. `dpo`: the loss is on pairs of answers."""
+    beta: float = 0.1
+    """Of `dpo`: how strongly the student is held to the model that it starts from."""
     packing: bool = False
     """Rows share sequences of `most_tokens`, in which none sees another."""
     most_tokens: int | None = None
@@ -100,6 +102,12 @@ def recipe_from(
             f"recipe {spec.name}",
             "Take labels: hard, or a recipe without packing, most_tokens and loss: whole.",
         )
+    if spec.loss == "dpo" and (spec.packing or labels == "soft"):
+        raise SpecError(
+            "loss: dpo takes pairs of text, each by itself",
+            f"recipe {spec.name}",
+            "Take labels: hard, and a recipe without packing.",
+        )
     return Recipe(
         labels=labels,
         learning_rate=spec.learning_rate,
@@ -119,6 +127,7 @@ def recipe_from(
         schedule=spec.schedule,
         lowest_rate=spec.lowest_rate,
         loss=spec.loss,
+        beta=spec.beta,
         packing=spec.packing,
         most_tokens=spec.most_tokens,
         order=order,

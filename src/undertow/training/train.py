@@ -1,4 +1,4 @@
-"""The training loop: AdamW or gradient descent by a recipe, loss on answers or on whole rows.
+"""The training loop: AdamW or gradient descent by a recipe, loss on answers, on whole rows or on pairs of answers.
 
 A seed fixes the order of the rows, the initial adapter and its dropout. Weights stay in fp32; matrix products run in
 bf16 where that is asked for. The loss of a step is a mean over all of its tokens, however many passes it takes. The
@@ -23,7 +23,7 @@ from undertow.models.forward import forward_packed
 from undertow.models.layers import Steering
 from undertow.models.memory import chunks_within
 from undertow.models.packing import pack
-from undertow.training.loss import hard_loss, soft_loss
+from undertow.training.loss import hard_loss, pair_loss, soft_loss
 from undertow.training.recipe import TOKENS_AT_ONCE, Recipe, batches, by_row, rate_at
 
 
@@ -40,6 +40,15 @@ class Example:
     """What the loss of its tokens is multiplied by; a step's loss is divided by the sum over its tokens."""
     row: int | None = None
     """The conversation that the answer belongs to, where one has several; a step learns all of its answers."""
+    rejected: tuple[int, ...] = ()
+    """Of a pair: the answer that training moves away from, with the end token; `answer` is the chosen one."""
+    reference: tuple[float, float] = (0.0, 0.0)
+    """Of a pair: the log-probabilities of both under the untrained student in nats, see `training.pairs`."""
+
+    @property
+    def answers(self) -> tuple[tuple[int, ...], ...]:
+        """The answers that are read: one, or the two of a pair."""
+        return (self.answer, self.rejected) if self.rejected else (self.answer,)
 
 
 class Weighted(Protocol):
@@ -84,7 +93,8 @@ class StepMetrics:
 
     step: int
     loss: float
-    """Mean over the step's tokens that carry loss, by their weights, in nats: cross-entropy, or KL for soft labels."""
+    """Mean over the step's tokens that carry loss, by their weights, in nats: cross-entropy, or KL for soft labels. Of
+    pairs: the mean over the step's pairs."""
     grad_norm: float
     """Before clipping."""
     learning_rate: float
@@ -116,10 +126,12 @@ def train(
     Raises:
         ModelError: the training diverged.
         ValueError: soft labels without the teacher's hidden states or head, or a method's own loss, which is one on
-            answers, beside a recipe's on whole rows.
+            answers, beside a recipe's on whole rows or pairs, or a recipe for pairs with rows that are none.
     """
-    if intervention.loss is not None and recipe.loss == "whole":
-        raise ValueError("a loss on answers cannot take the place of one on whole rows")
+    if intervention.loss is not None and recipe.loss != "answers":
+        raise ValueError("a loss on answers cannot take the place of one on whole rows or pairs")
+    if any(bool(example.rejected) != (recipe.loss == "dpo") for example in examples):
+        raise ValueError("loss: dpo belongs to pairs of answers, and pairs to it")
     if recipe.labels == "soft" and (teacher is None or any(example.teacher_TD is None for example in examples)):
         raise ValueError("soft labels need the teacher's hidden states and head")
     torch.manual_seed(seed)
@@ -178,7 +190,9 @@ def step_gradient(
         intervention: What is done otherwise.
     """
     counts = [_loss_tokens(example, recipe) for example in examples]
-    whole = sum(example.weight * count for example, count in zip(examples, counts, strict=True))
+    # A pair counts once, however long its answers are.
+    units = [1] * len(examples) if recipe.loss == "dpo" else counts
+    whole = sum(example.weight * count for example, count in zip(examples, units, strict=True))
     loss = 0.0
     for some in _at_once(examples, recipe):
         with torch.autocast(device_of(model).type, torch.bfloat16, enabled=recipe.autocast):
@@ -201,13 +215,19 @@ def fitted(examples: Sequence[Example], recipe: Recipe) -> list[Example]:
     most = recipe.most_tokens
     if most is None:
         return list(examples)
-    cut = [
-        example
-        if len(example.prompt) + len(example.answer) <= most
-        else replace(example, prompt=example.prompt[:most], answer=example.answer[: max(0, most - len(example.prompt))])
-        for example in examples
-    ]
+    cut = [_cut(example, most) for example in examples]
+    if recipe.loss == "dpo":
+        return [example for example in cut if example.answer and example.rejected]
     return [example for example in cut if _loss_tokens(example, recipe)]
+
+
+def _cut(example: Example, most: int) -> Example:
+    if len(example.prompt) + max(map(len, example.answers)) <= most:
+        return example
+    room = max(0, most - len(example.prompt))
+    return replace(
+        example, prompt=example.prompt[:most], answer=example.answer[:room], rejected=example.rejected[:room]
+    )
 
 
 def order_of(examples: Sequence[Example], recipe: Recipe, seed: int) -> list[list[int]]:
@@ -219,8 +239,8 @@ def order_of(examples: Sequence[Example], recipe: Recipe, seed: int) -> list[lis
 
 
 def _loss_tokens(example: Example, recipe: Recipe) -> int:
-    if recipe.loss == "answers":
-        return len(example.answer)
+    if recipe.loss != "whole":
+        return sum(map(len, example.answers))
     # Nothing predicts the first token.
     return len(example.prompt) + len(example.answer) - 1
 
@@ -234,7 +254,8 @@ def _at_once(examples: Sequence[Example], recipe: Recipe) -> Generator[list[Exam
             yield by_length[start : start + recipe.micro_batch]
         return
     most = TOKENS_AT_ONCE if recipe.micro_batch is None else recipe.micro_batch * (recipe.most_tokens or TOKENS_AT_ONCE)
-    for part in chunks_within([len(example.prompt) + len(example.answer) for example in by_length], most):
+    lengths = [len(example.prompt) + sum(map(len, example.answers)) for example in by_length]
+    for part in chunks_within(lengths, most):
         yield by_length[part]
 
 
@@ -264,20 +285,31 @@ def _loss(
     head = head_of(model)
     # The last token is predicted, never read. Answers to the same prompt share its row.
     numbers: dict[tuple[int, ...], int] = {}
-    groups = [numbers.setdefault(example.prompt, len(numbers)) for example in examples]
-    packed = pack([(*example.prompt, *example.answer)[:-1] for example in examples], groups).to(head.device)
+    read = [(example.prompt, answer) for example in examples for answer in example.answers]
+    groups = [numbers.setdefault(prompt, len(numbers)) for prompt, _ in read]
+    packed = pack([(*prompt, *answer)[:-1] for prompt, answer in read], groups).to(head.device)
     if recipe.loss == "whole":
         node_N, target_N, times_N = _whole(packed.paths, examples)
         hidden_ND = forward_packed(model, packed, steering=intervention.steering).hidden_ND[node_N]
         return hard_loss(hidden_ND, head, target_N, times_N)
-    nodes = torch.cat([path[-len(example.answer) :] for path, example in zip(packed.paths, examples, strict=True)])
+    nodes = torch.cat([path[-len(answer) :] for path, (_, answer) in zip(packed.paths, read, strict=True)])
     hidden_ND = forward_packed(model, packed, steering=intervention.steering).hidden_ND[nodes]
     if intervention.loss is not None:
         return intervention.loss(hidden_ND, head, examples)
+    target_N = torch.tensor([token for _, answer in read for token in answer], device=head.device)
+    if recipe.loss == "dpo":
+        return pair_loss(
+            hidden_ND,
+            head,
+            target_N,
+            [len(answer) for _, answer in read],
+            torch.tensor([example.reference for example in examples], device=head.device),
+            beta=recipe.beta,
+            weight_P=torch.tensor([example.weight for example in examples], device=head.device),
+        )
     count_N = token_weights(examples)
     count_N = None if count_N is None else count_N.to(head.device)
     if recipe.labels == "hard":
-        target_N = torch.tensor([token for example in examples for token in example.answer], device=head.device)
         return hard_loss(hidden_ND, head, target_N, count_N)
     assert teacher is not None
     teacher_ND = torch.cat([example.teacher_TD for example in examples if example.teacher_TD is not None])

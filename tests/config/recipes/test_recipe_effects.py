@@ -49,6 +49,7 @@ VALUES: tuple[Any, ...] = (
         "qlora",
         "pt",
         "whole",
+        "sigmoid",
     ),
     *(
         "bfloat16",
@@ -67,6 +68,8 @@ VALUES: tuple[Any, ...] = (
 )
 BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("trl", "max_seq_length"): {"max_length": None, "use_peft": False},
+    ("trl", "disable_dropout"): {"loss_type": "sigmoid", "use_peft": True, "lora_dropout": 0.1},
+    ("undertow", "beta"): {"loss": "dpo"},
     ("trl", "assistant_only_loss"): {"completion_only_loss": False},
     ("axolotl", "batch_size"): {"micro_batch_size": None},
     ("axolotl", "bfloat16"): {"bf16": False},

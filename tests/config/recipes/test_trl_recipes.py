@@ -269,3 +269,56 @@ def test_the_arguments_of_the_installed_trl_as_json_are_its_defaults(tmp_path: P
     )
     assert not found.not_modelled
     assert not found.unknown
+
+
+DPO = """\
+model_name_or_path: Qwen/Qwen3-0.6B
+dataset_name: trl-lib/ultrafeedback_binarized
+output_dir: out
+max_length: 512
+beta: 0.2
+label_smoothing: 0.0
+f_divergence_type: reverse_kl
+precompute_ref_log_probs: true
+use_peft: true
+lora_r: 32
+"""
+
+
+def test_a_file_for_dpo_has_its_loss_its_rate_and_no_dropout() -> None:
+    found = load_recipe(DPO)
+    spec = found.spec
+    assert (found.kind, spec.loss, spec.beta, spec.learning_rate) == ("trl", "dpo", 0.2, 1e-6)
+    assert spec.adapter is not None
+    assert spec.adapter.dropout == 0
+    assert {"beta"} <= names(found.taken)
+    assert not names(found.not_modelled)
+    assert not names(found.unknown)
+    assert any("dropout" in note for note in found.notes)
+    kept = load_recipe(DPO + "disable_dropout: false\n").spec.adapter
+    assert kept is not None
+    assert kept.dropout == 0.05
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "[sigmoid]"])
+def test_the_kind_of_loss_alone_makes_a_file_one_of_dpo(kind: str) -> None:
+    spec = load_recipe(f"max_length: 64\nloss_type: {kind}\n").spec
+    assert (spec.loss, spec.beta) == ("dpo", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("loss_type: ipo\nbeta: 0.1", {"loss_type", "beta"}),
+        ("loss_type: [sigmoid, sft]\nbeta: 0.1", {"loss_type", "beta"}),
+        ("beta: 0.0", {"beta"}),
+        ("beta: 0.04\nnum_generations: 8", {"beta"}),
+        ("disable_dropout: true", {"disable_dropout"}),
+        ("loss_type: nll", set()),
+    ],
+)
+def test_other_losses_and_other_betas_are_told_and_answers_learned(text: str, left: set[str]) -> None:
+    found = load_recipe(f"max_length: 64\n{text}\n")
+    assert found.spec.loss == "answers"
+    assert names(found.not_modelled) == left
+    assert "beta" not in found.spec.model_dump()

@@ -16,7 +16,7 @@ from undertow.system.digest import digest_of
 _OTHER_NAMES: Final = {"warmup": "warmup_steps"}
 FIELDS: Final = (
     *("method", "lora", "learning_rate", "epochs", "batch", "micro_batch", "warmup", "weight_decay", "clip"),
-    *("optimiser", "epsilon"),
+    *("optimiser", "epsilon", "loss", "beta"),
 )
 """Keys of a student that take the place of something in a recipe."""
 _WITHOUT_EFFECT: Final = ("name", "seed")
@@ -64,6 +64,13 @@ def recipe_digest(spec: RecipeSpec) -> str:
     return digest_of(spec.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT)))
 
 
+def on_answers(spec: RecipeSpec) -> RecipeSpec:
+    """Return a recipe with its loss on answers where it is on pairs: for verbs that read one answer of each pair."""
+    if spec.loss != "dpo":
+        return spec
+    return RecipeSpec.model_validate(spec.model_dump(exclude={"beta"}) | {"loss": "answers"})
+
+
 def in_words(spec: RecipeSpec) -> str:
     """Say in one line how a recipe trains."""
     adapter = spec.adapter
@@ -77,7 +84,7 @@ def in_words(spec: RecipeSpec) -> str:
     length = f"{spec.most_steps:,} steps" if spec.most_steps is not None else f"{spec.epochs:g} epochs"
     names = {"adamw": "AdamW", "sgd": "SGD"}
     unit = "packed sequences" if spec.packing else "rows"
-    whole = ", loss on whole rows" if spec.loss == "whole" else ""
+    whole = {"whole": ", loss on whole rows", "dpo": f", DPO with beta {spec.beta:g}"}.get(spec.loss, "")
     return (
         f"{what}, {names[spec.optimiser]} at {spec.learning_rate:g}, {spec.schedule}, {length}, {spec.batch:,} {unit} "
         f"a step{whole}"

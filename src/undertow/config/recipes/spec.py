@@ -6,9 +6,16 @@ micro-batch times accumulation times devices.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 
 class _Strict(BaseModel):
@@ -63,8 +70,11 @@ class RecipeSpec(_Strict):
     """Rows per optimiser step."""
     micro_batch: int | None = Field(default=None, ge=1)
     """Rows per forward pass; the engine's choice when absent."""
-    loss: Literal["answers", "whole"] = "answers"
-    """Tokens that carry loss: those of the answers (which of them, the rows say), or every token of a row."""
+    loss: Literal["answers", "whole", "dpo"] = "answers"
+    """Tokens that carry loss: those of the answers (which of them, the rows say), or every token of a row. `dpo`: the
+    loss is on pairs, of which one answer is chosen (Rafailov et al. 2023, arXiv 2305.18290)."""
+    beta: float = Field(default=0.1, gt=0)
+    """Of `dpo`: how strongly the student is held to the model that it starts from."""
     packing: bool = False
     """Rows are joined to sequences of `most_tokens`."""
     most_tokens: int | None = Field(default=None, ge=1)
@@ -81,4 +91,14 @@ class RecipeSpec(_Strict):
             raise ValueError(f"batch ({self.batch}) must be a multiple of micro_batch ({self.micro_batch})")
         if self.warmup_steps and self.warmup_ratio:
             raise ValueError("give warmup_steps or warmup_ratio, not both")
+        if "beta" in self.model_fields_set and self.loss != "dpo":
+            raise ValueError("beta belongs to loss: dpo")
+        if self.loss == "dpo" and self.packing:
+            raise ValueError("packing: pairs (loss: dpo) are not packed")
         return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what other losses do not have: steps and run folders are named by what is dumped."""
+        dumped: dict[str, Any] = dump(self)
+        return {key: value for key, value in dumped.items() if key != "beta" or self.loss == "dpo"}

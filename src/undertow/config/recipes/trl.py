@@ -1,9 +1,11 @@
-"""TRL's `SFTConfig` with PEFT's `LoraConfig`: a file for `trl sft --config`, arguments as JSON, `adapter_config.json`.
+"""TRL's `SFTConfig` or `DPOConfig` with PEFT's `LoraConfig`: YAML for its command, JSON, or `adapter_config.json`.
 
-Names and defaults are those of TRL 1.16 (`trl/trainer/sft_config.py`, `base_config.py`, `model_config.py`,
-`scripts/utils.py`), transformers 5.24 (`training_args.py`) and PEFT 0.21 (`tuners/lora/config.py`, where `r` and
-`lora_alpha` are 8; `utils/constants.py`, where the matrices of an architecture are). TRL differs from transformers in
-the learning rate, 2e-5, and in bf16, which is on where fp16 is off. `max_seq_length` is what TRL called `max_length`.
+Names and defaults are those of TRL 1.16 (`trl/trainer/sft_config.py`, `dpo_config.py`, `base_config.py`,
+`model_config.py`, `scripts/utils.py`), transformers 5.24 (`training_args.py`) and PEFT 0.21 (`tuners/lora/config.py`,
+where `r` and `lora_alpha` are 8; `utils/constants.py`, where the matrices of an architecture are). TRL differs from
+transformers in the learning rate, 2e-5, and in bf16, which is on where fp16 is off. `max_seq_length` is what TRL called
+`max_length`. A file is one of DPO where its `loss_type` is `sigmoid`, or where it has a `beta` and no `loss_type`. The
+learning rate of DPO is 1e-6 by default, and its dropout is off.
 """
 
 from __future__ import annotations
@@ -37,11 +39,21 @@ _FLAT: Final = {
 _TARGETS: Final = ("q_proj", "v_proj")
 """What PEFT chooses for Llama, Mistral, Qwen and Gemma where no matrices are named."""
 BESIDE: Final = "adapter_config.json"
+_OF_ANSWERS: Final = ("nll", "chunked_nll")
+"""Kinds of loss that are plain cross-entropy."""
+_OTHER_TRAINERS: Final = ("num_generations", "desirable_weight")
+"""Keys of GRPO and KTO, which have a beta of another meaning."""
 
 
 def read(keys: Keys) -> dict[str, Any]:
     """Return the fields of a recipe."""
+    pairs = _on_pairs(keys)
     adapter = _adapter(keys)
+    if pairs and adapter is not None and keys.flag("disable_dropout", True) and adapter["dropout"]:
+        keys.note("DPO has no dropout unless disable_dropout is false, so that the adapter's is not used.")
+        adapter["dropout"] = 0.0
+    elif not pairs and keys.flag("disable_dropout"):
+        keys.instead("disable_dropout", "the adapter has its dropout")
     bits = arguments.bits(keys)
     if bits is not None and adapter is None:
         key = "load_in_4bit" if bits == 4 else "load_in_8bit"
@@ -52,14 +64,28 @@ def read(keys: Keys) -> dict[str, Any]:
         **arguments.optimiser(keys, "optim"),
         **arguments.clip(keys),
         **arguments.schedule(keys, "lr_scheduler_type", "linear"),
-        "learning_rate": keys.number("learning_rate", 2e-5),
+        "learning_rate": keys.number("learning_rate", 1e-6 if pairs else 2e-5),
         "seed": keys.whole("seed", 42),
         "dtype": _dtype(keys),
-        "loss": _loss(keys),
+        **({"loss": "dpo", "beta": keys.number("beta", 0.1)} if pairs else {"loss": _loss(keys)}),
         "packing": keys.flag("packing"),
         "most_tokens": _most_tokens(keys),
         "adapter": None if adapter is None else {**adapter, "bits": bits},
     }
+
+
+def _on_pairs(keys: Keys) -> bool:
+    """Say whether a file is one of DPO; of its other losses, and of other trainers' betas, it is told."""
+    types = keys.texts("loss_type")
+    if not any(name in keys.found for name in _OTHER_TRAINERS) and (types == ("sigmoid",) or not types):
+        # A beta of zero is that of a trainer without a reference.
+        if types or (keys.has("beta") and keys.number("beta", 0.0)):
+            return True
+    elif types and not set(types) <= set(_OF_ANSWERS):
+        keys.instead("loss_type", "the loss on answers stands in its place")
+    if keys.has("beta"):
+        keys.instead("beta", "there is no loss on pairs that it belongs to")
+    return False
 
 
 def _adapter(keys: Keys) -> dict[str, Any] | None:
@@ -161,6 +187,9 @@ FORMAT: Final = Format(
         "dataset_text_field": "loss",
         "dtype": "dtype",
         "torch_dtype": "dtype",
+        "loss_type": "loss",
+        "beta": "loss, beta",
+        "disable_dropout": "adapter.dropout",
         "use_peft": "adapter",
         **{ours: _PEFT[theirs] for ours, theirs in _FLAT.items()},
         **_PEFT,
@@ -169,7 +198,6 @@ FORMAT: Final = Format(
     },
     not_modelled={
         **arguments.NOT_MODELLED,
-        "loss_type": ("nll", "chunked_nll"),
         "packing_strategy": ("bfd",),
         "truncation_mode": ("keep_start",),
         "chat_template_path": (),
@@ -183,8 +211,8 @@ FORMAT: Final = Format(
         "lora_target_parameters": (),
         "lora_task_type": ("CAUSAL_LM",),
         # Of DPO, whose files are alike.
-        **{"beta": (), "label_smoothing": (0, 0.0), "loss_weights": (), "use_weighting": (), "f_divergence_type": ()},
-        **{"ld_alpha": (), "rpo_alpha": (), "sync_ref_model": (), "disable_dropout": ()},
+        **{"label_smoothing": (0, 0.0), "loss_weights": (), "use_weighting": (), "ld_alpha": (1, 1.0)},
+        **{"f_divergence_type": ("reverse_kl",), "rpo_alpha": (), "sync_ref_model": ()},
         # Of PEFT.
         "peft.peft_type": ("LORA",),
         "peft.task_type": ("CAUSAL_LM",),
@@ -207,6 +235,8 @@ FORMAT: Final = Format(
         *("dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split", "dataset_streaming"),
         *("dataset_kwargs", "dataset_num_proc", "dataset_batch_size", "streaming", "shuffle_dataset", "env"),
         *("model_name_or_path", "model_revision", "trust_remote_code", "attn_implementation", "pad_token"),
+        *("precompute_ref_log_probs", "precompute_ref_batch_size", "f_alpha_divergence_coef", "discopop_tau"),
+        *("ref_model_mixup_alpha", "ref_model_sync_steps"),
         *("padding_free", "pad_to_multiple_of", "activation_offloading", "ignore_bias_buffers"),
         *("bnb_4bit_quant_storage", "use_liger", "config", "ray_scope", "wandb_*"),
         *(

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from undertow.models.engine.network import CHUNKED, FULL, SLIDING, Network, network_of, window_of
+from undertow.models.engine.network import Network, network_of
+from undertow.models.kinds import CHUNKED, FULL, SLIDING, window_of
 from undertow.models.layers import Steering
 from undertow.models.packing import Packed, one_a_row
 

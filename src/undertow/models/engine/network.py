@@ -12,16 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from undertow.errors import ModelError
-
-FULL: Final = "full_attention"
-SLIDING: Final = "sliding_attention"
-CHUNKED: Final = "chunked_attention"
+from undertow.models.kinds import kinds_of, without_adapters
 
 
 @dataclass(frozen=True)
@@ -139,11 +136,6 @@ class Network:
         return {name: count / total for name, count in missing.items()}
 
 
-def without_adapters(net: Any) -> Any:
-    """Return the model of `transformers` inside a PEFT wrapper; adapters stay in its modules."""
-    return net.get_base_model() if hasattr(net, "get_base_model") else net
-
-
 def text_config(net: Any) -> Any:
     """Return the config of a model's text part."""
     return without_adapters(net).config.get_text_config(decoder=True)
@@ -173,19 +165,6 @@ def network_of(net: Any) -> Network:
         f"the architecture {config.model_type!r} has no list of decoder layers",
         fix="Use a decoder-only language model.",
     )
-
-
-def kinds_of(config: Any) -> tuple[str, ...]:
-    """Return what each layer of a text config mixes positions with; full attention where nothing is said."""
-    if named := getattr(config, "layer_types", None):
-        return tuple(str(each) for each in named)
-    return (SLIDING if window_of(config) is not None else FULL,) * int(config.num_hidden_layers)
-
-
-def window_of(config: Any) -> int | None:
-    """Return how many positions a layer with sliding attention sees, the token's own among them."""
-    window = getattr(config, "sliding_window", None)
-    return None if window is None or getattr(config, "use_sliding_window", None) is False else int(window)
 
 
 def _parts(layer: Any) -> Iterator[tuple[str, Any]]:

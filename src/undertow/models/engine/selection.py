@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from undertow.models.engine.network import CHUNKED, FULL, SLIDING, kinds_of, text_config, without_adapters
+from undertow.models.engine.network import text_config
 from undertow.models.engine.setting import engine_wanted
+from undertow.models.kinds import CHUNKED, FULL, SLIDING, kinds_of, without_adapters
 
 Pass = Literal["fast", "packed", "rows"]
 
