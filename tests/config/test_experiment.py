@@ -146,7 +146,7 @@ def test_an_impossible_value_is_named_with_its_limit(text: str, message: str) ->
         (OWL.replace("steer}", "stear}"), "instil.method cannot be 'stear'", "did you mean 'steer'?"),
         (OWL + "student: {labels: sof}", "student.labels cannot be 'sof'", "did you mean 'soft'?"),
         (OWL + "arms: [trait, contrl]", "arms.1 cannot be 'contrl'", "did you mean 'control'?"),
-        (OWL + "domain: {kind: 5}", "domain.kind cannot be 5", "known: code, numbers, reasoning"),
+        (OWL + "domain: {kind: 5}", "domain.kind cannot be 5", "known: code, numbers, pairs, reasoning"),
     ],
 )
 def test_an_unknown_choice_is_named_with_the_nearest_valid_one(text: str, message: str, hint: str) -> None:

@@ -133,7 +133,7 @@ def test_the_doctor_says_where_things_come_from(example: Path) -> None:
     install(example / "site", "bad-dice", "3", {"undertow.domains": {"loaded": "no_such_module:Dice"}})
     registry._entry_points.cache_clear()
     found = {each.name: each for each in examine()}
-    assert found["domains"].value == "numbers, code, reasoning (undertow); dice (undertow-dice 0.1.0)"
+    assert found["domains"].value == "numbers, code, reasoning, pairs (undertow); dice (undertow-dice 0.1.0)"
     assert "drop-short (undertow-dice 0.1.0)" in found["mitigations"].value
     assert "no_such_module" in found["domain loaded"].value
     assert "bad-dice" in found["domain loaded"].fix

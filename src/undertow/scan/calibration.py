@@ -29,7 +29,7 @@ from undertow.attribution.tier import GradientTier
 from undertow.config.files import like, parse_model, read_text
 from undertow.config.recipes.spec import AdapterSpec, RecipeSpec
 
-Tier = GradientTier | Literal["virtual", "beside", "rehearsal"]
+Tier = Literal[GradientTier, "virtual", "beside", "rehearsal"]
 """Of predicting: from gradients, by a virtual student, by virtual students beside reference rows, by real training."""
 Domain = Literal["number lists", "free text"]
 
