@@ -87,7 +87,9 @@ class Network:
     @property
     def last_norm(self) -> Any:
         """The norm behind the last layer."""
-        found = [module for module in self.stack.children() if _is_norm(module)]
+        # Gemma 4 has another norm there, of vectors that every layer gets beside its input.
+        width = int(self.config.hidden_size)
+        found = [each for each in self.stack.children() if _is_norm(each) and each.weight.shape[-1] == width]
         if not found:
             raise ModelError("the model has no norm behind its last layer", self.config.model_type)
         return found[-1]
