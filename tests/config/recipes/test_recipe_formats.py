@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -207,6 +207,7 @@ def test_steps_are_those_of_training(rows: int, batch: int, epochs: int, most: i
     assert 1 <= steps_for(spec.model_copy(update={"epochs": epochs / 10}), rows) <= steps_for(spec, rows)
 
 
+@settings(deadline=None)  # the first example imports transformers
 @given(st.integers(1, 400), st.one_of(st.integers(1, 90), st.floats(0, 0.999)))
 def test_a_warmup_is_as_long_as_that_of_transformers(steps: int, warmup: float) -> None:
     from transformers import TrainingArguments
