@@ -130,10 +130,11 @@ def one(who: str, kind: str, name: str, dtype: str, out: Path) -> None:
     began = time.process_time()
     trained = again(STEPS)
     cpu = time.process_time() - began
-    with FlopCounterMode(display=False) as counter:
-        # A step of TRL takes half a minute, and only our share of the peak is shown.
-        again(1) if who == "ours" else None
-    operations = counter.get_total_flops() * STEPS
+    operations = None
+    if who == "ours":  # a step of TRL takes half a minute, and only our share of the peak is shown
+        with FlopCounterMode(display=False) as counter:
+            again(1)
+        operations = counter.get_total_flops() * STEPS
     # A trainer without sharing computes every token of every row.
     seen = _tokens(rows, spec)
     peak = max(matrix_peak(torch.bfloat16 if autocast else torch.float32) for _ in range(3))
@@ -144,7 +145,7 @@ def one(who: str, kind: str, name: str, dtype: str, out: Path) -> None:
         "seconds": trained.seconds,
         "tokens": seen,
         "peak_memory": trained.peak,
-        "share_of_matrix_peak": operations / trained.seconds / peak,
+        "share_of_matrix_peak": None if operations is None else operations / trained.seconds / peak,
         "matrix_peak": peak,
         "threads": torch.get_num_threads(),
     }
