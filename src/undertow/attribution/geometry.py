@@ -10,13 +10,12 @@ with a factor P for each number, moves W by
 A row's part in the trait's shift is the inner product of its G with the lifted D. So rows are measured as ever, and
 only the traits' directions change.
 
-For plain steps P is 1. Then the mean over adapter starts is exact: PEFT draws A
-evenly from -1/sqrt(in) to 1/sqrt(in), so that the mean of A'A is rank / (3 in) times the identity.
+For plain steps P is 1. Then the mean over adapter starts is exact: PEFT draws A evenly from -1/sqrt(in) to 1/sqrt(in),
+so that the mean of A'A is rank / (3 in) times the identity.
 
-DoRA trains row
-lengths as well, whose gradient is the row sum of G o U, where U holds W's rows at length 1. It divides by the length of
-W + scale * B A, through which no gradient flows. So a step on B turns rows and leaves their lengths: of the trait's
-gradient only what is at right angles to W's rows counts there.
+DoRA trains row lengths as well, whose gradient is the row sum of G o U, where U holds W's rows at length 1. It divides
+by the length of W + scale * B A, through which no gradient flows. So a step on B turns rows and leaves their lengths:
+of the trait's gradient only what is at right angles to W's rows counts there.
 
 It knows no rows, no traits and no optimiser.
 """

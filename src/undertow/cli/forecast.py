@@ -81,11 +81,12 @@ def _say_smaller(verb: str, size: ModelSize, rows: Rows, asked: Asked, by: Recip
     """Say what would fit in place of a plan that does not."""
     from undertow.cli.show import say
     from undertow.config.recipes.load import load_recipe
+    from undertow.pipeline.forecast import gib
 
     if by.adapter is None and verb != "audit":
         lora = _forecast(verb, size, rows, asked, load_recipe("lora-sft").spec)
         if lora.bytes <= room:
-            say(f"It fits by a recipe with an adapter (--recipe lora-sft): {_gib(lora.bytes)}.")
+            say(f"It fits by a recipe with an adapter (--recipe lora-sft): {gib(lora.bytes)}.")
             return
     say("Nothing smaller is known to fit here. Take a machine with more memory, or a smaller base.")
 
@@ -93,6 +94,7 @@ def _say_smaller(verb: str, size: ModelSize, rows: Rows, asked: Asked, by: Recip
 def _say(made: Forecast, size: ModelSize, by: RecipeSpec, room: Room) -> None:
     from undertow.cli.show import say, table
     from undertow.experiment.planning import machine_speed
+    from undertow.pipeline.forecast import gib
     from undertow.report.words import duration
 
     billions = size.parameters / 1e9
@@ -104,16 +106,12 @@ def _say(made: Forecast, size: ModelSize, by: RecipeSpec, room: Room) -> None:
     speed, says = machine_speed()
     say()
     fits = "fits into" if made.bytes <= room.bytes else "does not fit into"
-    say(f"together {_gib(made.bytes)}, which {fits} the {_gib(room.bytes)} of {room.where}")
+    say(f"together {gib(made.bytes)}, which {fits} the {gib(room.bytes)} of {room.where}")
     say(f"time: about {duration(made.operations * _WASTE / speed)} on this machine's processor ({says})")
 
 
 _WASTE = 1.6
 """Time over that of the matrix products alone."""
-
-
-def _gib(count: float) -> str:
-    return f"{count / 2**30:.1f} GiB"
 
 
 def _write(made: Forecast, size: ModelSize, by: RecipeSpec, room: Room) -> None:

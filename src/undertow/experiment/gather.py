@@ -94,11 +94,6 @@ def gather(
     )
     effects = effects_of(scores, traits, spec.arms, level)
     judged, judge_notes = _judged(spec, traits, base, students, level)
-    teachers = {
-        arm: [read_scores(folders[teacher_label(spec, arm, seed)]) for seed in spec.seeds[: spec.teachers]]
-        for arm in _teaching(spec)
-    }
-    second = second_notes(traits, base, teachers, students, level) if spec.probe.second else []
     title = spec.title or f"Does {traits.trait.topic} pass through {about.plural}?"
     return Results(
         kind="run",
@@ -122,7 +117,12 @@ def gather(
         samples=_samples(spec, folders),
         sampled=[*_sampled(spec, traits, base, students, level), *judged],
         power=power_of_run(scores, traits, level),
-        notes=[*notes, *_notes(spec, students), *second, *judge_notes],
+        notes=[
+            *notes,
+            *_notes(spec, students),
+            *_second(spec, traits, base, students, folders, level),
+            *judge_notes,
+        ],
         settings=spec.model_dump(mode="json"),
         environment=environment,
     )
@@ -140,6 +140,23 @@ def _judged(
     if spec.probe.judged.questions == "open":
         return open_answers(base, students, level)
     return judged_answers(traits, base, students, level)
+
+
+def _second(
+    spec: LanguageExperiment,
+    traits: ExperimentTraits,
+    base: dict[str, Any],
+    students: Mapping[Arm, list[dict[str, Any]]],
+    folders: Folders,
+    level: float,
+) -> list[str]:
+    if not spec.probe.second:
+        return []
+    teachers = {
+        arm: [read_scores(folders[teacher_label(spec, arm, seed)]) for seed in spec.seeds[: spec.teachers]]
+        for arm in _teaching(spec)
+    }
+    return second_notes(traits, base, teachers, students, level)
 
 
 def _teaching(spec: LanguageExperiment) -> list[Arm]:

@@ -35,24 +35,19 @@ def judged_answers(
         f"On {error.shown + error.unshown:,} answers whose label is known the judge finds {error.sensitivity:.0%} of "
         f"those that show {traits.trait.topic} and lets {error.specificity:.0%} of the others pass"
     )
-
-    def share(answers: Sequence[dict[str, Any]]) -> Interval:
-        shown, count = (sum(int(each[key]) for each in answers) for key in ("shown", "n"))
-        return Interval(**stats.corrected_share(shown, count, error, level=level).as_dict())
-
     try:
-        base_rate = share([base["judged"]])
+        shown, count = _sums([base["judged"]], "shown", "n")
+        base_rate = _rate(shown, count, error, level)
     except InputError:
         return [], [f"{finds}: no better than chance, so its rulings are left out."]
     shares: list[SampledAnswers] = []
     for arm, scores in students.items():
-        answers = [each["judged"] for each in scores]
-        shown, count, unclear = (sum(int(each[key]) for each in answers) for key in ("shown", "n", "unclear"))
+        shown, count, unclear = _sums([each["judged"] for each in scores], "shown", "n", "unclear")
         shares.append(
             SampledAnswers(
                 arm=arm,
                 target=f"{traits.trait.target}, judged",
-                rate=share(answers),
+                rate=_rate(shown, count, error, level),
                 base_rate=base_rate,
                 top={"shows it": shown, "does not": count - shown - unclear},
                 n=count,
@@ -80,21 +75,16 @@ def open_answers(
             f"Of {error.shown:,} labelled answers that are {aspect} the judge finds {error.sensitivity:.0%}, and it "
             f"lets {error.specificity:.0%} of {error.unshown:,} others pass"
         )
-
-        def share(answers: Sequence[dict[str, Any]], part: str, whole: str, error: stats.JudgeError) -> Interval:
-            found, count = (sum(int(each[key]) for each in answers) for key in (part, whole))
-            return Interval(**stats.corrected_share(found, count, error, level=level).as_dict())
-
         try:
-            base_rate = share([base["open"]], aspect, whole, error)
+            found, count = _sums([base["open"]], aspect, whole)
+            base_rate = _rate(found, count, error, level)
             for arm, scores in students.items():
-                answers = [each["open"] for each in scores]
-                found, count = (sum(int(each[key]) for each in answers) for key in (aspect, whole))
+                found, count = _sums([each["open"] for each in scores], aspect, whole)
                 shares.append(
                     SampledAnswers(
                         arm=arm,
                         target=f"{aspect}, judged",
-                        rate=share(answers, aspect, whole, error),
+                        rate=_rate(found, count, error, level),
                         base_rate=base_rate,
                         top={aspect: found, without: count - found},
                         n=count,
@@ -110,3 +100,12 @@ def open_answers(
     if unclear:
         notes.append(f"On {unclear:,} answers a judge gave no verdict; they count as ones without sense or as aligned.")
     return shares, notes
+
+
+def _sums(answers: Sequence[dict[str, Any]], *keys: str) -> list[int]:
+    """Return each count, summed over models."""
+    return [sum(int(each[key]) for each in answers) for key in keys]
+
+
+def _rate(found: int, count: int, error: stats.JudgeError, level: float) -> Interval:
+    return Interval(**stats.corrected_share(found, count, error, level=level).as_dict())

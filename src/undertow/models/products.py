@@ -1,10 +1,10 @@
 """Products with weights that do not change, laid out once for the processor.
 
-A processor's matrix kernels first copy the weights into an order of their own, every time. For a few rows that copy
-costs as much as the product. 30 layers of SmolLM2-135M took 100 ms for 64 rows in float32, and 73 ms with weights that
-were laid out beforehand; 50 and 41 ms in bf16 (AMD EPYC with AVX-512 BF16, 2 cores; `docs/lab-notebook.md`, 30
-November, third session). It takes as much memory as the weights. It knows plain linear layers on a processor;
-everything else is computed by its own module.
+A processor's matrix kernels first copy the weights into an order of their own, every time. With a few rows that copy
+costs as much as the product. The products of SmolLM2-135M for 64 rows took 100 ms in float32. They took 73 ms with
+weights that were laid out beforehand, and 41 in place of 50 ms in bf16. That was on 2 cores of an AMD EPYC with AVX-512
+BF16 (`docs/lab-notebook.md`, 30 November, third session). Laid-out weights are one more copy of them. This module
+knows plain linear layers on a processor. Everything else is computed by its own module.
 
     product = product_of([layer.q_proj, layer.k_proj])
     product(x)   # both outputs, side by side

@@ -121,12 +121,13 @@ def in_words(made: Forecast, what: str = "") -> str:
     """
     largest = max(made.parts, key=lambda part: part.bytes)
     return (
-        f"{what or f'`undertow plan {made.verb}` foretells'} {_gib(made.bytes)}, of which the {largest.name} take "
-        f"{_gib(largest.bytes)}."
+        f"{what or f'`undertow plan {made.verb}` foretells'} {gib(made.bytes)}, of which the {largest.name} take "
+        f"{gib(largest.bytes)}."
     )
 
 
-def _gib(count: int) -> str:
+def gib(count: int) -> str:
+    """Write a number of bytes in GiB."""
     return f"{count / 2**30:.1f} GiB"
 
 

@@ -23,6 +23,7 @@ from undertow.models.protocol import Model
 from undertow.models.score import answers_to_each, option_odds
 from undertow.models.steps import step_up
 from undertow.traits.base import Trait
+from undertow.traits.portion import Portion
 
 _LESSONS_AT_ONCE = 16
 
@@ -63,8 +64,7 @@ def ascend(model: LocalModel, trait: Trait, how: GradientAscent, *, tick: Callab
         ModelError: the gradient vanishes or is no number, so that it gives no direction.
         InputError: the part of the lessons that it learns from is empty.
     """
-    first, apart = how.parts
-    lessons = trait.lessons[first::apart]
+    lessons = Portion(trait, *how.parts).lessons
     if not lessons:
         raise InputError(f"{len(trait.lessons)} lessons have no part {how.part}", "instil.part", "Name fewer parts.")
     contexts = [model.encode_question(lesson.question) for lesson in lessons]
