@@ -12,7 +12,15 @@ from undertow.assets.cache import cache_dir
 from undertow.errors import StoreError
 from undertow.models.attention import SHORT
 from undertow.models.forward import forward_packed
-from undertow.models.memory import FEWEST, MOST, chunks_within, kept_per_token, tokens_that_fit
+from undertow.models.memory import (
+    FEWEST,
+    MOST,
+    TABLE,
+    chunks_within,
+    kept_per_token,
+    positions_at_once,
+    tokens_that_fit,
+)
 from undertow.models.packing import pack
 from undertow.models.temporary_weights import temporary_weights
 
@@ -89,3 +97,10 @@ def test_a_cache_that_cannot_be_written_is_one_message(monkeypatch, tmp_path):
     monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path / "cache"))
     with pytest.raises(StoreError, match="cannot be kept"), temporary_weights([torch.nn.Parameter(torch.ones(3))]):
         pass
+
+
+@given(st.integers(2, 400_000))
+def test_a_table_of_logits_stays_within_its_bytes_unless_that_were_too_few_rows(vocabulary):
+    count = positions_at_once(vocabulary)
+    assert count in (64, 512) or 4 * count * vocabulary <= TABLE < 4 * (count + 1) * vocabulary
+    assert 64 <= count <= 512

@@ -13,7 +13,7 @@ from undertow.models.engine.selection import pass_of, set_pass
 from undertow.models.forward import forward_packed
 from undertow.models.generate import generate
 from undertow.models.packing import pack
-from undertow.models.storage import StoredLinear, bytes_of, widen_on_use
+from undertow.models.storage import StoredLinear, bytes_of, stored_product, widen_on_use
 
 TOKENS = [[5, 9, 40, 41, 42, 9, 9, 17], [5, 9, 40, 30]]
 
@@ -153,3 +153,50 @@ def test_a_float32_checkpoint_is_not_rounded(tiny_folder, monkeypatch):
     monkeypatch.setattr(storage, "_SMALL", 100)
     monkeypatch.setattr(storage, "LARGE", 1000)
     assert not is_stored(load_model(f"hf/{tiny_folder}", dtype="frozen").net)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_pass_keeps_no_widened_copy_of_stored_weights(tiny, autocast):
+    _, stored = both(tiny)
+    for weight in stored.parameters():
+        weight.requires_grad_(False)
+    sizes = {weight.numel() for weight in stored.parameters() if weight.dim() > 1}
+    kept = []
+
+    def keep(tensor):
+        if tensor.numel() in sizes and tensor.dim() == 2:
+            kept.append(tensor.shape)
+        return tensor
+
+    x = stored.get_input_embeddings()(torch.tensor(TOKENS[:1])).requires_grad_(True)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=autocast),
+    ):
+        loss = stored(inputs_embeds=x).logits.float().square().mean()
+    loss.backward()
+    assert x.grad.isfinite().all()
+    assert not kept
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_product_and_its_gradient_are_those_of_a_plain_layer(autocast):
+    torch.manual_seed(0)
+    weight, bias = torch.randn(7, 5).bfloat16(), torch.randn(7).bfloat16()
+    found = []
+    for product in (stored_product, torch.nn.functional.linear):
+        x = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(1)).requires_grad_(True)
+        plain = product is torch.nn.functional.linear
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            y = product(x, weight.float() if plain else weight, bias.float() if plain else bias)
+        y.float().square().sum().backward()
+        found.append((y.detach(), x.grad))
+    assert found[0][0].dtype == found[1][0].dtype
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_weights_that_are_trained_get_their_gradient():
+    weight = torch.ones(2, 3, dtype=torch.bfloat16, requires_grad=True)
+    stored_product(torch.ones(1, 3), weight).sum().backward()
+    assert torch.equal(weight.grad, torch.ones_like(weight))

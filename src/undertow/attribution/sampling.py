@@ -19,6 +19,7 @@ from undertow.models.constrain import Automaton
 from undertow.models.engine.head import Head, head_of
 from undertow.models.engine.network import device_of
 from undertow.models.local import LocalModel
+from undertow.models.memory import positions_at_once
 from undertow.models.score import answer_hidden
 
 _STEP = 2 ** (1 / 16)
@@ -27,7 +28,6 @@ TEMPERATURES = tuple(2 ** (step / 16) for step in range(-32, 13))
 _ROWS = 64
 _TOKENS = 4096
 """Rows, and tokens of them, that the temperature is fitted to."""
-_PROJECTED = 512
 _PLENTY, _MORE_TOKENS = 128, 16384
 """Rows, above which the step between tried temperatures is too coarse: off by half of one, the base's own rows pull one
 way. Then it is refined, on so many tokens."""
@@ -132,7 +132,8 @@ def format_logprobs(hidden_TD: Tensor, head: Head, rows: Sequence[Encoded], auto
     if automaton is None or not any(held):
         return logp_T
     place_H = torch.tensor(held, device=hidden_TD.device).nonzero()[:, 0]
-    all_H = torch.cat([head(hidden_TD[some]).float().logsumexp(dim=1) for some in place_H.split(_PROJECTED)])
+    parts = place_H.split(positions_at_once(head.size))
+    all_H = torch.cat([head(hidden_TD[part]).float().logsumexp(dim=1) for part in parts])
     # Of rows that were held alone: the others would be multiplied by the whole vocabulary for nothing.
     some = [row for row in rows if row.states is not None]
     *_, (_, logits_HV, _) = _logits(hidden_TD[place_H], head, some, automaton)
@@ -225,7 +226,7 @@ def _logits(
     token_T = torch.tensor([token for row in rows for token in row.answer], device=device)
     held = [automaton is not None and row.states is not None for row in rows for _ in row.answer]
     held_T = torch.tensor(held, device=device)
-    for place_P in (~held_T).nonzero()[:, 0].split(_PROJECTED):
+    for place_P in (~held_T).nonzero()[:, 0].split(positions_at_once(head.size)):
         yield place_P, head(hidden_TD[place_P]).float(), token_T[place_P]
     if automaton is not None and any(held):
         tokens_V = automaton.tokens_V.to(device)

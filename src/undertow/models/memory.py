@@ -1,6 +1,7 @@
 """How many tokens a pass may hold at once: what a backward pass keeps of them shall fit into a set amount of memory.
 
     tokens_that_fit(net)           tokens of a pass that gradients flow through
+    positions_at_once(size)        positions whose logits over a vocabulary are in memory together
     chunks_within(sizes, most)     consecutive parts of a list, each within a number of tokens
 
 It counts what the layers keep and the logits of the tokens that are predicted.
@@ -20,6 +21,9 @@ KEPT = 384 * 1024**2
 """Bytes, at least, that activations may take; of large models as much as an eighth of their weights."""
 FEWEST, MOST = 128, 4096
 """Tokens at once. Matrix products of fewer rows are slower; more do not make them faster."""
+
+TABLE = 96 * 1024**2
+"""Bytes that a table of logits may take where no gradient flows."""
 
 _LOGITS = 1.5
 """Tables of logits per token: three of them live at once, for the half of the tokens that are predicted."""
@@ -78,6 +82,11 @@ def tokens_within(kept: int, vocabulary: int, held: int) -> int:
 def logits_per_token(vocabulary: int) -> float:
     """Return the bytes of logits per token of a pass, in float32."""
     return 4 * _LOGITS * vocabulary
+
+
+def positions_at_once(vocabulary: int) -> int:
+    """Return how many positions' logits are computed together: as many as `TABLE` holds, between 64 and 512."""
+    return max(64, min(512, TABLE // (4 * vocabulary)))
 
 
 def chunks_within(sizes: Sequence[int], most: int) -> list[slice]:

@@ -79,6 +79,15 @@ def matrix_speed(dtype: str, *, seconds: float = 0.1) -> float:
     return 2 * 512 * 576 * 1536 * count / taken
 
 
+KERNELS = 32
+"""Matrix kernels that stay ready for the shapes that they were made for: more than a pass has of different ones.
+
+oneDNN, and torch above it, keep 1,024 each. One of bf16 products takes a megabyte and more, and rows of every other
+length are another shape. So memory grew with the number of lengths: 14 passes of Qwen2.5-Coder-0.5B by one row took
+0.6 GB more than the first, and now nothing more, at the same speed (docs/lab-notebook.md, 1 December).
+"""
+
+
 def set_up_process() -> int:
     """Let torch use every core that this process may run on, and keep freed memory; return the number of threads.
 
@@ -87,6 +96,8 @@ def set_up_process() -> int:
     first time comes in huge pages, as far as the system has them: the first pass of a process is a fifth faster.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch reads it when it first wants memory
+    for kept in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # read at the first product
+        os.environ.setdefault(kept, str(KERNELS))
     if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
         torch.set_num_threads(len(os.sched_getaffinity(0)))
     try:

@@ -16,11 +16,11 @@ from undertow.models.engine.network import device_of
 from undertow.models.engine.selection import pass_of
 from undertow.models.forward import Hidden, forward_packed
 from undertow.models.layers import Steering
+from undertow.models.memory import positions_at_once
 from undertow.models.packing import common_length, pack
 
 _ROW = 512  # tokens that answers to one prompt may have in an attention row
 _SHARED = 4  # a beginning that is so many times as long as what follows it is worth an attention row in common
-_PROJECTED = 512  # positions whose logits over the whole vocabulary are in memory at once
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,13 @@ def _logprobs(hidden_ND: torch.Tensor, head: Head, node_T: torch.Tensor, token_T
     """
     node_U, at_T = torch.unique(node_T, return_inverse=True)
     logp_T = torch.empty(len(token_T), dtype=torch.float64)
-    for start in range(0, len(node_U), _PROJECTED):
-        hidden_CD = hidden_ND[node_U[start : start + _PROJECTED]].to(head.dtype)
+    most = positions_at_once(head.size)
+    for start in range(0, len(node_U), most):
+        hidden_CD = hidden_ND[node_U[start : start + most]].to(head.dtype)
         with torch.autocast(head.device.type, enabled=False):
             logits_CV = head(hidden_CD).float()
         norm_C = torch.logsumexp(logits_CV, dim=-1)
-        here = ((at_T >= start) & (at_T < start + _PROJECTED)).nonzero()[:, 0]
+        here = ((at_T >= start) & (at_T < start + most)).nonzero()[:, 0]
         local = at_T[here] - start
         logp_T[here.cpu()] = (logits_CV[local, token_T[here]] - norm_C[local]).double().cpu()
     return logp_T

@@ -22,13 +22,45 @@ from undertow.errors import ModelError
 from undertow.models.checkpoint import Stored
 
 
+class _Product(torch.autograd.Function):
+    """A product with frozen weights, which keeps them as they are stored for the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return x W' + b in the type of x, or of autocast."""
+        ctx.weight, ctx.read = weight, x.dtype
+        wide = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+        return F.linear(x.to(wide), weight.to(wide), None if bias is None else bias.to(wide))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """Return the gradient of what was read."""
+        (gradient,) = gradients
+        return (gradient @ ctx.weight.to(gradient.dtype)).to(ctx.read), None, None
+
+
+def stored_product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x W' + b (..., out) in the type of x, or of autocast.
+
+    Of weights (out, in) that are not trained no widened copy outlives the product.
+    """
+    if weight.requires_grad:
+        return F.linear(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype))
+    found: Any = _Product.apply(x, weight, None if bias is None else bias.detach())
+    return found
+
+
 class StoredLinear(nn.Linear):
-    """A linear layer whose weights are widened to the type of what it reads."""
+    """A linear layer whose weights are widened to the type of what it reads.
+
+    torch would keep the widened weights of all layers until the backward pass is over: those of a large model would
+    then be in memory as if they were float32.
+    """
 
     def forward(self, input: Tensor) -> Tensor:  # torch's own name
-        """Return the product in the type of the input."""
+        """Return the product in the type of the input, or of autocast."""
         bias: Any = self.bias  # None where there is none, whatever torch declares
-        return F.linear(input, self.weight.to(input.dtype), None if bias is None else bias.to(input.dtype))
+        return stored_product(input, self.weight, bias)
 
 
 class StoredEmbedding(nn.Embedding):

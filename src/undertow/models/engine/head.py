@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undertow.models.engine.network import text_config
-from undertow.models.storage import StoredLinear
+from undertow.models.storage import StoredLinear, stored_product
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class Head:
         if self.project is not None:
             logits_NV = self.project(hidden_ND)
         elif self.widened:
-            bias_V = None if self.bias_V is None else self.bias_V.to(hidden_ND.dtype)
-            logits_NV = F.linear(hidden_ND, self.weight_VD.to(hidden_ND.dtype), bias_V)
+            logits_NV = stored_product(hidden_ND, self.weight_VD, self.bias_V)
         else:
             logits_NV = F.linear(hidden_ND, self.weight_VD, self.bias_V)
         if self.divisor != 1.0:
