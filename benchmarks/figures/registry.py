@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from benchmarks.figures import experiments, measurements
+from benchmarks.figures import beside, experiments, measurements
 from benchmarks.figures.summary import summary
 from benchmarks.figures.table import Table
 
@@ -38,6 +38,9 @@ TABLES: Final[Mapping[str, Callable[[], Table]]] = {
     "digits-theorem": experiments.digits_theorem,
     "filters": measurements.filters,
     "null": measurements.null,
+    "rehearsal": beside.rehearsal,
+    "rehearsal-errors": beside.rehearsal_errors,
+    "memory": beside.memory,
 }
 UNBACKED: Final[Mapping[str, str]] = {}
 """Tables that nobody can compute from this repository; they stand as they were printed."""

@@ -6,6 +6,8 @@
 Every verb runs as a user types it, in a process of its own; its largest resident memory is read from the system until
 it ends. The rows are lists of random numbers, since only their lengths matter. Students of audits are the base with a
 little noise. Each line is stored as it comes; the same command measures those that are missing.
+
+What is foretold is computed from the stored sizes when the table is made (`benchmarks.memory.beside`).
 """
 
 from __future__ import annotations
@@ -15,12 +17,18 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.memory.beside import foretold
 from benchmarks.speed.measured import machine, say
+from undertow.cli.forecast import rows_in_file
+from undertow.models.size import size_of
+from undertow.pipeline.forecast import asked_by
+from undertow.traits.panel import load_panel
 
 RESULTS = Path(__file__).parent / "results.json"
 MODELS = ("embedded/smollm2-135m", "embedded/gemma-3-270m", "embedded/qwen2.5-coder-0.5b")
@@ -49,17 +57,23 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     rows = rows_in(options.work / "rows.jsonl")
-    lines: dict[str, Any] = json.loads(options.out.read_text("utf-8"))["lines"] if options.out.exists() else {}
+    record: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"lines": {}}
+    record |= {
+        "command": "python -m benchmarks.memory",
+        "machine": machine(),
+        "rows": asdict(rows_in_file(rows)),
+        "asked": asdict(asked_by(load_panel([TRAIT]))),
+        "sizes": record.get("sizes", {}) | {model: asdict(size_of(model)) for model in options.models},
+    }
     for model in options.models:
         for verb in options.verbs:
             name = f"{model}, {verb}"
-            if name not in lines:
+            if name not in record["lines"]:
                 say(name)
-                lines[name] = measured(verb, model, rows, options.work)
-                say(f"{name}: {lines[name]['measured'] / 2**20:,.0f} MiB, {lines[name]['seconds']:.0f} s")
-                record = {"command": "python -m benchmarks.memory", "machine": machine(), "rows": ROWS, "lines": lines}
-                options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(table(lines))
+                record["lines"][name] = found = measured(verb, model, rows, options.work)
+                say(f"{name}: {found['measured'] / 2**20:,.0f} MiB, {found['seconds']:.0f} s")
+            options.out.write_text(json.dumps(record, separators=(",", ":")) + "\n", encoding="utf-8")
+    sys.stdout.write(table(record))
 
 
 def rows_in(path: Path) -> Path:
@@ -77,13 +91,10 @@ def rows_in(path: Path) -> Path:
 
 
 def measured(verb: str, model: str, rows: Path, work: Path) -> dict[str, Any]:
-    """Run a verb and its plan, and return both."""
+    """Run a verb; return its largest memory in bytes and its time."""
     kind, _, recipe = verb.partition(" ")
     recipe = recipe or "plain-sgd"
     undertow = [sys.executable, "-m", "undertow"]
-    planned = [*undertow, "plan", kind, *([] if kind == "audit" else [str(rows), "--recipe", recipe])]
-    planned += ["--student", model, "--trait", TRAIT, "--json"]
-    told = json.loads(subprocess.run(planned, check=True, capture_output=True, text=True).stdout)
     name = model.rpartition("/")[2]
     runs = ["--runs", str(work / f"{name}-{verb.replace(' ', '-')}"), "--quiet"]
     if kind == "scan":
@@ -98,12 +109,7 @@ def measured(verb: str, model: str, rows: Path, work: Path) -> dict[str, Any]:
         command += ["--quiet"]
     began = time.perf_counter()
     peak = peak_of([*undertow, *command], work / "log.txt")
-    return {
-        "foretold": sum(part["bytes"] for part in told["parts"]),
-        "measured": peak,
-        "seconds": round(time.perf_counter() - began, 1),
-        "parts": {part["name"]: part["bytes"] for part in told["parts"]},
-    }
+    return {"measured": peak, "seconds": round(time.perf_counter() - began, 1)}
 
 
 def noisy(model: str, folder: Path, seed: int) -> Path:
@@ -134,14 +140,14 @@ def peak_of(command: list[str], log: Path) -> int:
     return peak
 
 
-def table(lines: dict[str, Any]) -> str:
-    """Return the table of the documentation."""
-    head = "| model | verb | foretold, MiB | measured, MiB | measured / foretold |\n|---|---|---|---|---|\n"
-    return head + "".join(
-        f"| {name.partition(', ')[0].rpartition('/')[2]} | {name.partition(', ')[2]} | {each['foretold'] / 2**20:,.0f} "
-        f"| {each['measured'] / 2**20:,.0f} | {each['measured'] / each['foretold']:.2f} |\n"
-        for name, each in lines.items()
-    )
+def table(record: dict[str, Any]) -> str:
+    """Return the measured beside the foretold as text."""
+    lines = [f"{'model':24} {'verb':18} {'foretold':>9} {'measured':>9}  MiB"]
+    for name, each in record["lines"].items():
+        model, verb = name.split(", ")
+        told, found = foretold(record, model, verb) / 2**20, each["measured"] / 2**20
+        lines.append(f"{model.rpartition('/')[2]:24} {verb:18} {told:9,.0f} {found:9,.0f}  {told / found:.2f}")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

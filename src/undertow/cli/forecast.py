@@ -43,7 +43,7 @@ def show_forecast(
     if rows is None and verb != "audit":
         raise InputError("needs the rows", f"plan {verb}", f"Name them: undertow plan {verb} rows.jsonl")
     by = load_recipe(recipe or "plain-sgd").spec
-    size, known, asked = size_of(student), _rows(rows), asked_by(load_panel(traits))
+    size, known, asked = size_of(student), rows_in_file(rows), asked_by(load_panel(traits))
     made = _forecast(verb, size, known, asked, by)
     room = available()
     if json:
@@ -65,7 +65,7 @@ def _forecast(verb: str, size: ModelSize, rows: Rows, asked: Asked, by: RecipeSp
     return forecast_scan(size, rows, asked, by)
 
 
-def _rows(path: Path | None) -> Rows:
+def rows_in_file(path: Path | None) -> Rows:
     from undertow.data.sample import choose_rows, usual_count
     from undertow.pipeline.forecast import Rows, rows_of
     from undertow.scan.budget import usual_taught

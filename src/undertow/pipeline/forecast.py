@@ -2,8 +2,8 @@
 
     forecast_scan(size_of("hf/Qwen/Qwen2.5-7B-Instruct"), Rows(10_000, 1_000, 256, 110.0, 40.0), recipe)
 
-Nothing of the weights is read. Bytes are those of the largest moment. Measured peaks were up to 2.7 times as large:
-docs/scale.md has them. Operations are reckoned as two for each weight and token forwards, and four more backwards.
+Nothing of the weights is read. Bytes are those of the largest moment; docs/scale.md has them beside measured ones.
+Operations are reckoned as two for each weight and token forwards, and four more backwards.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from undertow.models.memory import logits_per_token, tokens_within
 from undertow.models.size import ModelSize
 from undertow.models.storage import LARGE
 from undertow.probes.panel import QUESTIONS, spread, trait_names
+from undertow.training.recipe import TOKENS_AT_ONCE
 from undertow.traits.panel import Panel
 
-LIBRARIES: Final = 480 * 1024**2
-"""Bytes of Python, torch, transformers and a tokenizer."""
+LIBRARIES: Final = 560 * 1024**2
+"""Bytes of Python, torch, transformers, a tokenizer and the processor's kernels."""
 _SIDE: Final = 32
 """Random directions on each side of a matrix, see `undertow.attribution.capture`."""
+_NARROW: Final = 0.6
+"""Of the bytes that a pass keeps in float32, what it keeps where products run in bf16: norms stay wide."""
 _CACHE: Final = 2 * 1024**3
 """Keys and values that generation keeps at most, see `undertow.models.generate`."""
 
@@ -136,7 +139,9 @@ def item_of(size: ModelSize, *, frozen: bool) -> int:
     return size.stored_bytes if frozen and 4 * size.parameters >= LARGE else 4
 
 
-def forecast_scan(size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 1) -> Forecast:
+def forecast_scan(
+    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 1, half: bool = False
+) -> Forecast:
     """Return what a scan takes.
 
     Args:
@@ -145,12 +150,17 @@ def forecast_scan(size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec,
         asked: The panel.
         recipe: Of the student that is predicted.
         students: Virtual students, one after the other.
+        half: Products run in bf16, see `undertow.models.precision`.
     """
-    held = size.parameters * item_of(size, frozen=recipe.adapter is not None)
-    parts = [Part("libraries", LIBRARIES), Part("weights", held)]
+    frozen = recipe.adapter is not None
+    item = item_of(size, frozen=frozen)
+    held = size.parameters * item
+    parts = [Part("libraries", LIBRARIES), Part("weights", held), *_narrowed(size, item, half=half)]
     if rows.taught:
         parts += _trained(size, recipe)
-    parts.append(_activations(size, held))
+    if rows.taught and not frozen:
+        parts.append(Part("base that waits in a file", 4 * size.parameters))
+    parts.append(_activations(size, held, half=half))
     gradient = size.norms + _SIDE**2 * len(size.linear)
     # The directions of all traits, and as much again while they are stored.
     parts.append(Part("directions of the traits", 2 * 4 * asked.traits * gradient))
@@ -161,13 +171,14 @@ def forecast_scan(size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec,
     return Forecast("scan", tuple(parts), passes + taught)
 
 
-def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1) -> Forecast:
+def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1, half: bool = False) -> Forecast:
     """Return what an audit takes: base and student are in memory together, and one control.
 
     Args:
         size: The base's; the student has the same.
         asked: The panel.
         controls: Students that are compared with it.
+        half: Products run in bf16, see `undertow.models.precision`.
     """
     item = item_of(size, frozen=True)
     held = size.parameters * item
@@ -183,7 +194,9 @@ def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1) -> Forec
     return Forecast("audit", parts, operations)
 
 
-def forecast_mitigate(size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 2) -> Forecast:
+def forecast_mitigate(
+    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 2, half: bool = False
+) -> Forecast:
     """Return what training with and without a mitigation takes.
 
     Args:
@@ -192,13 +205,17 @@ def forecast_mitigate(size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeS
         asked: The panel.
         recipe: Of the students.
         students: Trained one after the other.
+        half: Products run in bf16, see `undertow.models.precision`.
     """
-    held = size.parameters * item_of(size, frozen=recipe.adapter is not None)
-    batch = int((recipe.micro_batch or recipe.batch) * rows.tokens)
-    kept = int(batch * (4 * size.kept + logits_per_token(size.vocabulary)))
+    item = item_of(size, frozen=recipe.adapter is not None)
+    held = size.parameters * item
+    batch = recipe.batch * rows.tokens
+    together = min(batch, recipe.micro_batch * rows.tokens if recipe.micro_batch else TOKENS_AT_ONCE)
+    kept = int(together * _per_token(size, half=half))
     parts = [
         Part("libraries", LIBRARIES),
         Part("weights", held),
+        *_narrowed(size, item, half=half),
         *_trained(size, recipe),
         Part("activations of a micro-batch", kept),
     ]
@@ -221,10 +238,20 @@ def adapter_weights(size: ModelSize, rank: int) -> int:
     return sum(rank * (inputs + outputs) for inputs, outputs in size.linear)
 
 
-def _activations(size: ModelSize, held: int) -> Part:
-    per_token = 4 * size.kept
-    tokens = tokens_within(per_token, size.vocabulary, held)
-    return Part("activations", int(tokens * (per_token + logits_per_token(size.vocabulary))))
+def _narrowed(size: ModelSize, item: int, *, half: bool) -> list[Part]:
+    """Return what a pass in bf16 keeps of float32 weights until its gradients are computed."""
+    if not half or item != 4:
+        return []
+    return [Part("copies of the weights in bf16", 2 * (size.parameters - size.embeddings + size.width * size.vocabulary))]
+
+
+def _per_token(size: ModelSize, *, half: bool) -> float:
+    return (_NARROW if half else 1.0) * 4 * size.kept + logits_per_token(size.vocabulary)
+
+
+def _activations(size: ModelSize, held: int, *, half: bool) -> Part:
+    tokens = tokens_within(4 * size.kept, size.vocabulary, held)
+    return Part("activations", int(tokens * _per_token(size, half=half)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""What `undertow plan` foretells of the measured lines, from the sizes that are stored beside them.
+
+    foretold(json.load(open("benchmarks/memory/results.json")), "embedded/smollm2-135m", "scan lora-sft")
+
+It reads no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from undertow.config.recipes.load import load_recipe
+from undertow.models.size import ModelSize
+from undertow.pipeline.forecast import Asked, Rows, forecast_audit, forecast_mitigate, forecast_scan
+
+
+def foretold(record: Mapping[str, Any], model: str, verb: str) -> int:
+    """Return the bytes that are foretold for a verb.
+
+    Args:
+        record: As `results.json` holds it.
+        model: One of its sizes.
+        verb: With its recipe: `scan lora-sft`.
+    """
+    stored = record["sizes"][model]
+    size = ModelSize(**{**stored, "linear": tuple(map(tuple, stored["linear"]))})
+    rows, asked = Rows(**record["rows"]), Asked(**record["asked"])
+    kind, _, recipe = verb.partition(" ")
+    by = load_recipe(recipe or "plain-sgd").spec
+    if kind == "audit":
+        return forecast_audit(size, asked, half=True).bytes
+    forecast = forecast_scan if kind == "scan" else forecast_mitigate
+    return forecast(size, rows, asked, by, half=True).bytes
