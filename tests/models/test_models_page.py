@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from test_architectures import plain, texts
-from verbs_held import VERBS, lines, power
+from verbs_held import VERBS, held, lines, power
 
 from architectures import ARCHITECTURES
 from undertow.models.engine.head import head_of
@@ -74,3 +74,13 @@ def test_the_tables_hold_what_is_measured(
         assert one[4:] == other[4:]
     tables["passes"] = lambda: table(HEADS, shown)
     assert regenerated(text, "models", tables) == text
+
+
+def test_every_verb_was_held_to_the_reference_by_the_pass_that_computes_the_model_now(
+    architecture_folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERTOW_CACHE", str(tmp_path))
+    now = {name: pass_of(load_model(f"hf/{architecture_folder(name)}").net) for name in ARCHITECTURES}
+    assert {name: dict.fromkeys(VERBS, way) for name, way in now.items()} == {
+        name: {verb: each["pass"] for verb, each in verbs.items()} for name, verbs in held().items()
+    }
