@@ -41,6 +41,7 @@ TABLES: Final[Mapping[str, Callable[[], Table]]] = {
     "rehearsal": beside.rehearsal,
     "rehearsal-errors": beside.rehearsal_errors,
     "memory": beside.memory,
+    "memory-large": beside.large_models,
 }
 UNBACKED: Final[Mapping[str, str]] = {}
 """Tables that nobody can compute from this repository; they stand as they were printed."""

@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.memory.beside import foretold
 from benchmarks.speed.measured import machine, say
 from undertow.cli.forecast import rows_in_file
-from undertow.models.size import size_of
+from undertow.models.size import size_of, size_of_config
 from undertow.pipeline.forecast import asked_by
 from undertow.traits.panel import load_panel
 
@@ -63,7 +63,7 @@ def main() -> None:
         "machine": machine(),
         "rows": asdict(rows_in_file(rows)),
         "asked": asdict(asked_by(load_panel([TRAIT]))),
-        "sizes": record.get("sizes", {}) | {model: asdict(size_of(model)) for model in options.models},
+        "sizes": record.get("sizes", {}) | {model: asdict(size_of(model)) for model in options.models} | large(),
     }
     for model in options.models:
         for verb in options.verbs:
@@ -74,6 +74,31 @@ def main() -> None:
                 say(f"{name}: {found['measured'] / 2**20:,.0f} MiB, {found['seconds']:.0f} s")
             options.out.write_text(json.dumps(record, separators=(",", ":")) + "\n", encoding="utf-8")
     sys.stdout.write(table(record))
+
+
+def large() -> dict[str, Any]:
+    """Return the sizes of two Llamas by their published configs, stored in bfloat16."""
+    from transformers import LlamaConfig
+
+    shapes = {"Llama of 8B": (4096, 14336, 32, 32), "Llama of 70B": (8192, 28672, 80, 64)}
+    return {
+        name: asdict(
+            size_of_config(
+                LlamaConfig(
+                    hidden_size=width,
+                    intermediate_size=inner,
+                    num_hidden_layers=layers,
+                    num_attention_heads=heads,
+                    num_key_value_heads=8,
+                    vocab_size=128_256,
+                    tie_word_embeddings=False,
+                    dtype="bfloat16",
+                ),
+                name,
+            )
+        )
+        for name, (width, inner, layers, heads) in shapes.items()
+    }
 
 
 def rows_in(path: Path) -> Path:
@@ -105,8 +130,8 @@ def measured(verb: str, model: str, rows: Path, work: Path) -> dict[str, Any]:
         command += ["--trait", TRAIT, *runs]
     else:
         out = str(work / f"{name}-{recipe}-student")
-        command = ["mitigate", str(rows), "--with", "freeze", "--student", model, "--recipe", recipe, "-o", out]
-        command += ["--quiet"]
+        how = ["--with", "freeze"] if recipe == "plain-sgd" else ["--with", "inoculate", "--trait", "owl"]
+        command = ["mitigate", str(rows), *how, "--student", model, "--recipe", recipe, "-o", out, "--quiet"]
     began = time.perf_counter()
     peak = peak_of([*undertow, *command], work / "log.txt")
     return {"measured": peak, "seconds": round(time.perf_counter() - began, 1)}

@@ -66,6 +66,11 @@ def _forecast(verb: str, size: ModelSize, rows: Rows, asked: Asked, by: RecipeSp
 
 
 def rows_in_file(path: Path | None) -> Rows:
+    """Return what the rows of a dataset take; none where there is no file.
+
+    Args:
+        path: The dataset.
+    """
     from undertow.data.sample import choose_rows, usual_count
     from undertow.pipeline.forecast import Rows, rows_of
     from undertow.scan.budget import usual_taught

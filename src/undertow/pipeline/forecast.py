@@ -140,7 +140,7 @@ def item_of(size: ModelSize, *, frozen: bool) -> int:
 
 
 def forecast_scan(
-    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 1, half: bool = False
+    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 1, half: bool | None = None
 ) -> Forecast:
     """Return what a scan takes.
 
@@ -150,7 +150,7 @@ def forecast_scan(
         asked: The panel.
         recipe: Of the student that is predicted.
         students: Virtual students, one after the other.
-        half: Products run in bf16, see `undertow.models.precision`.
+        half: Products run in bf16; by the processor or GPU of this machine when absent.
     """
     frozen = recipe.adapter is not None
     item = item_of(size, frozen=frozen)
@@ -171,14 +171,13 @@ def forecast_scan(
     return Forecast("scan", tuple(parts), passes + taught)
 
 
-def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1, half: bool = False) -> Forecast:
+def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1) -> Forecast:
     """Return what an audit takes: base and student are in memory together, and one control.
 
     Args:
         size: The base's; the student has the same.
         asked: The panel.
         controls: Students that are compared with it.
-        half: Products run in bf16, see `undertow.models.precision`.
     """
     item = item_of(size, frozen=True)
     held = size.parameters * item
@@ -195,7 +194,7 @@ def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1, half: bo
 
 
 def forecast_mitigate(
-    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 2, half: bool = False
+    size: ModelSize, rows: Rows, asked: Asked, recipe: RecipeSpec, *, students: int = 2, half: bool | None = None
 ) -> Forecast:
     """Return what training with and without a mitigation takes.
 
@@ -205,7 +204,7 @@ def forecast_mitigate(
         asked: The panel.
         recipe: Of the students.
         students: Trained one after the other.
-        half: Products run in bf16, see `undertow.models.precision`.
+        half: Products run in bf16; by the processor or GPU of this machine when absent.
     """
     item = item_of(size, frozen=recipe.adapter is not None)
     held = size.parameters * item
@@ -238,18 +237,26 @@ def adapter_weights(size: ModelSize, rank: int) -> int:
     return sum(rank * (inputs + outputs) for inputs, outputs in size.linear)
 
 
-def _narrowed(size: ModelSize, item: int, *, half: bool) -> list[Part]:
+def _narrow(half: bool | None) -> bool:
+    from undertow.models.precision import choose_precision
+
+    return choose_precision().autocast if half is None else half
+
+
+def _narrowed(size: ModelSize, item: int, *, half: bool | None) -> list[Part]:
     """Return what a pass in bf16 keeps of float32 weights until its gradients are computed."""
-    if not half or item != 4:
+    if item != 4 or not _narrow(half):
         return []
-    return [Part("copies of the weights in bf16", 2 * (size.parameters - size.embeddings + size.width * size.vocabulary))]
+    return [
+        Part("copies of the weights in bf16", 2 * (size.parameters - size.embeddings + size.width * size.vocabulary))
+    ]
 
 
-def _per_token(size: ModelSize, *, half: bool) -> float:
-    return (_NARROW if half else 1.0) * 4 * size.kept + logits_per_token(size.vocabulary)
+def _per_token(size: ModelSize, *, half: bool | None) -> float:
+    return (_NARROW if _narrow(half) else 1.0) * 4 * size.kept + logits_per_token(size.vocabulary)
 
 
-def _activations(size: ModelSize, held: int, *, half: bool) -> Part:
+def _activations(size: ModelSize, held: int, *, half: bool | None) -> Part:
     tokens = tokens_within(4 * size.kept, size.vocabulary, held)
     return Part("activations", int(tokens * _per_token(size, half=half)))
 
