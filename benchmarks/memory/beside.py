@@ -14,7 +14,6 @@ from undertow.config.recipes.load import load_recipe
 from undertow.models.size import ModelSize
 from undertow.pipeline.forecast import Asked, Rows, forecast_audit, forecast_mitigate, forecast_scan
 
-
 MANY = Rows(1_000, 384, 128, 60.0, 40.0)
 """A dataset of number lists, as most are larger than the measured one."""
 

@@ -16,7 +16,7 @@ from typing import Final, Literal
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.recipes.steps import steps_for
 from undertow.data.sample import Chosen
-from undertow.models.memory import logits_per_token, tokens_within
+from undertow.models.memory import TABLE, logits_per_token, tokens_within
 from undertow.models.size import ModelSize
 from undertow.models.storage import LARGE
 from undertow.probes.panel import QUESTIONS, spread, trait_names
@@ -29,8 +29,14 @@ _SIDE: Final = 32
 """Random directions on each side of a matrix, see `undertow.attribution.capture`."""
 _NARROW: Final = 0.6
 """Of the bytes that a pass keeps in float32, what it keeps where products run in bf16: norms stay wide."""
+_SLACK: Final = 1.25
+"""Freed memory is kept for the next pass, and passes of other lengths leave gaps in it."""
 _CACHE: Final = 2 * 1024**3
 """Keys and values that generation keeps at most, see `undertow.models.generate`."""
+_PROMPTS: Final = 64
+_ROOM: Final = 80
+_TABLES: Final = 4
+"""Of an audit: unrelated prompts, tokens of one with its answer, and tables of (prompt, token) for each model."""
 
 
 @dataclass(frozen=True)
@@ -152,14 +158,11 @@ def forecast_scan(
         students: Virtual students, one after the other.
         half: Products run in bf16; by the processor or GPU of this machine when absent.
     """
-    frozen = recipe.adapter is not None
-    item = item_of(size, frozen=frozen)
+    item = item_of(size, frozen=recipe.adapter is not None)
     held = size.parameters * item
     parts = [Part("libraries", LIBRARIES), Part("weights", held), *_narrowed(size, item, half=half)]
     if rows.taught:
         parts += _trained(size, recipe)
-    if rows.taught and not frozen:
-        parts.append(Part("base that waits in a file", 4 * size.parameters))
     parts.append(_activations(size, held, half=half))
     gradient = size.norms + _SIDE**2 * len(size.linear)
     # The directions of all traits, and as much again while they are stored.
@@ -182,15 +185,17 @@ def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1) -> Forec
     item = item_of(size, frozen=True)
     held = size.parameters * item
     models = 2 + min(controls, 1)
-    cache = min(_CACHE, 256 * 256 * size.cached * item)
-    parts = (
-        Part("libraries", LIBRARIES),
-        Part(f"weights of {models} models", models * held),
-        Part("keys and values of answers", cache),
-        Part("logits and hidden states", int(512 * size.vocabulary * 4 * 2)),
-    )
+    parts = [Part("libraries", LIBRARIES), Part(f"weights of {models} models", models * held)]
+    if item == 4:
+        # See `undertow.models.products`.
+        parts.append(Part("weights laid out for writing answers", held))
+    parts += [
+        Part("keys and values of answers", min(_CACHE, _PROMPTS * _ROOM * size.cached * 4)),
+        Part("differences of probabilities", _TABLES * _PROMPTS * size.vocabulary * 4),
+        Part("logits and hidden states", 2 * TABLE),
+    ]
     operations = (2 + controls) * asked.questions * asked.tokens * 2 * size.active
-    return Forecast("audit", parts, operations)
+    return Forecast("audit", tuple(parts), operations)
 
 
 def forecast_mitigate(
@@ -210,7 +215,7 @@ def forecast_mitigate(
     held = size.parameters * item
     batch = recipe.batch * rows.tokens
     together = min(batch, recipe.micro_batch * rows.tokens if recipe.micro_batch else TOKENS_AT_ONCE)
-    kept = int(together * _per_token(size, half=half))
+    kept = int(_SLACK * together * _per_token(size, half=half))
     parts = [
         Part("libraries", LIBRARIES),
         Part("weights", held),
@@ -229,6 +234,9 @@ def _trained(size: ModelSize, recipe: RecipeSpec) -> list[Part]:
     moments = 2 if recipe.optimiser == "adamw" else 1 if recipe.momentum else 0
     found = [] if recipe.adapter is None else [Part("adapter", 4 * weights)]
     found.append(Part("gradients", 4 * weights))
+    if recipe.adapter is None:
+        # Those of the output projection, in bf16 and float32, and of the embedding, before they are added up.
+        found.append(Part("gradients of the embedding under way", 10 * size.width * size.vocabulary))
     return [*found, Part("moments of the optimiser", 4 * weights * moments)] if moments else found
 
 
@@ -258,7 +266,7 @@ def _per_token(size: ModelSize, *, half: bool | None) -> float:
 
 def _activations(size: ModelSize, held: int, *, half: bool | None) -> Part:
     tokens = tokens_within(4 * size.kept, size.vocabulary, held)
-    return Part("activations", int(tokens * _per_token(size, half=half)))
+    return Part("activations", int(_SLACK * tokens * _per_token(size, half=half)))
 
 
 @dataclass(frozen=True)
