@@ -131,7 +131,8 @@ def measured(verb: str, model: str, rows: Path, work: Path) -> dict[str, Any]:
     else:
         out = str(work / f"{name}-{recipe}-student")
         # An ordinary training: methods with rows of their own make them longer.
-        command = ["mitigate", str(rows), "--with", "none", "--student", model, "--recipe", recipe, "-o", out, "--quiet"]
+        command = ["mitigate", str(rows), "--with", "none", "--student", model, "--recipe", recipe, "--quiet"]
+        command += ["-o", out]
     began = time.perf_counter()
     peak = peak_of([*undertow, *command], work / "log.txt")
     return {"measured": peak, "seconds": round(time.perf_counter() - began, 1)}
