@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.config.experiment import LanguageExperiment
+from tiny_run import spec_text
+from undertow.config.experiment import LanguageExperiment, parse_spec
+from undertow.experiment import run
 from undertow.experiment.effects import Scores, effects_of
 from undertow.experiment.often import Who, elevation_of, who_taught, with_times
 from undertow.pipeline.arms import ExperimentTraits
-from undertow.results import Effect
+from undertow.results import Effect, load_results
 from undertow.traits.preference import find_preference
 
 OWL, DOLPHIN = find_preference("animals", "owl"), find_preference("animals", "dolphin")
@@ -127,3 +134,27 @@ def test_the_elevation_is_what_own_traits_have_beyond_rows_and_columns() -> None
 
 def test_one_replicate_has_no_elevation() -> None:
     assert elevation_of(scores(5, 1), ExperimentTraits(OWL, None), Who((0,), "seeds"), 0.95) is None
+
+
+def test_a_run_says_how_often_by_probability_and_by_sampled_answers(tiny_folder: Path, tmp_path: Path) -> None:
+    ascent = {"instil": "{method: gradient-ascent, steps: 2, distance: 1.5}", "arms": "[trait, control]"}
+    spec = parse_spec(spec_text(tiny_folder, teachers="2", probe="{samples: 2}", **ascent), "test")
+    outcome = run(spec, root=tmp_path)
+    found = load_results(outcome.folder)
+    (effect,) = found.effects
+    assert effect.times is not None
+    assert effect.times.ratio is not None
+    assert "2 teachers x" in effect.times.ratio.method
+    assert found.elevation is not None
+    step = next((outcome.folder / "steps").glob("student-trait-s0-*")) / "scores.json"
+    said = json.loads(step.read_text())
+    owl = np.exp(np.array(said["logp_QC"])[:, OWL.index])
+    assert 0 < owl.mean() < 1
+    sampled, answers = effect.sampled_times, found.sampled[0]
+    assert sampled is not None
+    assert answers.named is not None
+    assert answers.n == 2 * 2 * QUESTIONS
+    assert sampled.share == pytest.approx(answers.rate.value)
+    assert answers.rate.value <= answers.named.value
+    counted = {word: sum(each) for word, each in said["sampled"]["by_question"].items()}
+    assert counted == {word: n for word, n in said["sampled"]["counts"].items() if word in set(OWL.words.values())}
