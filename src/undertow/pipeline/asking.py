@@ -9,7 +9,7 @@ and after. A file that says `probe.samples` keeps what it says.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from undertow.config.experiment import LanguageExperiment
 from undertow.config.parts import Probe
@@ -50,8 +50,9 @@ def with_samples(spec: LanguageExperiment) -> LanguageExperiment:
 
 
 def _asking(spec: LanguageExperiment, samples: int) -> LanguageExperiment:
-    said = {name: getattr(spec.probe, name) for name in spec.probe.model_fields_set}
-    return spec.model_copy(update={"probe": Probe(**said | {"samples": samples})})
+    said: dict[str, Any] = {name: getattr(spec.probe, name) for name in spec.probe.model_fields_set}
+    said["samples"] = samples
+    return spec.model_copy(update={"probe": Probe(**said)})
 
 
 def _operations(spec: LanguageExperiment, traits: ExperimentTraits) -> float:
