@@ -21,7 +21,7 @@ group = $(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb
 
 # Exit code 1 means that a hidden trait got through, which is what these experiments are there to show.
 define run
-	@code=0; $(VENV)/bin/undertow run --preset $(1) --out "$(OUT)" || code=$$?; \
+	@code=0; $(VENV)/bin/undertow run --preset $(1) --out "$(OUT)" $(2) || code=$$?; \
 	case $$code in \
 		0) ;; \
 		1) echo "(FAIL is what this experiment is there to show; undertow said so with exit code 1.)" ;; \
@@ -36,8 +36,10 @@ help: ## list the targets
 
 setup: $(VENV)/.dev ## make .venv with Undertow, the local models' packages and the developers' tools
 
+# DEMO=owl-numbers-teachers for three teachers; DEMO_ARGS="--seeds 281 --set teachers=1" for one of them.
+DEMO ?= owl-numbers
 demo: $(VENV)/.local ## the main experiment: do number lists pass a love of owls on? (about 10 minutes on 2 cores)
-	$(call run,owl-numbers)
+	$(call run,$(DEMO),$(DEMO_ARGS))
 
 digits: $(VENV)/.local ## the classifier experiment: do meaningless logits pass reading on? (under a minute)
 	$(call run,digits)

@@ -9,7 +9,7 @@ def spec_text(folder: Path, **changes: str) -> str:
         "arms": "[trait, control, other, shuffled]",
         "student": "{method: full, labels: hard, learning_rate: 0.001, batch: 2}",
         "domain": "{rows: 4, answers: 2, max_tokens: 60}",
-        "probe": "{every: 1, curve_questions: 3}",
+        "probe": "{every: 1, curve_questions: 3, samples: 0}",
         "seeds": "[0, 1]",
         **changes,
     }

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.cells.design import Design, carried, names_of
 from benchmarks.cells.kept import Kept
-from benchmarks.cells.store import State
-from benchmarks.cells.tables import SETS, Sort, sorts, students
+from benchmarks.cells.tables import SETS, Filled, Sort, sorts, students
 from undertow.errors import InputError
 from undertow.stats import Estimate, elevation_estimate, elevation_p, times_as_often
 from undertow.traits.wordings import Wordings
@@ -78,7 +77,7 @@ class Claims:
         return "\n".join(lines) + "\n"
 
 
-def claims(design: Design, state: State) -> list[Claims]:
+def claims(design: Design, state: Filled) -> list[Claims]:
     """Return what the cells that are there claim, by table and kind of teacher."""
     study, panel = design.study, names_of(design.panel)
     base = state.kept.get(design.base.digest)

@@ -9,17 +9,16 @@ trait) and a column's (what any student does to this trait), by least squares. `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cells.design import Design, carried, names_of
 from benchmarks.cells.kept import Kept
-from benchmarks.cells.store import State
 from benchmarks.cells.study import Study
 from undertow.stats import elevation
 from undertow.traits.wordings import Wordings
@@ -28,6 +27,15 @@ Floats = NDArray[np.float64]
 BySet: TypeAlias = dict[Wordings, list[float]]
 Means: TypeAlias = dict[Wordings, Floats]
 SETS: tuple[Wordings, ...] = ("first", "second")
+
+
+class Filled(Protocol):
+    """What is there of a design."""
+
+    @property
+    def kept(self) -> Mapping[str, Kept]:
+        """The cells by their digests."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,7 @@ class Matrix:
         return "\n".join(lines) + "\n"
 
 
-def matrices(design: Design, state: State) -> list[Matrix]:
+def matrices(design: Design, state: Filled) -> list[Matrix]:
     """Return a table for each domain, recipe, row count and reading with some pair of student and control."""
     study = design.study
     panel = names_of(design.panel)
@@ -157,7 +165,7 @@ def matrices(design: Design, state: State) -> list[Matrix]:
     return found
 
 
-def students(design: Design, state: State, sort: Sort, name: str) -> list[Kept | None]:
+def students(design: Design, state: Filled, sort: Sort, name: str) -> list[Kept | None]:
     """Return what is kept of a teacher's students, replicate by replicate."""
     return [
         state.kept.get(design.students[sort.domain, name, sort.recipe, sort.count, seeds])

@@ -3,7 +3,7 @@
     python -m benchmarks.figures                                  every table, and what has no committed raw data
     python -m benchmarks.figures --json                           every number: name, text, value, lo, hi, n, source
     python -m benchmarks.figures --check README.md docs/results.md
-    python -m benchmarks.figures --write README.md docs/results.md
+    python -m benchmarks.figures --write README.md docs/results.md    the pictures of the pages too
 
 Reads committed results alone; no model and no torch. It takes seconds.
 """
@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.figures.pages import regenerated, unaccounted
-from benchmarks.figures.registry import TABLES, UNBACKED, UNBACKED_PROSE
+from benchmarks.figures.registry import PICTURES, TABLES, UNBACKED, UNBACKED_PROSE
+from benchmarks.figures.table import ROOT
 
 
 def main() -> int:
@@ -30,7 +31,12 @@ def main() -> int:
     options = parser.parse_args()
     for page in options.write:
         page.write_text(regenerated(page.read_text(encoding="utf-8"), TABLES), encoding="utf-8")
+    if options.write:
+        for place, draw in PICTURES.items():
+            (ROOT / place).write_text(draw(), encoding="utf-8")
     wrong = [f"{page}: {what}" for page in (*options.check, *options.write) for what in _wrong(page)]
+    if options.check:
+        wrong += [f"{place}: is another picture: run --write" for place in PICTURES if _stale(place)]
     if options.check or options.write:
         sys.stdout.write("".join(f"{each}\n" for each in wrong) or "the pages agree with the committed results\n")
     elif options.json:
@@ -50,6 +56,11 @@ def _wrong(page: Path) -> list[str]:
         ["its tables are not those of the committed results: run --write"] if regenerated(text, TABLES) != text else []
     )
     return differs + [f"neither generated nor listed as unbacked: {line}" for line in unaccounted(text, UNBACKED)]
+
+
+def _stale(place: str) -> bool:
+    file = ROOT / place
+    return not file.is_file() or file.read_text(encoding="utf-8") != PICTURES[place]()
 
 
 def _unbacked() -> list[str]:

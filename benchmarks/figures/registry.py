@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from benchmarks.figures import beside, experiments, measurements
+from benchmarks.figures import beside, experiments, measurements, paper
 from benchmarks.figures.summary import summary
 from benchmarks.figures.table import Table
 
@@ -14,6 +14,7 @@ TABLES: Final[Mapping[str, Callable[[], Table]]] = {
     "summary": summary,
     "demo-arms": experiments.demo_arms,
     "demo-differences": experiments.demo_differences,
+    "paper": paper.paper,
     "transfer": experiments.transfer,
     "scan-detection": measurements.scan_detection,
     "scan-sizes": measurements.scan_sizes,
@@ -43,10 +44,12 @@ TABLES: Final[Mapping[str, Callable[[], Table]]] = {
     "memory": beside.memory,
     "memory-large": beside.large_models,
 }
+PICTURES: Final[Mapping[str, Callable[[], str]]] = {paper.PICTURE: paper.bars}
+"""Pictures of the pages, by their places in the checkout; `--write` writes them with the pages."""
 UNBACKED: Final[Mapping[str, str]] = {}
 """Tables that nobody can compute from this repository; they stand as they were printed."""
 UNBACKED_PROSE: Final = (
-    "minutes of runs: a results.json holds no time",
+    "minutes of runs in sentences and in README: a results.json holds no time, a timing.json beside it does",
     "numbers in sentences: those of a table are repeated from it, the others stand as they were printed",
     "shifts of single students: the benchmark's features and virtual students (runs/transfer) are not committed",
 )

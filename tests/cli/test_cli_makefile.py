@@ -54,6 +54,14 @@ def test_a_trait_that_gets_through_is_no_failure_of_make_and_an_error_is(
     assert "report: runs/x/report.html" in done.stdout
 
 
+def test_the_demo_can_be_another_preset_with_settings_of_its_own(environment: Path) -> None:
+    _undertow(environment, 1)
+    chosen = ("DEMO=owl-numbers-teachers", "DEMO_ARGS=--seeds 281 --set teachers=1")
+    assert make("demo", f"VENV={environment}", *chosen).returncode == 0
+    asked = "run --preset owl-numbers-teachers --out runs --seeds 281 --set teachers=1\n"
+    assert (environment / "asked").read_text() == asked
+
+
 def test_a_changed_requirement_is_installed_again(environment: Path) -> None:
     stamp = environment / ".local"
     old = (ROOT / "pyproject.toml").stat().st_mtime - 10

@@ -13,9 +13,10 @@ import pytest
 from pydantic import BaseModel
 
 from undertow import cli
+from undertow.cli.run import _show
 from undertow.config.experiment import LanguageExperiment, load_preset
 from undertow.errors import TeacherError
-from undertow.results import Effect, Results, VerdictRecord
+from undertow.results import Effect, Interval, Results, TimesAsOften, VerdictRecord
 from undertow.system.progress import Progress
 
 SPEC = "name: owls\ntrait: {target: owl}\nother: {target: cat}\ninstil: {method: steer}\n"
@@ -148,6 +149,26 @@ def test_the_effects_and_the_report_are_printed_plainly(library: Library, capsys
     assert out.endswith(f"report: {Path('deep/er/owls-1a2b3c4d/report.html')}\n")
     assert library.asked[0][1] == Path("deep/er")
     assert "\x1b" not in out
+
+
+def test_how_many_times_as_often_is_printed_with_what_its_interval_holds(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ratio = Interval(value=3.96, lo=3.41, hi=4.6, n=3, method="t interval over 3 teachers x 54 questions, 95%")
+    times = TimesAsOften(ratio=ratio, share=0.0424, contrast_share=0.0107, base_share=0.0107)
+    sampled = times.model_copy(update={"ratio": None})
+    found = results("fail")
+    measured = found.effects[0].model_copy(update={"times": times, "sampled_times": sampled})
+    update = {"effects": [measured, *found.effects[1:]], "elevation": ratio}
+    _show(found.model_copy(update=update), Path("report.html"))
+    out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert f"{measured.name} 1.1% 1.1% 4.2% 3.96 (3.41 to 4.60)".split() in lines
+    assert f"{measured.name}, sampled 1.1% 1.1% 4.2% too seldom".split() in lines
+    assert "times as often: t interval over 3 teachers x 54 questions, 95%" in out
+    assert "The trait stands +3.96 log-odds" in out
+    _show(found, Path("report.html"))
+    assert "times as often" not in capsys.readouterr().out
 
 
 def test_no_cell_is_cut_where_nobody_watches(library: Library, capsys: pytest.CaptureFixture[str]) -> None:

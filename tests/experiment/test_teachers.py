@@ -10,9 +10,10 @@ import pytest
 pytest.importorskip("torch")
 
 from tiny_run import contents, spec_text
-from undertow.config.experiment import LanguageExperiment, parse_spec
+from undertow.config.experiment import LanguageExperiment, load_preset, parse_spec
 from undertow.errors import SpecError
 from undertow.experiment import plan, run
+from undertow.pipeline.asking import is_open, with_samples
 
 ARMS = {"arms": "[trait, control]"}
 
@@ -73,3 +74,34 @@ def test_prompted_teachers_have_a_wording_each(tiny_folder: Path, tmp_path: Path
 def test_what_does_not_go_together_is_refused(tiny_folder: Path, changes: dict[str, str], says: str) -> None:
     with pytest.raises(SpecError, match=says):
         parse_spec(spec_text(tiny_folder, **changes), "test")
+
+
+def test_the_preset_of_three_teachers_speaks_of_teachers(tiny_folder: Path, tmp_path: Path) -> None:
+    """The shipped file on a tiny model: its own arms and seeds, fewer rows, a longer path for the teachers."""
+    fewer = {"domain.rows": 4, "base": f"hf/{tiny_folder}", "probe.samples": 2, "instil.distance": 1.5}
+    spec = load_preset("owl-numbers-teachers", fewer)
+    labels = [step.label for step in plan(spec, root=tmp_path).steps]
+    assert [label for label in labels if label.startswith("teacher")] == [f"teacher-trait-{at}" for at in range(3)]
+    assert [label for label in labels if label.startswith("student")] == [
+        f"student-{arm}-s{seed}" for seed in (281, 282, 283) for arm in ("trait", "control")
+    ]
+    found = run(spec, root=tmp_path).results
+    (effect,) = found.effects
+    assert effect.seeds == 3
+    assert effect.times is not None
+    assert effect.times.ratio is not None
+    assert "3 teachers x 54 questions" in effect.times.ratio.method
+    assert found.teachers[0].teachers == 3
+    assert found.elevation is not None
+    assert "3 teachers of 1 trait" in found.elevation.method
+    assert any("the intervals speak of teachers" in note for note in found.notes)
+
+
+def test_the_preset_of_three_teachers_is_sampled_and_can_be_one_teacher() -> None:
+    spec = load_preset("owl-numbers-teachers")
+    assert isinstance(spec, LanguageExperiment)
+    assert is_open(spec)
+    assert with_samples(spec).probe.samples > 0
+    one = load_preset("owl-numbers-teachers", {"seeds": [281], "teachers": 1})
+    assert isinstance(one, LanguageExperiment)
+    assert (one.teachers, one.seeds) == (1, (281,))

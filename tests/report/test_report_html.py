@@ -39,7 +39,7 @@ TAGS = set(
     )
 )
 ORDER = [
-    *("arms", "contrasts", "teachers", "curves", "funnel", "coupling"),
+    *("arms", "contrasts", "often", "teachers", "curves", "funnel", "coupling"),
     *("samples", "sampled", "power", "notes", "settings"),
 ]
 TEXT = st.one_of(
@@ -332,3 +332,25 @@ def test_a_page_stays_small_whatever_it_holds(hostile: Results) -> None:
 def test_the_package_loads_without_jinja() -> None:
     check = "import sys, undertow.report; sys.exit('jinja2' in sys.modules or 'pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_how_often_is_said_beside_log_odds_and_by_whom(rich: Results) -> None:
+    texts = Page(render_html(rich)).texts
+    said = " ".join(" ".join(texts).split())
+    for each in (
+        "1.83 (1.51 to 2.21) times as often",  # in the headline
+        "1.83 times as often",  # beside the log-odds
+        "by probability. t interval of the log ratio over 3 seeds of one teacher x 50 questions, 95%",
+        "by sampled answers.",
+        "The trait stands +0.49 log-odds (+0.30 to +0.68) above what its students do",
+        "Any candidate is named in 72%, by the base in 69%.",
+    ):
+        assert each in said
+    assert "2.5%" in said
+
+
+def test_results_of_before_have_no_section_on_how_often(rich: Results) -> None:
+    effects = [each.model_copy(update={"times": None, "sampled_times": None}) for each in rich.effects]
+    page = Page(render_html(rich.model_copy(update={"effects": effects})))
+    assert "often" not in page.ids
+    assert "contrasts" in page.ids

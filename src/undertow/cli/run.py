@@ -156,6 +156,7 @@ def _show(results: Results, report: Path) -> None:
         table(heads, [_effect(each) for each in results.effects], right=[heads[1], *heads[4:]])
         if any(each.primary for each in results.effects):
             say("* the verdict rests on this effect")
+    _show_times(results)
     say()
     say(f"report: {report}")
 
@@ -179,6 +180,33 @@ def _effect(effect: Effect) -> list[str]:
         *(p_value(p).removeprefix("p = ").removeprefix("p ") for p in (effect.p, effect.p_adjusted)),
         str(effect.seeds),
     ]
+
+
+def _show_times(results: Results) -> None:
+    """Print how many times as often, and whom the intervals speak of."""
+    from undertow.cli.show import say, table
+    from undertow.report.often import elevation_text, has_times, ratio_text
+    from undertow.report.words import percent
+
+    if not has_times(results.effects):
+        return
+    heads = ["effect", "base", "control", "students", "times as often"]
+    rows: list[list[str]] = []
+    for effect in results.effects:
+        for name, found in ((effect.name, effect.times), (f"{effect.name}, sampled", effect.sampled_times)):
+            if found is not None:
+                shares = map(percent, (found.base_share, found.contrast_share, found.share))
+                rows.append([name, *shares, ratio_text(found) or "too seldom"])
+    say()
+    table(heads, rows, right=heads[1:4])
+    methods = [each.times.ratio.method for each in results.effects if each.times and each.times.ratio]
+    for method in dict.fromkeys(methods):
+        say(f"times as often: {method}")
+    for each in results.sampled:
+        if each.named is not None:
+            say(f"sampled: {each.arm} names any candidate in {percent(each.named.value)} of {each.n:,} answers")
+    if results.elevation is not None:
+        say(elevation_text(results.elevation))
 
 
 def _show_plan(plan: Plan) -> None:

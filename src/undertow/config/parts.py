@@ -495,7 +495,8 @@ class Probe(Part):
     curve_questions: int = Field(default=10, ge=1)
     """Questions asked at the measurements in between; all of them are asked before and after."""
     samples: int = Field(default=0, ge=0, le=10_000)
-    """Sampled one-word answers per question, before and after (0: none)."""
+    """Sampled one-word answers per question, before and after (0: none). When absent, as many of 16, 8 and 4 as cost
+    less than a fifth of the rest of the run, see `undertow.pipeline.asking`."""
     judged: FreeAnswers | None = None
     """Free-form answers that a judge looks at, before and after."""
     second: bool = False

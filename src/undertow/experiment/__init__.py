@@ -4,6 +4,7 @@
     planning.py   `plan`: steps, time and smallest visible effect, before the run
     gather.py     from step folders to results.json
     effects.py    from scores to effects and verdict
+    often.py      how many times as often, and how far a trait stands out
     judged.py     from judged answers to corrected shares
     second.py     what the second wordings say
     digits/       the classifier experiment

@@ -27,6 +27,7 @@ from undertow.experiment.effects import (
     verdict_of,
 )
 from undertow.experiment.judged import judged_answers, open_answers
+from undertow.experiment.often import elevation_of, who_taught, with_times
 from undertow.experiment.second import second_notes
 from undertow.pipeline.arms import ExperimentTraits, describe
 from undertow.pipeline.files import PIECES, REJECTED, ROWS, SIGNAL
@@ -92,7 +93,8 @@ def gather(
         teachers={arm: _by_seed(spec, arm, folders) for arm in _teaching(spec)},
         students=tables,
     )
-    effects = effects_of(scores, traits, spec.arms, level)
+    who = who_taught(spec)
+    effects = with_times(effects_of(scores, traits, spec.arms, level), scores, students, base, traits, who, level)
     judged, judge_notes = _judged(spec, traits, base, students, level)
     title = spec.title or f"Does {traits.trait.topic} pass through {about.plural}?"
     return Results(
@@ -110,6 +112,7 @@ def gather(
             for arm in spec.arms
         ],
         transfer_fraction=transfer_of(scores, traits, level),
+        elevation=elevation_of(scores, traits, who, level),
         teachers=_teachers(spec, traits, scores, folders, level),
         curves=_curves(spec, traits, base, students, level),
         funnels=[_funnel(spec, arm, folders) for arm in _trained(spec)],
@@ -323,6 +326,8 @@ def _sampled(
                 target=traits.trait.target,
                 rate=_rate(answers, target, level),
                 base_rate=base_rate,
+                named=_any_rate(answers, traits, level),
+                base_named=_any_rate([base["sampled"]], traits, level),
                 top=dict(top),
                 n=sum(each["n"] for each in answers),
                 unparsed=sum(each["unparsed"] for each in answers),
@@ -333,6 +338,13 @@ def _sampled(
 
 def _rate(answers: Sequence[dict[str, Any]], target: str, level: float) -> Interval:
     named = sum(int(each["counts"].get(target, 0)) for each in answers)
+    return Interval(**stats.proportion(named, sum(each["n"] for each in answers), level=level).as_dict())
+
+
+def _any_rate(answers: Sequence[dict[str, Any]], traits: ExperimentTraits, level: float) -> Interval:
+    """Return the share of answers that name any candidate."""
+    candidates = set(traits.trait.words.values())
+    named = sum(count for each in answers for word, count in each["counts"].items() if word in candidates)
     return Interval(**stats.proportion(named, sum(each["n"] for each in answers), level=level).as_dict())
 
 

@@ -116,12 +116,16 @@ def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
     from undertow.models.local import find_model
     from undertow.models.precision import choose_precision
     from undertow.pipeline.arms import traits_of
+    from undertow.pipeline.asking import is_open, with_samples
     from undertow.pipeline.bases import base_of, models_of
     from undertow.pipeline.cost import Cost
     from undertow.pipeline.graph import tasks_of
     from undertow.pipeline.recipes import recipe_notes
 
     notes: list[str] = recipe_notes(spec.student)
+    left_open, spec = is_open(spec), with_samples(spec)
+    if left_open:
+        notes.append(_samples_say(spec.probe.samples))
     sources: dict[str, Path | None] = {}
     for name in models_of(spec):
         try:
@@ -157,6 +161,12 @@ def _plan_language(spec: LanguageExperiment, root: Path) -> Plan:
         power_says=_power_says(seeds, SD_OF_SEEDS),
         notes=notes,
     )
+
+
+def _samples_say(samples: int) -> str:
+    if not samples:
+        return "No answers are sampled: they would cost a fifth of the run or more, or the trait is no single word."
+    return f"{samples} answers to each question are sampled, for less than a fifth of the time (probe.samples)."
 
 
 def _smallest(sd: float, seeds: int, level: float) -> float | None:

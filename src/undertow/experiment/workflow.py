@@ -69,6 +69,10 @@ def run(
     """
     progress = progress or Silent()
     check_executor(spec, executor)
+    if isinstance(spec, LanguageExperiment):
+        from undertow.pipeline.asking import with_samples
+
+        spec = with_samples(spec)
     with (
         RunFolder.open(root, name=spec.name, spec=spec.model_dump(mode="json"), progress=progress) as folder,
         within_memory("run", progress, foretold=lambda: _foretold(spec), less=LESS) as progress,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from undertow.models.generate import generate
 from undertow.models.protocol import Model
@@ -30,6 +30,8 @@ class Sampled:
     n: int
     unparsed: int
     """Answers without a word; `n == unparsed + sum(counts.values())`."""
+    by_question: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    """Candidate to how often it was named in answer to each question; those that nobody named are left out."""
 
     def named(self, target: str) -> int:
         """Return how often the target was named."""
@@ -69,7 +71,11 @@ def sample_answers(model: Model, trait: Trait, *, per_question: int, seed: int) 
     parsed = [parse_answer(answer, words) for _, answer in pairs]
     counts = Counter(word for word in parsed if word is not None)
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return Sampled(ordered, len(parsed), parsed.count(None))
+    candidates, by_question = set(words.values()), dict[str, list[int]]()
+    for at, word in enumerate(parsed):
+        if word in candidates:
+            by_question.setdefault(word, [0] * len(trait.probe))[at // per_question] += 1
+    return Sampled(ordered, len(parsed), parsed.count(None), dict(sorted(by_question.items())))
 
 
 def sample_texts(model: Model, trait: Trait, *, per_question: int, max_tokens: int, seed: int) -> list[tuple[str, str]]:

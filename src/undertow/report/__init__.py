@@ -4,6 +4,7 @@
     sections.py    the content of each section
     verdict.py     the answer, and the number that it rests on
     effects.py     the arms and their contrasts
+    often.py       how many times as often, in numbers and as bars
     answers.py     answers of models
     forest.py      intervals beside a common axis
     curves.py      the trait over training steps

@@ -10,7 +10,7 @@ from undertow.config.arms import CONTROL
 from undertow.report import diff, svg
 from undertow.report.forest import Entry, Forest, forest, written
 from undertow.report.limits import Limits, cut
-from undertow.report.words import clip
+from undertow.report.words import clip, percent
 from undertow.results import Results, Sample, SampledAnswers
 
 
@@ -93,7 +93,12 @@ def _before(row: SampledAnswers) -> str:
     if row.base_rate is None:
         return ""
     value, reach = written(row.base_rate.value, row.base_rate.lo, row.base_rate.hi, "share")
-    return f"The base says it in {value} ({reach})."
+    said = f"The base says it in {value} ({reach})."
+    if row.named is None or row.base_named is None:
+        return said
+    return (
+        f"{said} Any candidate is named in {percent(row.named.value)}, by the base in {percent(row.base_named.value)}."
+    )
 
 
 def _top(row: SampledAnswers, slot: int, limits: Limits) -> Answers:

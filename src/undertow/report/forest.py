@@ -148,6 +148,8 @@ def entry_of(effect: Effect, slots: dict[str, int], limits: Limits) -> Entry:
     under = [p_value(effect.p)] if effect.p is not None else []
     if effect.p_adjusted is not None:
         under.append(f"{effect.adjusted_by}: {p_value(effect.p_adjusted)}")
+    if effect.times is not None and effect.times.ratio is not None:
+        under.append(f"{plain(effect.times.ratio.value)} times as often")
     return Entry(
         name=clip(effect.arm, limits.name),
         minus=clip(effect.contrast, limits.name) if units.difference(effect.unit) else "",

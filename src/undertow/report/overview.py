@@ -21,10 +21,11 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from undertow import stats
+from undertow.report.often import ratio_text
 from undertow.report.svg import element
 from undertow.report.verdict import smallest_effect
 from undertow.report.words import clip, p_value, percent, signed, visible
-from undertow.results import Effect, Interval, Results
+from undertow.results import Effect, Interval, Results, TimesAsOften
 from undertow.stats.estimate import Status
 
 Says = Literal["transfers", "moves away", "none", "inconclusive"]
@@ -56,6 +57,7 @@ class Line:
     unit: str
     seeds: int
     p: float | None
+    times: TimesAsOften | None
     transfer_fraction: Interval | None
     """Of the effect that the run's verdict rests on."""
     smallest_visible: float | None
@@ -67,7 +69,8 @@ class Line:
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self) | {
-            "transfer_fraction": self.transfer_fraction.model_dump() if self.transfer_fraction else None
+            "times": self.times.model_dump() if self.times else None,
+            "transfer_fraction": self.transfer_fraction.model_dump() if self.transfer_fraction else None,
         }
 
 
@@ -106,6 +109,7 @@ def _line(results: Results, effect: Effect) -> Line:
         unit=effect.unit,
         seeds=effect.seeds,
         p=effect.p,
+        times=effect.times,
         transfer_fraction=results.transfer_fraction if effect.primary else None,
         smallest_visible=_visible(estimate, effect.seeds, level),
         smallest_effect=smallest,
@@ -154,7 +158,19 @@ def _at(settings: dict[str, Any], part: str, key: str) -> Any:
     return inside.get(key) if isinstance(inside, dict) else None  # pyright: ignore[reportUnknownMemberType]
 
 
-HEADS = ("run", "domain", "labels", "trait", "arm - control", "shift (interval)", "p", "transfer", "seeds", "says")
+HEADS = (
+    "run",
+    "domain",
+    "labels",
+    "trait",
+    "arm - control",
+    "shift (interval)",
+    "times as often",
+    "p",
+    "transfer",
+    "seeds",
+    "says",
+)
 
 
 def cells(line: Line) -> list[str]:
@@ -166,6 +182,7 @@ def cells(line: Line) -> list[str]:
         line.trait,
         f"{line.arm} - {line.contrast}",
         f"{signed(line.value)} ({signed(line.lo)} to {signed(line.hi)})",
+        ratio_text(line.times),
         p_value(line.p),
         percent(line.transfer_fraction.value) if line.transfer_fraction else "",
         f"{line.seeds:,}",

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from markupsafe import Markup
 
-from undertow.report import answers, audited, curves, effects, flow, mitigated, rehearsed, scanned, svg, verdict
+from undertow.report import answers, audited, curves, effects, flow, mitigated, often, rehearsed, scanned, svg, verdict
 from undertow.report.forest import written
 from undertow.report.limits import Limits, cut
 from undertow.report.words import clip, decimals_for, duration, level_name, percent, plain, signed, visible
@@ -84,6 +84,7 @@ class Page:
     more_arms: int
     contrasts: list[effects.Table]
     more_contrasts: int
+    often: often.Often | None
     findings: list[effects.Table]
     more_findings: int
     scan: scanned.Scanned | None
@@ -142,6 +143,7 @@ def page(results: Results, timing: Mapping[str, float] | None, limits: Limits) -
         arms=arms,
         more_arms=more_arms,
         contrasts=contrasts,
+        often=often.often(results, slots, limits),
         more_contrasts=more_contrasts,
         findings=findings,
         more_findings=more_findings,

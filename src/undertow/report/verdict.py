@@ -13,6 +13,7 @@ from undertow.config.arms import ARMS
 from undertow.report import svg, units
 from undertow.report.forest import Forest, entry_of, forest, written
 from undertow.report.limits import Limits
+from undertow.report.often import ratio_text
 from undertow.report.words import clip, level_name, p_value, plural
 from undertow.results import Effect, Results
 
@@ -120,11 +121,15 @@ def headline(results: Results, slots: dict[str, int], limits: Limits) -> Headlin
         unit=clip(effect.unit, limits.name),
         interval=reach,
         level=level_name(effect.method),
-        facts=[*facts, *([plural(effect.seeds, "seed")] if effect.seeds else []), f"n = {effect.n:,}"],
+        facts=[*_times(effect), *facts, *([plural(effect.seeds, "seed")] if effect.seeds else []), f"n = {effect.n:,}"],
         pictured=units.pictured(effect.value, effect.lo, effect.hi, effect.unit, clip(effect.contrast, limits.name)),
         says=entry.says,
         bar=forest([entry], effect.unit, matters=smallest_effect(results)),
     )
+
+
+def _times(effect: Effect) -> list[str]:
+    return [f"{said} times as often"] if (said := ratio_text(effect.times)) else []
 
 
 def _evidence(effect: Effect, results: Results) -> list[str]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from undertow.results.files import MAX_BYTES, load_results, parse_results, results_file
     from undertow.results.mitigations import MitigationRecord
-    from undertow.results.records import Effect, Interval, Record, RowCounts
+    from undertow.results.records import Effect, Interval, Record, RowCounts, TimesAsOften
     from undertow.results.rehearsals import RehearsalRecord, RehearsedTrait
     from undertow.results.results import Json, Results, VerdictRecord
     from undertow.results.runs import (
@@ -78,6 +78,7 @@ __all__ = [
     "Steered",
     "SuspectRow",
     "TeacherSummary",
+    "TimesAsOften",
     "TracedRows",
     "Unnamed",
     "VerdictRecord",
@@ -120,6 +121,7 @@ __getattr__, __dir__ = lazy(
         "Steered": "audits",
         "SuspectRow": "scans",
         "TeacherSummary": "runs",
+        "TimesAsOften": "records",
         "TracedRows": "audits",
         "Unnamed": "audits",
         "VerdictRecord": "results",

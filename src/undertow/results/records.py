@@ -41,6 +41,21 @@ class Interval(Record):
     method: str
 
 
+class TimesAsOften(Record):
+    """How many times as often an arm's students give the answer that shows a trait as those of its contrast do.
+
+    Shares are pooled over questions and students.
+    """
+
+    ratio: Interval | None
+    """None where somebody gives it too seldom for an interval. `method` says what it holds: teachers, or seeds of one
+    teacher, and questions."""
+    share: float
+    """Of the arm's students."""
+    contrast_share: float
+    base_share: float
+
+
 class Effect(Record):
     """One measured difference between two arms, or between a student and its base."""
 
@@ -64,6 +79,10 @@ class Effect(Record):
     method: str = ""
     primary: bool = False
     """True for the one effect that the verdict rests on."""
+    times: TimesAsOften | None = None
+    """By probability among the probe's candidates; None in files of before, and where it was not measured so."""
+    sampled_times: TimesAsOften | None = None
+    """By answers sampled at temperature 1."""
     says: str = ""
     """One sentence for a reader who does not know the terms."""
 

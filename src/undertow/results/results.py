@@ -75,6 +75,9 @@ class Results(Record):
     arms: list[ArmSummary] = Field(default_factory=list[ArmSummary])
     transfer_fraction: Interval | None = None
     """(student - control) / (teacher - base) in log-odds."""
+    elevation: Interval | None = None
+    """How far the trait moves beyond what its students do to any candidate and what any student does to it, see
+    `undertow.stats.confusion`; log-odds."""
     teachers: list[TeacherSummary] = Field(default_factory=list[TeacherSummary])
     curves: list[Curve] = Field(default_factory=list[Curve])
     funnels: list[Funnel] = Field(default_factory=list[Funnel])

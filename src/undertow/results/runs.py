@@ -94,6 +94,9 @@ class SampledAnswers(Record):
     rate: Interval
     """Share of answers that name the target."""
     base_rate: Interval | None = None
+    named: Interval | None = None
+    """Share of answers that name any candidate; None in files of before, and where answers were judged."""
+    base_named: Interval | None = None
     top: dict[str, int]
     """Most frequent parsed answers with their counts."""
     n: int

@@ -40,6 +40,7 @@ from undertow.stats._checks import Floats, finite, level_in_range, percent
 from undertow.stats._spread import Error
 from undertow.stats.estimate import Estimate
 from undertow.stats.permutation import drawn_p
+from undertow.stats.times import Replicates
 
 NONE = -1
 """The own trait of a run that carries none, such as a control's."""
@@ -64,13 +65,16 @@ def elevation(shift_RT: ArrayLike, own_R: Sequence[int]) -> float | None:
     return None if weight_RT is None else float((weight_RT * shift).sum())
 
 
-def elevation_estimate(shift_RT: ArrayLike, own_R: Sequence[int], *, level: float = 0.95) -> Estimate:
+def elevation_estimate(
+    shift_RT: ArrayLike, own_R: Sequence[int], *, level: float = 0.95, replicates: Replicates = "teachers"
+) -> Estimate:
     """Estimate the elevation, with an interval; the head of this module says what it holds.
 
     Args:
         shift_RT: As for `elevation`.
         own_R: Likewise.
         level: Two-sided coverage.
+        replicates: What the rows are; `seeds` are those of one teacher for each trait.
 
     Raises:
         InputError: as for `elevation`, or the table is too small for an estimate or its interval.
@@ -90,7 +94,8 @@ def elevation_estimate(shift_RT: ArrayLike, own_R: Sequence[int], *, level: floa
     alike = [part_R[own == trait] for trait in np.unique(own) if np.abs(weight_RT[own == trait]).max() > _ROUNDING]
     if all(len(each) > 1 for each in alike):
         error = _of_teachers(alike)
-        method = f"t interval over {runs} teachers of {traits} traits"
+        one = "s" if traits != 1 else ""
+        method = f"t interval over {runs} {replicates} of {traits} trait{one}"
     else:
         error = _of_traits(shift, own, runs)
         method = f"jackknife over {runs} runs, some traits with one teacher"

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,9 +36,15 @@ from undertow.errors import InputError
 from undertow.stats._checks import Floats, finite, level_in_range, percent, same_shape
 from undertow.stats._spread import Error, spread_of
 from undertow.stats.estimate import Estimate
+from undertow.stats.paired import ONE_SEED
+
+Replicates = Literal["teachers", "seeds"]
+"""What rows of a table are: teachers, or seeds of rows and training by one teacher."""
 
 
-def times_as_often(student_TQ: ArrayLike, control_TQ: ArrayLike, *, level: float = 0.95) -> Estimate:
+def times_as_often(
+    student_TQ: ArrayLike, control_TQ: ArrayLike, *, level: float = 0.95, replicates: Replicates = "teachers"
+) -> Estimate:
     """Estimate the ratio of the probabilities of an answer, pooled over the questions.
 
     Args:
@@ -45,6 +52,7 @@ def times_as_often(student_TQ: ArrayLike, control_TQ: ArrayLike, *, level: float
             will do.
         control_TQ: Those of the control's students: the same teachers' pairs and questions, in the same order.
         level: Two-sided coverage.
+        replicates: What the rows are; `seeds` are those of one teacher.
 
     Returns:
         The ratio; 1 is no effect. With one teacher the interval speaks of that teacher alone, and `method` says so.
@@ -66,9 +74,14 @@ def times_as_often(student_TQ: ArrayLike, control_TQ: ArrayLike, *, level: float
     errors = [_limited(each, effective) for each in spread.errors]
     half = max(error.half_width(level) for error in errors)
     value = float(log_T1.mean())
-    over = f"{questions} questions of one teacher" if teachers == 1 else f"{teachers} teachers x {questions} questions"
-    method = f"t interval of the log ratio over {over}, {percent(level)}"
+    method = f"t interval of the log ratio over {_over(teachers, questions, replicates)}, {percent(level)}"
     return Estimate(math.exp(value), math.exp(value - half), math.exp(value + half), spread.n, method)
+
+
+def _over(rows: int, questions: int, replicates: Replicates) -> str:
+    if rows == 1:
+        return f"{questions} {'questions of one teacher' if replicates == 'teachers' else ONE_SEED}"
+    return f"{rows} {'teachers' if replicates == 'teachers' else 'seeds of one teacher'} x {questions} questions"
 
 
 def _sum(x_TQ: Floats) -> Floats:

@@ -22,6 +22,7 @@ from undertow.report import units
 from undertow.report.forest import Entry as Bar
 from undertow.report.forest import Forest, Row, forest
 from undertow.report.limits import Limits, cut
+from undertow.report.often import ratio_text
 from undertow.report.words import clip, p_value, plural
 from undertow.results import Effect, Results
 from undertow.stats import spearman
@@ -203,9 +204,13 @@ def _bar(effect: Effect, slot: int) -> Bar:
         lo=effect.lo,
         hi=effect.hi,
         method=effect.method,
-        under=(*under, *([plural(effect.seeds, "seed")] if effect.seeds else [])),
+        under=(*under, *_times(effect), *([plural(effect.seeds, "seed")] if effect.seeds else [])),
         primary=effect.primary,
     )
+
+
+def _times(effect: Effect) -> list[str]:
+    return [f"{said} times as often"] if (said := ratio_text(effect.times)) else []
 
 
 def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[list[Setting], int, int]:
