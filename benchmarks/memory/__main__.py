@@ -23,14 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memory.beside import foretold
+from benchmarks.memory.beside import RESULTS, foretold
 from benchmarks.speed.measured import machine, say
 from undertow.cli.forecast import rows_in_file
 from undertow.models.size import size_of, size_of_config
 from undertow.pipeline.forecast import asked_by
 from undertow.traits.panel import load_panel
 
-RESULTS = Path(__file__).parent / "results.json"
 MODELS = ("embedded/smollm2-135m", "embedded/gemma-3-270m", "embedded/qwen2.5-coder-0.5b")
 VERBS = ("scan", "scan lora-sft", "audit", "mitigate", "mitigate lora-sft")
 ROWS, TRAIT = 64, "animals"

@@ -8,12 +8,14 @@ It reads no model.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from undertow.config.recipes.load import load_recipe
 from undertow.models.size import ModelSize
 from undertow.pipeline.forecast import Asked, Rows, forecast_audit, forecast_mitigate, forecast_scan
 
+RESULTS = Path(__file__).parent / "results.json"
 MANY = Rows(1_000, 384, 128, 60.0, 40.0)
 """A dataset of number lists, as most are larger than the measured one."""
 
