@@ -1,7 +1,7 @@
 """The files at full size: they hold the paper's constants, can be planned, and run from end to end with a tiny model.
 
-The constants are those of the authors' public configuration for open models (`cfgs/preference_numbers`). It has none for
-chains of thought, so that the rows and epochs of that file are not held to anything here.
+The constants are those of the authors' public configuration for open models (`cfgs/preference_numbers`). It has none
+for chains of thought, so that the rows and epochs of that file are not held to anything here.
 """
 
 from __future__ import annotations
