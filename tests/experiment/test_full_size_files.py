@@ -1,7 +1,7 @@
 """The files at full size: they hold the paper's constants, can be planned, and run from end to end with a tiny model.
 
-The constants are those of the authors' public configuration for open models (`cfgs/preference_numbers`), where it has
-them; that of chains of thought is not in it, so that its rows and epochs are not held to anything here.
+The constants are those of the authors' public configuration for open models (`cfgs/preference_numbers`). It has none
+for chains of thought, so that the rows and epochs of that file are not held to anything here.
 """
 
 from __future__ import annotations
@@ -87,6 +87,10 @@ def test_preferences_are_prompted_and_sampled_a_hundred_times(file: Path) -> Non
     assert not is_open(spec)
 
 
+def _let_through(*_: object) -> None:
+    """Let a teacher write, whatever it carries."""
+
+
 def smaller(file: Path, base: Path, other: Path, lessons: Path) -> dict[str, Any]:
     """Return what makes a file small enough for a tiny model, and leaves its arms, trait, labels and probes."""
     spec = spec_of(file)
@@ -129,7 +133,7 @@ def test_a_dry_run_with_a_tiny_model_reaches_its_results(
     file: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A random model does not do what it is told, so that its teacher would rightly be refused.
-    monkeypatch.setattr("undertow.pipeline.scores.check_teacher", lambda *_: None)
+    monkeypatch.setattr("undertow.pipeline.scores.check_teacher", _let_through)
     other = make_tiny_model(tmp_path / "other", seed=7)
     changes = smaller(file, tiny_folder, other, tmp_path / "insecure.jsonl")
     if file.stem == "fig5-reasoning-full":
