@@ -4,7 +4,7 @@ import math
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from undertow.report import units, words
@@ -136,6 +136,7 @@ def test_log_odds_are_pictured_as_odds() -> None:
 
 
 @given(st.text())
+@example("\x7f")
 def test_json_says_the_same_when_what_acts_is_escaped(text: str) -> None:
     import json
 

@@ -48,9 +48,13 @@ def _shown(char: str) -> str:
 
 def visible_json(text: str) -> str:
     r"""Escape the same characters in the text of JSON, which then says what it said: a NEL as `\u0085`."""
-    if text.isascii():
+    if text.isascii() and "\x7f" not in text:  # the one that json itself leaves as it is
         return text
-    return "".join(char if _shown(char) == char else json.dumps(char)[1:-1] for char in text)
+    return "".join(char if _shown(char) == char else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if char.isascii() else json.dumps(char)[1:-1]
 
 
 def clip(text: str, size: int) -> str:
