@@ -110,7 +110,7 @@ def moved_tokens(
     A token's statistic is the sum of its changes over the root of their sum of squares; its p-value is the share of
     sign flips of whole prompts in which any token's is as large (Westfall and Young 1993, section 2.5).
     """
-    squares_V = (change_PV.astype(np.float64) ** 2).sum(axis=0)
+    squares_V = np.einsum("pv,pv->v", change_PV, change_PV, dtype=np.float64)
     tested_W = np.argsort(-squares_V, kind="stable")[:_TOKENS]
     tested_W = tested_W[squares_V[tested_W] > 0]
     if not len(tested_W):

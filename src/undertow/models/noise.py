@@ -41,6 +41,21 @@ def uniform(key_B: Tensor, position_B: Tensor, token_V: Tensor) -> Tensor:
     return (_shift(bits_BV, 11).double() + 0.5) * 2.0**-53
 
 
+_AT_ONCE = 2**22
+"""Numbers that a processor makes together: the steps between take eight bytes each, several of them at a time."""
+
+
 def gumbel(key_B: Tensor, position_B: Tensor, token_V: Tensor) -> Tensor:
     """Return standard Gumbel noise, shape (B, V), float32."""
+    if key_B.device.type != "cpu" or len(key_B) * len(token_V) <= _AT_ONCE:
+        return _gumbel(key_B, position_B, token_V)
+    noise_BV = torch.empty(len(key_B), len(token_V))
+    rows = max(1, _AT_ONCE // len(token_V))
+    for start in range(0, len(key_B), rows):
+        part = slice(start, start + rows)
+        noise_BV[part] = _gumbel(key_B[part], position_B[part], token_V)
+    return noise_BV
+
+
+def _gumbel(key_B: Tensor, position_B: Tensor, token_V: Tensor) -> Tensor:
     return (-torch.log(-torch.log(uniform(key_B, position_B, token_V)))).float()

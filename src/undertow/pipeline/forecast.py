@@ -29,6 +29,9 @@ _SIDE: Final = 32
 """Random directions on each side of a matrix, see `undertow.attribution.capture`."""
 _NARROW: Final = 0.6
 """Of the bytes that a pass keeps in float32, what it keeps where products run in bf16: norms stay wide."""
+_KEPT: Final = 0.8
+_LOGITS: Final = 4.3
+"""Of a training's micro-batch: what it keeps, of float32 bytes, with the gaps between; and tables of logits."""
 _SLACK: Final = 1.25
 """Freed memory is kept for the next pass, and passes of other lengths leave gaps in it."""
 _CACHE: Final = 2 * 1024**3
@@ -219,18 +222,28 @@ def forecast_mitigate(
     held = size.parameters * item
     batch = recipe.batch * rows.tokens
     together = min(batch, recipe.micro_batch * rows.tokens if recipe.micro_batch else TOKENS_AT_ONCE)
-    kept = int(_SLACK * together * _per_token(size, half=half))
+    predicted = together * rows.answer / max(rows.tokens, 1.0)
+    trained = _trained(size, recipe)
+    forwards = [
+        Part("activations of a micro-batch", int(together * (_KEPT if _narrow(half) else 1.0) * 4 * size.kept)),
+        Part("logits of a micro-batch", int(predicted * _LOGITS * 4 * size.vocabulary)),
+    ]
+    if recipe.adapter is None and together >= batch:
+        # Gradients of the step before are gone then, and that of the output projection comes first.
+        forwards.append(Part("gradient of the output projection", 6 * size.width * size.vocabulary))
+        forwards += [part for part in trained if part.name.startswith("moments")]
+    else:
+        forwards += trained
     parts = [
         Part("libraries", LIBRARIES),
         Part("weights", held),
         *_narrowed(size, item, half=half),
-        *_trained(size, recipe),
-        Part("activations of a micro-batch", kept),
+        *max(forwards, trained, key=lambda moment: sum(part.bytes for part in moment)),
     ]
     steps = steps_for(recipe, max(rows.read, 1))
-    trained = steps * recipe.batch * rows.tokens * (4 if recipe.adapter else 6) * size.active
+    learned = steps * recipe.batch * rows.tokens * (4 if recipe.adapter else 6) * size.active
     asking = 2 * asked.questions * asked.tokens * 2 * size.active
-    return Forecast("mitigate", tuple(parts), students * (trained + asking))
+    return Forecast("mitigate", tuple(parts), students * (learned + asking))
 
 
 def _trained(size: ModelSize, recipe: RecipeSpec) -> list[Part]:
@@ -240,7 +253,7 @@ def _trained(size: ModelSize, recipe: RecipeSpec) -> list[Part]:
     found.append(Part("gradients", 4 * weights))
     if recipe.adapter is None:
         # Those of the output projection, in bf16 and float32, and of the embedding, before they are added up.
-        found.append(Part("gradients of the embedding under way", 10 * size.width * size.vocabulary))
+        found.append(Part("gradients of the embedding under way", 14 * size.width * size.vocabulary))
     return [*found, Part("moments of the optimiser", 4 * weights * moments)] if moments else found
 
 
