@@ -171,6 +171,9 @@ def forecast_scan(
     if rows.taught:
         parts += _trained(size, recipe)
     parts.append(_activations(size, held, half=half))
+    if _narrow(half):
+        # Those of the output projection hold a copy of it, for each of a few lengths; see `precision.KERNELS`.
+        parts.append(Part("kernels for lengths of rows", 3 * 2 * size.width * size.vocabulary))
     gradient = size.norms + _SIDE**2 * len(size.linear)
     # The directions of all traits, and as much again while they are stored.
     parts.append(Part("directions of the traits", 2 * 4 * asked.traits * gradient))
