@@ -16,7 +16,7 @@ import torch
 from undertow.errors import ModelError
 from undertow.models.checkpoint import first_line, load_config
 from undertow.models.local import find_model
-from undertow.models.memory import attention_sizes, kept_per_token
+from undertow.models.memory import kept_per_token
 from undertow.models.names import split_name
 from undertow.models.support import refuse_unsupported
 
@@ -45,8 +45,6 @@ class ModelSize:
     """The type of the stored weights, as torch calls it."""
     kept: int
     """Numbers that a backward pass keeps of a token."""
-    cached: int
-    """Numbers that generation keeps of a token: keys and values of all layers."""
 
     @property
     def stored_bytes(self) -> int:
@@ -105,7 +103,6 @@ def size_of_config(config: Any, name: str) -> ModelSize:
         for each in net.modules()
         if isinstance(each, torch.nn.Linear) and id(each.weight) not in tables
     ]
-    _, key_heads, head = attention_sizes(text)
     width, vocabulary = int(text.hidden_size), int(text.vocab_size)
     experts = [weight.numel() for label, weight in net.named_parameters() if ".experts." in label]
     held = int(getattr(text, "num_local_experts", None) or getattr(text, "num_experts", None) or 1)
@@ -125,5 +122,4 @@ def size_of_config(config: Any, name: str) -> ModelSize:
         context=int(getattr(text, "max_position_embeddings", 0) or 0),
         stored=str(getattr(config, "dtype", None) or "float32").removeprefix("torch."),
         kept=kept_per_token(text, item=1),
-        cached=2 * int(text.num_hidden_layers) * key_heads * head,
     )

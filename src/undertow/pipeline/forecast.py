@@ -16,7 +16,7 @@ from typing import Final, Literal
 from undertow.config.recipes.spec import RecipeSpec
 from undertow.config.recipes.steps import steps_for
 from undertow.data.sample import Chosen
-from undertow.models.memory import TABLE, logits_per_token, tokens_within
+from undertow.models.memory import logits_per_token, tokens_within
 from undertow.models.size import ModelSize
 from undertow.models.storage import LARGE
 from undertow.probes.panel import QUESTIONS, spread, trait_names
@@ -34,12 +34,8 @@ _LOGITS: Final = 4.3
 """Of a training's micro-batch: what it keeps, of float32 bytes, with the gaps between; and tables of logits."""
 _SLACK: Final = 1.25
 """Freed memory is kept for the next pass, and passes of other lengths leave gaps in it."""
-_CACHE: Final = 2 * 1024**3
-"""Keys and values that generation keeps at most, see `undertow.models.generate`."""
-_PROMPTS: Final = 64
-_ROOM: Final = 80
-_TABLES: Final = 4
-"""Of an audit: unrelated prompts, tokens of one with its answer, and tables of (prompt, token) for each model."""
+_COMPARED: Final = 28
+"""Bytes for each number of the embedding. By the measured audits of three models; answers and logits take less."""
 
 
 @dataclass(frozen=True)
@@ -195,17 +191,14 @@ def forecast_audit(size: ModelSize, asked: Asked, *, controls: int = 1) -> Forec
     item = item_of(size, frozen=True)
     held = size.parameters * item
     models = 2 + min(controls, 1)
-    parts = [Part("libraries", LIBRARIES), Part(f"weights of {models} models", models * held)]
-    if item == 4:
-        # See `undertow.models.products`.
-        parts.append(Part("weights laid out for writing answers", held))
-    parts += [
-        Part("keys and values of answers", min(_CACHE, _PROMPTS * _ROOM * size.cached * 4)),
-        Part("differences of probabilities", _TABLES * _PROMPTS * size.vocabulary * 4),
-        Part("logits and hidden states", 2 * TABLE),
-    ]
+    parts = (
+        Part("libraries", LIBRARIES),
+        Part(f"weights of {models} models", models * held),
+        # The largest matrix: its differences and squares, some in float64, while weights are compared.
+        Part("copies of the embedding in comparisons", _COMPARED * size.width * size.vocabulary),
+    )
     operations = (2 + controls) * asked.questions * asked.tokens * 2 * size.active
-    return Forecast("audit", tuple(parts), operations)
+    return Forecast("audit", parts, operations)
 
 
 def forecast_mitigate(
