@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from undertow.results import (
+    CalibrationNote,
     Common,
     Effect,
     Interval,
@@ -64,8 +65,13 @@ def scan(*findings: Effect, lineage: Any = "unknown", status: Any = "pass") -> R
             temperature=1.0,
             lineage=lineage,
             lineage_because="the weights say so",
+            recipe="plain-sgd",
+            steps=8,
+            steps_covered=8,
+            calibration=CalibrationNote(id="measured", tier="virtual"),
             common=Common(cosine=0.0, p=0.5, beyond_panel=0.0, p_beyond_panel=0.5, up=[], down=[]),
         ),
+        settings={"student": "hf/base"},
     )
 
 

@@ -350,3 +350,30 @@ def test_what_no_name_is_near_to_is_told_a_few_names_and_what_is_in_another_unit
     assert only(many, **within(0.2, "zzz")).because.endswith("and 24 more.")
     other = only(run(effect(unit="accuracy")), **within(0.2)).because
     assert other.endswith("Effects with this trait are in accuracy, not in log-odds.")
+
+
+@pytest.mark.parametrize("missing", ["recipe", "steps", "steps_covered", "calibration", "rows", "student"])
+@pytest.mark.parametrize("wanted", ["pass", "not-fail"])
+def test_nothing_passes_where_a_scan_does_not_state_its_evidence(missing: str, wanted: str) -> None:
+    whole = scan(status="pass")
+    assert whole.scan is not None
+    rules = policy(verdict=wanted, **within(0.2))
+    assert decide(whole, rules).status == "pass"
+    if missing == "student":
+        less = whole.model_copy(update={"settings": {}})
+    else:
+        none = {"recipe": "", "rows": whole.scan.rows.model_copy(update={"read": 0})}.get(missing)
+        less = whole.model_copy(update={"scan": whole.scan.model_copy(update={missing: none})})
+    assert {each.status for each in decide(less, rules).outcomes} == {"inconclusive"}
+
+
+def test_steps_that_no_calibration_covers_pass_no_policy() -> None:
+    large = scan(status="inconclusive")
+    assert large.scan is not None
+    note = large.scan.calibration
+    assert note is not None
+    assert decide(large, policy(verdict="not-fail", **within(0.2))).status == "pass"
+    reasons = note.model_copy(update={"not_calibrated": ["18,750 steps (measured at 8)"]})
+    record = large.scan.model_copy(update={"steps": 18750, "steps_covered": 24, "calibration": reasons})
+    found = decide(large.model_copy(update={"scan": record}), policy(verdict="not-fail", **within(0.2)))
+    assert {each.status for each in found.outcomes} == {"inconclusive"}

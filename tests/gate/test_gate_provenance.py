@@ -127,7 +127,7 @@ def test_a_scan_predicts_a_student_of_its_dataset(tmp_path: Path) -> None:
 def test_without_settings_a_scan_takes_the_files_name_and_knows_no_more(tmp_path: Path) -> None:
     rows = tmp_path / "mine.jsonl"
     rows.write_text("{}\n")
-    found = provenance_of(scan(), rows=rows)
+    found = provenance_of(scan().model_copy(update={"settings": {}}), rows=rows)
     assert found.datasets == (Dataset("mine.jsonl", 9, sha256(b"{}\n").hexdigest()),)
     assert (found.base, found.teachers) == (None, ())
     assert provenance_of(scan()).datasets == ()

@@ -38,4 +38,7 @@ def test_sizes_have_a_calibration_or_the_reasons(reasons: list[str], said: str) 
 
 
 def test_scans_from_before_say_nothing_of_them() -> None:
-    assert not {"Sizes", "Student"} & facts().keys()
+    bare = facts(recipe="", calibration=None, steps=None, steps_covered=None)
+    assert not {"Sizes", "Student", "Steps", "Provenance"} & bare.keys()
+    assert facts(provenance="somebody")["Provenance"] == "somebody"
+    assert facts(steps=100, steps_covered=24)["Steps"] == "24 of 100 predicted"

@@ -138,19 +138,18 @@ RECIPES = st.builds(
     domain=st.sampled_from(["number lists", "free text"]),
     steps=st.integers(1, 60),
     tier=st.sampled_from(["gradient", "virtual", "beside", "rehearsal"]),
-    whole=st.booleans(),
 )
 def test_outside_of_what_was_measured_nothing_passes_or_fails(
-    shifts: list[Shift], digest: str, recipe: RecipeSpec, domain: Any, steps: int, tier: Any, whole: bool
+    shifts: list[Shift], digest: str, recipe: RecipeSpec, domain: Any, steps: int, tier: Any
 ) -> None:
     found = calibration_for(BASE, digest, recipe, domain, steps, tier)
     low, high = shipped_record(tier).steps if tier != "rehearsal" else (1, 0)
     same = recipe.model_copy(update={"name": PLAIN_SGD.name}) == PLAIN_SGD
     inside = digest == DIGEST and same and domain == "number lists" and low <= steps <= high
     assert isinstance(found, Calibrated) is inside
-    verdict = judge(shifts, 0.1, 0.95, other_family=False, whole=whole, not_calibrated=found.because)
+    verdict = judge(shifts, 0.1, 0.95, other_family=False, not_calibrated=found.because)
     if inside:
-        assert verdict == judge(shifts, 0.1, 0.95, other_family=False, whole=whole)
+        assert verdict == judge(shifts, 0.1, 0.95, other_family=False)
     else:
         assert verdict.status == "inconclusive"
         assert verdict.because.startswith(f"not calibrated for {found.because[0]}")

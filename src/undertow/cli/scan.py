@@ -256,6 +256,10 @@ def _show_rows(record: ScanRecord) -> None:
     say(f"rows      {counted(record.rows)}")
     say(f"written   as {record.format}, at a temperature of {record.temperature:.2g}")
     say(f"lineage   {record.lineage}: {record.lineage_because}")
+    if record.provenance:
+        say(f"writer    {record.provenance}")
+    if record.steps is not None and record.steps_covered is not None:
+        say(f"steps     {record.steps_covered:,} of {record.steps:,} predicted")
     if record.recipe:
         say(f"student   by the recipe {record.recipe}")
     if record.prompts < 2:

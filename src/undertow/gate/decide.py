@@ -9,7 +9,7 @@ files, no models.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
@@ -97,6 +97,25 @@ def not_calibrated(results: Results) -> list[str]:
     return [] if note is None else note.not_calibrated
 
 
+def unstated(results: Results) -> list[str]:
+    """Return what a scan does not state of its evidence, without which nothing passes; empty for other results."""
+    record = results.scan
+    if record is None:
+        return []
+    stated = {
+        "the base": bool(results.settings.get("student")),
+        "the recipe": bool(record.recipe),
+        "the share of rows read": record.rows.read > 0,
+        "the steps covered": record.steps is not None and record.steps_covered is not None,
+        "a calibration": record.calibration is not None,
+    }
+    return [name for name, known in stated.items() if not known]
+
+
+def _says_not(missing: Sequence[str]) -> str:
+    return f"The scan does not state {listed(missing)}, so nothing passes. Scan the rows again."
+
+
 def _worst(statuses: Iterable[Status]) -> Status:
     every = set(statuses)
     return "fail" if "fail" in every else "inconclusive" if "inconclusive" in every else "pass"
@@ -122,6 +141,8 @@ def _shift(results: Results, rule: TraitRule, unit: str) -> RuleOutcome:
     # Of several methods one is used: it is enough that one keeps the trait from passing.
     either = are_alternatives(results)
     status = _best(judged.values()) if either else _worst(judged.values())
+    if status == "pass" and (missing := unstated(results)):
+        return RuleOutcome(name, "inconclusive", _says_not(missing))
     # The ones furthest out say most.
     deciding = sorted(
         (each for each in effects if judged[id(each)] == status),
@@ -235,6 +256,11 @@ def _different_controls(results: Results, audit: AuditRecord) -> set[str]:
 
 def _verdict(results: Results, wanted: Literal["pass", "not-fail"]) -> RuleOutcome:
     status = results.verdict.status
+    if status != "fail" and (missing := unstated(results)):
+        return RuleOutcome(f"verdict: {wanted}", "inconclusive", _says_not(missing))
     if wanted == "not-fail" and status == "inconclusive":
+        # What no calibration covers is no evidence of harmless rows.
+        if not_calibrated(results):
+            return RuleOutcome("verdict: not-fail", status, f"{status}: {results.verdict.because}")
         return RuleOutcome("verdict: not-fail", "pass", f"inconclusive: {results.verdict.because}")
     return RuleOutcome(f"verdict: {wanted}", status, f"{status}: {results.verdict.because}")

@@ -83,6 +83,10 @@ def _facts(record: ScanRecord) -> list[tuple[str, str]]:
         ("Written", f"as {record.format}, at a temperature of {plain(record.temperature)}"),
         ("Lineage", f"{record.lineage}: {record.lineage_because}"),
     ]
+    if record.provenance:
+        facts.append(("Provenance", record.provenance))
+    if record.steps is not None and record.steps_covered is not None:
+        facts.append(("Steps", f"{record.steps_covered:,} of {record.steps:,} predicted"))
     if record.recipe:
         facts.append(("Student", f"by the recipe {record.recipe}"))
     if (note := record.calibration) is not None:

@@ -73,8 +73,14 @@ class ScanRecord(Record):
     lineage: Literal["same", "different", "unknown"]
     lineage_because: str
     lineage_p: float | None = None
+    provenance: str = ""
+    """Who may have written the rows, in words; it decides nothing. Empty in earlier scans."""
     recipe: str = ""
     """How the student that is predicted will be trained, in words; empty in scans before there were recipes."""
+    steps: int | None = None
+    """Of training on all rows; None in earlier scans."""
+    steps_covered: int | None = None
+    """Of these, the first ones that are predicted."""
     calibration: CalibrationNote | None = None
     """None in scans before calibrations had ranges, and where nothing was predicted."""
     common: Common

@@ -45,7 +45,7 @@ from undertow.scan.calibration import Calibrated, Domain, NotCalibrated, Tier, c
 from undertow.scan.effects import effect_of
 from undertow.scan.registry import INFERENCE
 from undertow.scan.rehearsal import record_of, with_rehearsal
-from undertow.scan.verdict import judge, unnamed_of
+from undertow.scan.verdict import judge, provenance_of, unnamed_of
 
 if TYPE_CHECKING:
     from undertow.attribution.measure import MeasuredRows
@@ -91,9 +91,9 @@ class Found:
         return steps_for(self.settings.recipe, self.measured_rows.chosen.read)
 
     @property
-    def whole(self) -> bool:
-        """Whether the prediction speaks of training on all rows to its end."""
-        return self.steps <= LONGEST
+    def steps_covered(self) -> int:
+        """Of these, the first ones that are predicted."""
+        return min(self.steps, LONGEST)
 
     @property
     def domain(self) -> Domain:
@@ -158,10 +158,10 @@ def gather(
             settings.smallest_effect,
             settings.level,
             other_family=found.lineage.answer == "different" and found.reference is None,
-            whole=found.whole,
             unnamed=unnamed_of(common),
             without_reference=found.sampling.automaton is None
             and (found.reference is None or settings.sample_reference),
+            no_null=found.reference is None,
             not_calibrated=calibrated.because,
         )
     )
@@ -177,7 +177,10 @@ def gather(
         lineage=found.lineage.answer,
         lineage_because=found.lineage.because,
         lineage_p=found.lineage.p,
+        provenance="" if one_draw else provenance_of(ranked, settings.level, beside=found.reference is not None),
         recipe=described(settings.recipe),
+        steps=found.steps,
+        steps_covered=found.steps_covered,
         calibration=None if one_draw else _calibration_note(found, calibrated),
         common=common,
         suspects=[] if one_draw else _suspects(found, model, at, strongest.trait, carried_R, sign),
@@ -395,7 +398,7 @@ _LITTLE = 0.1
 def _notes(found: Found, significant: bool) -> list[str]:
     notes = [
         "p-values test whether the rows shift a trait at all. Intervals give the shift after training, which is less "
-        "certain, so they can include zero where p is small.",
+        "certain, so they can include zero where p is small. Such a trait never fails.",
         f"{_how(found)}, for a student of the recipe {described(found.settings.recipe)}. Other training differs.",
         _on_calibration(found),
     ]
@@ -441,8 +444,11 @@ def _notes(found: Found, significant: bool) -> list[str]:
         )
     if found.settings.student.startswith("embedded/"):
         notes.append("The base's weights are decoded from a 4-bit file; the numbers concern those weights.")
-    if not found.whole:
+    if found.steps_covered < found.steps:
         notes.append(f"Predicted for the first {LONGEST} steps. Training on these rows takes {found.steps:,}.")
     if (others := found.measured_rows.left_out) > 0:
-        notes.append(f"A sample was measured: {others:,} rows were left out.")
+        read = found.measured_rows.chosen.read
+        notes.append(
+            f"A sample was measured: {others:,} of {read:,} rows were left out. Intervals hold the error of sampling."
+        )
     return notes + adapter_notes([found.settings.student, found.settings.teacher, *found.settings.against])
