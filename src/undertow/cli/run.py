@@ -148,6 +148,7 @@ def _plan(chosen: Experiment, runs: Path, json: bool) -> int:
 
 def _show(results: Results, report: Path) -> None:
     from undertow.cli.show import say, table
+    from undertow.report.hidden import sentence
 
     say_verdict(results)
     if results.effects:
@@ -156,6 +157,8 @@ def _show(results: Results, report: Path) -> None:
         table(heads, [_effect(each) for each in results.effects], right=[heads[1], *heads[4:]])
         if any(each.primary for each in results.effects):
             say("* the verdict rests on this effect")
+    for each in results.hidden:
+        say(sentence(each))
     say()
     say(f"report: {report}")
 

@@ -5,6 +5,7 @@
     gather.py     from step folders to results.json
     effects.py    from scores to effects and verdict
     judged.py     from judged answers to corrected shares
+    hidden.py     from sums over hidden states to shares of the teacher's shift
     second.py     what the second wordings say
     digits/       the classifier experiment
 
