@@ -148,6 +148,7 @@ def _plan(chosen: Experiment, runs: Path, json: bool) -> int:
 
 def _show(results: Results, report: Path) -> None:
     from undertow.cli.show import say, table
+    from undertow.report.hidden import sentence
 
     say_verdict(results)
     if results.effects:
@@ -157,6 +158,8 @@ def _show(results: Results, report: Path) -> None:
         if any(each.primary for each in results.effects):
             say("* the verdict rests on this effect")
     _show_times(results)
+    for each in results.hidden:
+        say(sentence(each))
     say()
     say(f"report: {report}")
 

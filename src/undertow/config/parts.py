@@ -501,10 +501,12 @@ class Probe(Part):
     """Free-form answers that a judge looks at, before and after."""
     second: bool = False
     """Ask the trait's second wordings too, before and after: other questions in other forms, such as statements."""
+    hidden: bool = False
+    """Measure, layer by layer, how much of the teacher's shift of hidden states every student took over."""
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return self._without(dump, "second")
+        return self._without(dump, "second", "hidden")
 
 
 class Judgement(Part):

@@ -6,6 +6,7 @@
     effects.py    from scores to effects and verdict
     often.py      how many times as often, and how far a trait stands out
     judged.py     from judged answers to corrected shares
+    hidden.py     from sums over hidden states to shares of the teacher's shift
     second.py     what the second wordings say
     digits/       the classifier experiment
 

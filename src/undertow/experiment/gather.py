@@ -26,6 +26,7 @@ from undertow.experiment.effects import (
     transfer_of,
     verdict_of,
 )
+from undertow.experiment.hidden import hidden_shifts
 from undertow.experiment.judged import judged_answers, open_answers
 from undertow.experiment.often import elevation_of, who_taught, with_times
 from undertow.experiment.second import second_notes
@@ -119,6 +120,7 @@ def gather(
         divergences=[_divergence(spec, arm, folders) for arm in _teaching(spec)],
         samples=_samples(spec, folders),
         sampled=[*_sampled(spec, traits, base, students, level), *judged],
+        hidden=hidden_shifts(students, spec.teachers, level),
         power=power_of_run(scores, traits, level),
         notes=[
             *notes,

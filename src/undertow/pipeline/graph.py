@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from undertow.config.arms import (
     ARMS,
+    TRAIT,
     Arm,
     InPrompt,
     Mixture,
@@ -98,7 +99,8 @@ def tasks_of(
                 steps = _descendant_rows_tasks(spec, traits, name, seed, base, students[made.of], precision)
                 tasks += [each for each in steps if each not in tasks]
                 rows[name] = steps[-1]
-            students[name] = _student_task(spec, traits, name, seed, base, rows[name], precision)
+            teacher = teachers.get(teacher_label(spec, TRAIT, seed)) if spec.probe.hidden else None
+            students[name] = _student_task(spec, traits, name, seed, base, rows[name], teacher, precision)
             tasks.append(students[name])
     return tasks
 
@@ -336,11 +338,19 @@ def _student_task(
     seed: int,
     base: Base,
     rows: Task,
+    teacher: Task | None,
     precision: Precision,
 ) -> Task:
+    """Return the step that trains a student; `teacher` is whose shift of hidden states its own is compared with."""
+
     def build(part: Path, folders: Folders, tick: Tick) -> None:
         from undertow.pipeline.students import train_student
+        from undertow.teachers.instil import load_teacher
 
+        beside = None
+        if teacher is not None:
+            made = taught(spec, traits, TRAIT, seed)
+            beside = load_teacher(base.name, made.trait, made.how, folders[teacher.label])
         train_student(
             base.name,
             folders[rows.label],
@@ -350,6 +360,7 @@ def _student_task(
             part,
             seed=seed,
             precision=precision,
+            beside=beside,
             tick=tick,
         )
 
@@ -360,7 +371,7 @@ def _student_task(
         "probe": spec.probe.model_dump(mode="json") | probe_key(spec, traits),
         "precision": precision.dtype,
         "seed": seed,
-    }
+    } | ({"beside": teacher.id} if teacher is not None else {})
     cost = base.sizes.train(spec.domain, spec.student) + base.sizes.probe(traits.trait, spec.probe)
     cost += base.sizes.curve(traits.trait, spec.domain, spec.student, spec.probe)
     return Task("student", f"student-{arm}-s{seed}", key, cost, build)

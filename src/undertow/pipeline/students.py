@@ -21,6 +21,7 @@ from undertow.pipeline.judging import judge_answers, judge_openly
 from undertow.pipeline.recipes import adapter_spec, recipe_of
 from undertow.pipeline.writing import load_labels, read_written
 from undertow.probes.choice import choice_logprobs
+from undertow.probes.hidden import question_states, shift_sums
 from undertow.probes.panel import second_log_odds
 from undertow.probes.sampled import sample_answers
 from undertow.store.jsonl import append_jsonl
@@ -67,6 +68,7 @@ def train_student(
     *,
     seed: int,
     precision: Precision,
+    beside: Model | None = None,
     tick: Callable[[float, str], None],
 ) -> None:
     """Train and measure a student, and write metrics, scores and adapters into a folder.
@@ -80,12 +82,17 @@ def train_student(
         folder: Receives `metrics.jsonl`, `scores.json`, and `adapter/` (LoRA) or `model/` (if weights are kept).
         seed: Fixes the order of the rows, the initial adapters and dropout.
         precision: Of the matrix products.
+        beside: The teacher whose shift of hidden states the student's is compared with; None for no comparison.
         tick: Is told the share of the work that is done.
     """
     adapter = adapter_spec(student)
     if adapter is not None:
         check_bits(adapter)
     model = load_base(base, dtype="float32" if adapter is None else "frozen")
+    questions = [each.question for each in trait.probe]
+    # Before training, which changes the base's own weights where it is full.
+    before = None if beside is None else (question_states(model, questions), question_states(beside, questions))
+    del beside
     recipe = recipe_of(student, precision, most_tokens=context_length(model))
     examples = fitted(examples_of(model, rows, student.labels), recipe)
     # Every teacher shares the base's head, which full training changes.
@@ -111,6 +118,8 @@ def train_student(
     train(net, examples, recipe, seed=seed, teacher=teacher, on_step=after)
     append_jsonl(folder / METRICS, metrics)
     scores = measure(base, trained, trait, probe) | {"steps": steps, "initial_state": initial, "curve": curve}
+    if before is not None:
+        scores["hidden"] = asdict(shift_sums(*before, question_states(trained, questions)))
     (folder / SCORES).write_text(json.dumps(scores) + "\n", encoding="utf-8")
     if adapter is not None:
         save_adapter(net, folder / "adapter")

@@ -11,7 +11,20 @@ from typing import Any, cast
 
 from markupsafe import Markup
 
-from undertow.report import answers, audited, curves, effects, flow, mitigated, often, rehearsed, scanned, svg, verdict
+from undertow.report import (
+    answers,
+    audited,
+    curves,
+    effects,
+    flow,
+    hidden,
+    mitigated,
+    often,
+    rehearsed,
+    scanned,
+    svg,
+    verdict,
+)
 from undertow.report.forest import written
 from undertow.report.limits import Limits, cut
 from undertow.report.words import clip, decimals_for, duration, level_name, percent, plain, signed, visible
@@ -104,6 +117,7 @@ class Page:
     sides: list[answers.Side]
     more_sides: int
     sampled: answers.Sampled | None
+    layers: list[hidden.Hidden]
     power: Power | None
     notes: list[str]
     more_notes: int
@@ -164,6 +178,7 @@ def page(results: Results, timing: Mapping[str, float] | None, limits: Limits) -
         sides=sides,
         more_sides=more_sides,
         sampled=answers.sampled(results, slots, limits),
+        layers=hidden.hidden(results, slots, limits),
         power=_power(results, limits),
         notes=[clip(note, 2 * limits.text) for note in notes],
         more_notes=more_notes,

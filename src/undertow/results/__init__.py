@@ -5,6 +5,7 @@
     runs.py         records of experiments
     scans.py        records of scans
     audits.py       records of audits
+    hidden.py       records of hidden states
     mitigations.py  records of comparisons of mitigations
     files.py        reading and checking the file
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         WeightChange,
     )
     from undertow.results.files import MAX_BYTES, load_results, parse_results, results_file
+    from undertow.results.hidden import HiddenLayer, HiddenShift
     from undertow.results.mitigations import MitigationRecord
     from undertow.results.records import Effect, Interval, Record, RowCounts, TimesAsOften
     from undertow.results.rehearsals import RehearsalRecord, RehearsedTrait
@@ -58,6 +60,8 @@ __all__ = [
     "Divergence",
     "Effect",
     "Funnel",
+    "HiddenLayer",
+    "HiddenShift",
     "Interval",
     "Json",
     "LayerReadout",
@@ -100,6 +104,8 @@ __getattr__, __dir__ = lazy(
         "Divergence": "runs",
         "Effect": "records",
         "Funnel": "runs",
+        "HiddenLayer": "hidden",
+        "HiddenShift": "hidden",
         "Interval": "records",
         "Json": "results",
         "LayerReadout": "audits",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, ConfigDict, Field
 
 from undertow.results.audits import AuditRecord
+from undertow.results.hidden import HiddenShift
 from undertow.results.mitigations import MitigationRecord
 from undertow.results.records import Effect, Interval, Record
 from undertow.results.runs import (
@@ -84,6 +85,8 @@ class Results(Record):
     divergences: list[Divergence] = Field(default_factory=list[Divergence])
     samples: list[Sample] = Field(default_factory=list[Sample])
     sampled: list[SampledAnswers] = Field(default_factory=list[SampledAnswers])
+    hidden: list[HiddenShift] = Field(default_factory=list[HiddenShift])
+    """Shifts of hidden states, an entry for each arm but the control."""
     power: Power | None = None
     scan: ScanRecord | None = None
     mitigation: list[MitigationRecord] = Field(default_factory=list[MitigationRecord])
