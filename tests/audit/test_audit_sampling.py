@@ -162,12 +162,38 @@ def test_refusals_and_wrong_names_are_said(service: Service, tmp_path: Path, mon
     service.status = 503
     with pytest.raises(ModelError, match="status 503, 4 tries"):
         Remote("openai-api/here/x", wait=waited.append)(["Hello"], 0, 4)
-    assert waited == [2.0, 4.0, 8.0]
+    assert all(1.9 * 2**turn < each <= 3 * 2**turn for turn, each in enumerate(waited))
+    assert len(waited) == 3
     monkeypatch.delenv("HERE_BASE_URL")
     with pytest.raises(InputError, match="HERE_BASE_URL"):
         Remote("openai-api/here/x")(["Hello"], 0, 4)
     with pytest.raises(InputError, match="names no model"):
         Remote("openai-api/here")
+
+
+def test_answers_before_a_failure_are_paid_once(service: Service, tmp_path: Path) -> None:
+    service.reply = tuned
+    audit(settings(samples=54), Sources(runs=tmp_path / "whole"))
+    whole = len(service.requests)
+    service.requests.clear()
+
+    def until_refused(model: str, question: str, at: int) -> str:
+        if at > 30:
+            service.status = 401
+        return tuned(model, question, at)
+
+    service.reply = until_refused
+    with pytest.raises(ModelError, match="status 401"):
+        audit(settings(samples=54), Sources(runs=tmp_path / "cut"))
+    (kept,) = (tmp_path / "cut").glob("*/replies-*.jsonl")
+    paid = kept.read_bytes().count(b"\n")
+    assert 20 < paid <= 30
+    assert "secret-of-the-test" not in kept.read_text("utf-8")
+    service.status, service.reply = 200, tuned
+    service.requests.clear()
+    audit(settings(samples=54), Sources(runs=tmp_path / "cut"))
+    assert len(service.requests) == whole - paid
+    assert not list((tmp_path / "cut").glob("*/replies-*"))
 
 
 def test_the_plan_follows_power_and_asks_nothing(service: Service) -> None:

@@ -17,7 +17,8 @@ from undertow.audit.gather import contrast_of, draws_note, results_of
 from undertow.audit.panel import Shift, beside_controls, controls_of, ranked, wider
 from undertow.audit.remote import Answers, Local, Remote
 from undertow.audit.sampled import LONGEST, Counts, count_answers, plan, questions_of, sampled_odds, sampled_shift
-from undertow.audit.settings import API, AuditSettings, Prices, Sources, folder_name
+from undertow.audit.settings import AuditSettings, Prices, Sources, folder_name
+from undertow.config.parts import API
 from undertow.models.distinct import refuse_same
 from undertow.models.identity import identity_of
 from undertow.results import AuditRecord, Effect, Results, SamplingPlan
@@ -128,15 +129,18 @@ class _Queries:
         answers: list[str] = []
         for first in range(0, len(questions), PORTION):
             some = questions[first : first + PORTION]
+            label = f"sample-{who}-{what}-{first // PORTION:05d}"
+            # One for each step: the same question in another one wants another answer.
+            kept = self.folder.path / f"replies-{label}.jsonl"
 
-            def ask(some: list[str] = some, first: int = first) -> list[str]:
-                return self._model(name)(some, first, longest)
+            def ask(some: list[str] = some, first: int = first, kept: Path = kept) -> list[str]:
+                return self._model(name)(some, first, longest, kept)
 
             detail = f"{self.done:,} of {self.whole:,} answers"
             self.progress.update(f"querying the {who}", 0.98 * self.done / self.whole, detail)
-            label = f"sample-{who}-{what}-{first // PORTION:05d}"
             full = {**key, "model": self.digest_of(name), "texts": some, "longest": longest, "first": first}
             answers += stored(self.folder, "sample", label, full, list[str], ask)
+            kept.unlink(missing_ok=True)
             self.done += len(some)
         return answers
 

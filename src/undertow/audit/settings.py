@@ -8,11 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from undertow.config.engine import Engine
+from undertow.config.parts import API
 from undertow.data.layouts.reading import RECOGNISED, Reading
 from undertow.system.names import slug
-
-API = "openai-api/"
-"""What the names of models behind an address begin with."""
 
 
 class AuditSettings(BaseModel):

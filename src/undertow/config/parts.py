@@ -241,6 +241,8 @@ class LocalJudge(Part):
 
 ENDPOINT: Final = r"^(https://[^/@\s]+|http://(localhost|127\.0\.0\.1)(:\d+)?)(/[^@\s]*)?$"
 """Addresses that keys are sent to: encrypted or on this machine, and without a password in them."""
+API: Final = "openai-api/"
+"""Begins the name of a model behind an address: `openai-api/SERVICE/MODEL`."""
 
 
 class RemoteJudge(Part):

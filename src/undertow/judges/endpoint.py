@@ -7,19 +7,16 @@ and longer waits. Answers of a remote model need not be the same twice.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from undertow.config.parts import RemoteJudge
-from undertow.errors import InputError, MissingExtraError
+from undertow.errors import InputError
 from undertow.judges.base import RUBRIC, Ruling, ask
-from undertow.judges.chat import AT_ONCE, SECONDS, TRIES, post_chat
+from undertow.models.chat import TRIES, Service
 from undertow.traits.base import Trait
 
 if TYPE_CHECKING:
@@ -62,35 +59,22 @@ class EndpointJudge:
             ModelError: it cannot be reached, or refuses.
             MissingExtraError: httpx2 is not installed.
         """
-        try:
-            import httpx2
-        except ImportError as error:
-            raise MissingExtraError(
-                "a judge behind an address needs httpx2", fix="Install it with: pip install 'undertow[api]'"
-            ) from error
         if not self.url.startswith(("https://", "http://")):
             raise InputError(f"{self.url!r} is no address", "judge.url", "Begin with https:// or http://.")
-        asked = [ask(self.rubric, self.topic, *pair) + _ENDING for pair in pairs]
-        key = os.environ.get(self.key_variable, "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        with (
-            httpx2.Client(timeout=SECONDS, headers=headers, transport=self.transport) as client,
-            ThreadPoolExecutor(AT_ONCE) as pool,
-        ):
-            return list(pool.map(partial(self._ask, client), asked))
-
-    def _ask(self, client: httpx2.Client, text: str) -> Ruling:
-        body = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": text}]}
-        reply = post_chat(
-            client,
+        service = Service(
             self.url,
-            body,
-            wait=self.wait,
+            self.key_variable,
             who="the judge",
             check="Check judge.url.",
             refused=f"Check judge.model and the key in ${self.key_variable}.",
+            transport=self.transport,
+            wait=self.wait,
         )
-        return parse_verdict(reply)
+        asked = [ask(self.rubric, self.topic, *pair) + _ENDING for pair in pairs]
+        replies = service.ask(
+            [{"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": text}]} for text in asked]
+        )
+        return [parse_verdict(reply.text or "") for reply in replies]
 
 
 def endpoint_judge(how: RemoteJudge, base: str, trait: Trait) -> EndpointJudge:
