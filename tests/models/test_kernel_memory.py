@@ -12,7 +12,7 @@ SHAPES = """
 import torch
 from undertow.models.precision import set_up_process
 
-set_up_process()
+set_up_process(many_lengths=True)
 weight = torch.randn(1024, 4096).bfloat16()
 
 

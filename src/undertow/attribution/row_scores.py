@@ -81,7 +81,7 @@ def score_rows(
     digest = identity_of(student, progress)
     spec = {"kind": "row-scores", "student": student, "rows": [placed.row.id for placed in chosen.rows]}
     with RunFolder.open(root, name=f"scan-{slug(path.stem)}", spec=spec, progress=progress, reuses=True) as folder:
-        set_up_process()
+        set_up_process(many_lengths=True)
         model = load_base(student)
         directions = directions_of(
             model, digest, panel, on_progress=lambda done: progress.update("traits of the panel", 0.3 * done)

@@ -91,7 +91,7 @@ def audit(
     from undertow.audit.measure import Measurement
     from undertow.models.precision import set_up_process
 
-    threads = set_up_process()
+    threads = set_up_process(many_lengths=True)
     name = folder_name(settings.student)
     with (
         engine(settings.engine),

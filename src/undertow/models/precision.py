@@ -88,7 +88,7 @@ length are another shape. So memory grew with the number of lengths: 14 passes o
 """
 
 
-def set_up_process() -> int:
+def set_up_process(*, many_lengths: bool = False) -> int:
     """Let torch use every core that this process may run on, and keep freed memory; return the number of threads.
 
     `OMP_NUM_THREADS` wins. A training step allocates and frees the same large blocks again and again; glibc gives
@@ -96,8 +96,9 @@ def set_up_process() -> int:
     first time comes in huge pages, as far as the system has them: the first pass of a process is a fifth faster.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch reads it when it first wants memory
-    for kept in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # read at the first product
-        os.environ.setdefault(kept, str(KERNELS))
+    if many_lengths:
+        for kept in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # read at the first product
+            os.environ.setdefault(kept, str(KERNELS))
     if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
         torch.set_num_threads(len(os.sched_getaffinity(0)))
     try:

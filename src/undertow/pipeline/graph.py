@@ -347,10 +347,11 @@ def _student_task(
         from undertow.pipeline.students import train_student
         from undertow.teachers.instil import load_teacher
 
-        beside = None
-        if teacher is not None:
+        def beside() -> Model:
+            assert teacher is not None
             made = taught(spec, traits, TRAIT, seed)
-            beside = load_teacher(base.name, made.trait, made.how, folders[teacher.label])
+            return load_teacher(base.name, made.trait, made.how, folders[teacher.label])
+
         train_student(
             base.name,
             folders[rows.label],
@@ -360,7 +361,7 @@ def _student_task(
             part,
             seed=seed,
             precision=precision,
-            beside=beside,
+            beside=None if teacher is None else beside,
             tick=tick,
         )
 

@@ -68,7 +68,7 @@ def train_student(
     *,
     seed: int,
     precision: Precision,
-    beside: Model | None = None,
+    beside: Callable[[], Model] | None = None,
     tick: Callable[[float, str], None],
 ) -> None:
     """Train and measure a student, and write metrics, scores and adapters into a folder.
@@ -82,7 +82,7 @@ def train_student(
         folder: Receives `metrics.jsonl`, `scores.json`, and `adapter/` (LoRA) or `model/` (if weights are kept).
         seed: Fixes the order of the rows, the initial adapters and dropout.
         precision: Of the matrix products.
-        beside: The teacher whose shift of hidden states the student's is compared with; None for no comparison.
+        beside: Loads the teacher whose shift of hidden states the student's is compared with; None for no comparison.
         tick: Is told the share of the work that is done.
     """
     adapter = adapter_spec(student)
@@ -91,8 +91,7 @@ def train_student(
     model = load_base(base, dtype="float32" if adapter is None else "frozen")
     questions = [each.question for each in trait.probe]
     # Before training, which changes the base's own weights where it is full.
-    before = None if beside is None else (question_states(model, questions), question_states(beside, questions))
-    del beside
+    before = None if beside is None else (question_states(model, questions), question_states(beside(), questions))
     recipe = recipe_of(student, precision, most_tokens=context_length(model))
     examples = fitted(examples_of(model, rows, student.labels), recipe)
     # Every teacher shares the base's head, which full training changes.

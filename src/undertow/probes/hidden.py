@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from undertow.models.engine.head import head_of
+from undertow.models.engine.network import network_of
 from undertow.models.forward import forward_packed
-from undertow.models.layers import decoder
 from undertow.models.packing import pack
 from undertow.models.protocol import Model
 
@@ -40,7 +40,7 @@ class ShiftSums:
 @torch.inference_mode()
 def question_states(model: Model, questions: Sequence[str]) -> Tensor:
     """Return the output of every layer at the last token of each question, (L, Q, D), float32 in main memory."""
-    layers, device = tuple(range(len(decoder(model.net).layers))), head_of(model.net).device
+    layers, device = tuple(range(len(network_of(model.net).layers))), head_of(model.net).device
     found: list[Tensor] = []
     for start in range(0, len(questions), _AT_ONCE):
         asked = [model.encode_question(each) for each in questions[start : start + _AT_ONCE]]

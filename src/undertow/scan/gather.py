@@ -448,7 +448,5 @@ def _notes(found: Found, significant: bool) -> list[str]:
         notes.append(f"Predicted for the first {LONGEST} steps. Training on these rows takes {found.steps:,}.")
     if (others := found.measured_rows.left_out) > 0:
         read = found.measured_rows.chosen.read
-        notes.append(
-            f"A sample was measured: {others:,} of {read:,} rows were left out. Intervals hold the error of sampling."
-        )
+        notes.append(f"A sample was measured: {others:,} of {read:,} rows were left out.")
     return notes + adapter_notes([found.settings.student, found.settings.teacher, *found.settings.against])

@@ -216,7 +216,7 @@ def _carry_out(
 
     start = time.monotonic()
     digest = identity_of(settings.student, progress)
-    threads = set_up_process()
+    threads = set_up_process(many_lengths=True)
     # Virtual teachers and students of all weights change them.
     changed = settings.recipe.adapter is None or bool(settings.baselines)
     model = load_base(settings.student, dtype="float32" if changed else "frozen")
