@@ -80,7 +80,7 @@ def matrix_speed(dtype: str, *, seconds: float = 0.1) -> float:
 
 
 KERNELS = 32
-"""Matrix kernels that stay ready for the shapes that they were made for: more than a pass has of different ones.
+"""Matrix kernels that stay ready in a scan or an audit for the shapes that they were made for.
 
 oneDNN, and torch above it, keep 1,024 each. One of bf16 products takes a megabyte and more, and rows of every other
 length are another shape. So memory grew with the number of lengths: 14 passes of Qwen2.5-Coder-0.5B by one row took
@@ -94,6 +94,10 @@ def set_up_process(*, many_lengths: bool = False) -> int:
     `OMP_NUM_THREADS` wins. A training step allocates and frees the same large blocks again and again; glibc gives
     each of them back to the system, and the page faults then cost a tenth of the time. Memory that is touched for the
     first time comes in huge pages, as far as the system has them: the first pass of a process is a fifth faster.
+
+    Args:
+        many_lengths: Few rows at a time will be computed, of ever other lengths: keep `KERNELS` alone. Training in
+            whole batches that come again is up to 15% slower then.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch reads it when it first wants memory
     if many_lengths:
