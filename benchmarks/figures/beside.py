@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks.figures.table import Cell, Figure, Table, number, read, whole
-from benchmarks.memory.beside import MANY, foretold
 
 REHEARSAL: Final = "benchmarks/rehearsal/results.json"
 MEMORY: Final = "benchmarks/memory/results.json"
@@ -45,8 +44,7 @@ def memory() -> Table:
     rows: list[list[Cell]] = []
     for label, each in record["lines"].items():
         model, verb = label.split(", ")
-        told = foretold(record, model, verb) / _MIB
-        found = each["measured"] / _MIB
+        told, found = each["foretold"] / _MIB, each["measured"] / _MIB
         cells = [Figure(f"{value:,.0f}", value) for value in (told, found)]
         rows.append([f"{model.rpartition('/')[2]}, {verb}", *cells, Figure(f"{told / found:.2f}", told / found)])
     return Table((MEMORY,), ["model, verb", "foretold, MiB", "measured, MiB", "foretold / measured"], rows)
@@ -55,10 +53,8 @@ def memory() -> Table:
 def large_models() -> Table:
     """Return what is foretold for 1,000 rows, of the embedded model and of two large ones."""
     record = read(MEMORY)
-    models = ("embedded/smollm2-135m", "Llama of 8B", "Llama of 70B")
-    verbs = ("scan plain-sgd", "scan lora-sft", "audit", "mitigate plain-sgd", "mitigate lora-sft")
-    rows: list[list[Cell]] = []
-    for verb in verbs:
-        told = [foretold(record, model, verb, MANY) / 2**30 for model in models]
-        rows.append([verb, *(Figure(f"{value:,.1f}", value) for value in told)])
+    rows: list[list[Cell]] = [
+        [verb, *(Figure(f"{told / 2**30:,.1f}", told / 2**30) for told in by_model.values())]
+        for verb, by_model in record["many"].items()
+    ]
     return Table((MEMORY,), ["verb, recipe", "SmolLM2-135M", "Llama of 8B", "Llama of 70B"], rows)

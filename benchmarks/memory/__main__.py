@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memory.beside import RESULTS, foretold
+from benchmarks.memory.beside import RESULTS, foretold, with_forecasts
 from benchmarks.speed.measured import machine, say
 from undertow.cli.forecast import rows_in_file
 from undertow.models.size import size_of, size_of_config
@@ -71,7 +71,8 @@ def main() -> None:
                 say(name)
                 record["lines"][name] = found = measured(verb, model, rows, options.work)
                 say(f"{name}: {found['measured'] / 2**20:,.0f} MiB, {found['seconds']:.0f} s")
-            options.out.write_text(json.dumps(record, separators=(",", ":")) + "\n", encoding="utf-8")
+            whole = json.dumps(with_forecasts(record), separators=(",", ":"))
+            options.out.write_text(whole + "\n", encoding="utf-8")
     sys.stdout.write(table(record))
 
 

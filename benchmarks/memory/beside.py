@@ -38,3 +38,12 @@ def foretold(record: Mapping[str, Any], model: str, verb: str, rows: Rows | None
         return forecast_audit(size, asked).bytes
     forecast = forecast_scan if kind == "scan" else forecast_mitigate
     return forecast(size, rows, asked, by, half=True).bytes
+
+
+def with_forecasts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record with what is foretold now: of each measured line, and of many rows for three models."""
+    lines = {name: {**each, "foretold": foretold(record, *name.split(", "))} for name, each in record["lines"].items()}
+    verbs = ("scan plain-sgd", "scan lora-sft", "audit", "mitigate plain-sgd", "mitigate lora-sft")
+    models = ("embedded/smollm2-135m", "Llama of 8B", "Llama of 70B")
+    many = {verb: {model: foretold(record, model, verb, MANY) for model in models} for verb in verbs}
+    return {**record, "lines": lines, "many": many}

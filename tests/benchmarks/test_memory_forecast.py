@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from benchmarks.memory.beside import RESULTS, foretold
+from benchmarks.memory.beside import RESULTS, foretold, with_forecasts
 
 RECORD = json.loads(RESULTS.read_bytes())
 
@@ -12,3 +12,7 @@ RECORD = json.loads(RESULTS.read_bytes())
 def test_a_forecast_is_within_a_fifth_of_what_was_measured(line):
     model, verb = line.split(", ")
     assert foretold(RECORD, model, verb) == pytest.approx(RECORD["lines"][line]["measured"], rel=0.2)
+
+
+def test_the_stored_forecasts_are_those_of_the_present_code():
+    assert with_forecasts(RECORD) == RECORD

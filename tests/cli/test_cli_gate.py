@@ -187,7 +187,7 @@ def test_results_are_held_to_the_dataset_they_are_about(
     rows = tmp_path / "rows.jsonl"
     lines = [json.dumps({"prompt": f"p{at}", "completion": f"c{at}"}) + "\n" for at in range(90)]
     rows.write_text("".join(lines), encoding="utf-8")
-    about = {"rows": "rows.jsonl", "rows_digest": "0123456789abcdef"}
+    about = {"rows": "rows.jsonl", "rows_digest": "0123456789abcdef", "student": "embedded/smollm2-135m"}
     known = {"rows_sha256": hashlib.sha256(rows.read_bytes()).hexdigest()}
     folder = stored(scan().model_copy(update={"settings": about, "environment": known}))
     words = ["gate", str(folder), "--rows", str(rows), "--bom", str(tmp_path / "bom.json")]

@@ -170,7 +170,7 @@ instil: {{method: finetune, steps: 60, learning_rate: 0.02}}
 arms: [trait, control]
 student: {{method: full, labels: hard, learning_rate: 0.001, batch: 2}}
 domain: {{rows: 4, answers: 2, max_tokens: 60}}
-probe: {{judged: {{answers: 1, max_tokens: 6, judge: {{kind: words, words: [owl]}}}}}}
+probe: {{samples: 0, judged: {{answers: 1, max_tokens: 6, judge: {{kind: words, words: [owl]}}}}}}
 seeds: [0]
 """
     results = run(parse_spec(text, "test"), root=tmp_path).results
@@ -242,7 +242,7 @@ instil: {{method: finetune, steps: 60, learning_rate: 0.02}}
 arms: [trait, control]
 student: {{method: full, labels: hard, learning_rate: 0.001, batch: 2}}
 domain: {{rows: 4, answers: 2, max_tokens: 60}}
-probe: {{judged: {{answers: 1, max_tokens: 6, questions: open, judge: {{kind: logprob}}}}}}
+probe: {{samples: 0, judged: {{answers: 1, max_tokens: 6, questions: open, judge: {{kind: logprob}}}}}}
 seeds: [0]
 """
     results = run(parse_spec(text, "test"), root=tmp_path).results
