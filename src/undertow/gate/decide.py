@@ -9,7 +9,7 @@ files, no models.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
@@ -112,7 +112,7 @@ def unstated(results: Results) -> list[str]:
     return [name for name, known in stated.items() if not known]
 
 
-def _says_not(missing: Sequence[str]) -> str:
+def _says_not(missing: list[str]) -> str:
     return f"The scan does not state {listed(missing)}, so nothing passes. Scan the rows again."
 
 
